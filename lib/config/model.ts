@@ -1,0 +1,464 @@
+/**
+ * The configuration as data: what the parser makes of the text, what `compile.ts` makes the runtime from.
+ *
+ * Everything here is plain, readonly and structured-cloneable: the control thread parses and checks once
+ * and hands the same model to each data thread. Rules, ACLs, log formats and expressions stay words with
+ * their place; whoever owns their meaning (`acl`, `rules`, `sample`) compiles them and can still point at
+ * the line. Values are final: `defaults` are merged in, units are milliseconds and bytes, and what is
+ * absent is `undefined` unless a default of the manual is written here.
+ */
+import type { SocketAddress } from '../core/address.js';
+import type { Place } from '../core/diagnostics.js';
+
+/** A line of a rule language: the words that follow the keyword, unquoted and expanded. */
+export interface Line {
+	readonly place: Place;
+	readonly words: readonly string[];
+}
+
+export interface ConfigModel {
+	readonly global: GlobalModel;
+	/** Frontends, backends and listens, in the order of the files. */
+	readonly proxies: readonly ProxyModel[];
+	readonly peers: readonly PeersModel[];
+	readonly userlists: readonly UserlistModel[];
+	readonly httpErrors: readonly HttpErrorsModel[];
+	/**
+	 * Files that rules, ACLs and maps name, read once by the control thread so that a data thread never
+	 * waits for a disk and a reload that fails half-way changes nothing. Byte strings by path.
+	 */
+	readonly files: ReadonlyMap<string, string>;
+}
+
+export interface GlobalModel {
+	readonly daemon: boolean;
+	readonly masterWorker: boolean;
+	/** Data threads; the number of cores when the file does not say. */
+	readonly nbthread: number;
+	readonly maxconn: number | undefined;
+	readonly pidfile: string | undefined;
+	/** The name of the local peer: `-L`, else `localpeer`, else the host name. */
+	readonly localpeer: string;
+	/** Which of the three it was, for the message when no section has it. */
+	readonly localpeerOrigin: '-L' | 'localpeer' | 'host name';
+	readonly node: string | undefined;
+	readonly description: string | undefined;
+	readonly logTargets: readonly LogTargetModel[];
+	readonly logTag: string | undefined;
+	readonly logSendHostname: string | undefined;
+	readonly hardStopAfterMs: number | undefined;
+	readonly graceMs: number | undefined;
+	readonly closeSpreadTimeMs: number | 'infinite' | undefined;
+	readonly mworkerMaxReloads: number | undefined;
+	readonly spreadChecksPercent: number;
+	readonly uid: number | undefined;
+	readonly gid: number | undefined;
+	readonly chroot: string | undefined;
+	readonly statsSockets: readonly StatsSocketModel[];
+	readonly statsTimeoutMs: number;
+	readonly statsMaxconn: number;
+	readonly unixBind: {
+		readonly prefix: string;
+		readonly mode: number | undefined;
+		readonly uid: number | undefined;
+		readonly gid: number | undefined;
+	};
+	readonly tune: TuneModel;
+	/** Status codes counted as client errors and server failures (3.0+ `http-err-codes`, `http-fail-codes`). */
+	readonly httpErrCodes: readonly number[];
+	readonly httpFailCodes: readonly number[];
+	readonly stickTableFile: { readonly path: string; readonly intervalMs: number } | undefined;
+	/** Set by `setenv` and its kin; what `env()` and `show env` see. */
+	readonly environment: ReadonlyMap<string, string>;
+	readonly strictLimits: boolean;
+}
+
+export interface TuneModel {
+	/** `native` or `node`, `tune.http.engine`. */
+	readonly httpEngine: 'native' | 'node';
+	readonly bufsizeBytes: number;
+	readonly maxrewriteBytes: number;
+	readonly httpMaxhdr: number;
+	readonly httpLogurilen: number;
+	readonly httpCookielen: number;
+	readonly stickCounters: number;
+	readonly maxaccept: number | undefined;
+	readonly idletimerMs: number;
+	readonly poolLowFdRatio: number;
+	readonly peersMaxUpdatesAtOnce: number;
+	readonly reloadKeepTables: boolean;
+	readonly patternCacheSize: number;
+	readonly varsGlobalMaxSize: number;
+}
+
+export interface StatsSocketModel {
+	readonly place: Place;
+	readonly address: SocketAddress;
+	readonly level: 'user' | 'operator' | 'admin';
+	readonly mode: number | undefined;
+	readonly uid: number | undefined;
+	readonly gid: number | undefined;
+	readonly name: string | undefined;
+	readonly maxconn: number | undefined;
+}
+
+/** One `log` line (manual, 4.2 `log`). */
+export interface LogTargetModel {
+	readonly place: Place;
+	readonly target:
+		| { readonly kind: 'stdout' | 'stderr' }
+		| { readonly kind: 'udp'; readonly host: string; readonly port: number }
+		| { readonly kind: 'unix'; readonly path: string }
+		| { readonly kind: 'fd'; readonly fd: number }
+		| { readonly kind: 'ring'; readonly name: string };
+	readonly lengthBytes: number;
+	readonly format: 'local' | 'rfc3164' | 'rfc5424' | 'priority' | 'short' | 'timed' | 'iso' | 'raw';
+	readonly sample:
+		| { readonly ranges: readonly (readonly [low: number, high: number])[]; readonly size: number }
+		| undefined;
+	readonly facility: string;
+	readonly maxLevel: string;
+	readonly minLevel: string;
+}
+
+export interface TimeoutsModel {
+	readonly clientMs: number | undefined;
+	readonly serverMs: number | undefined;
+	readonly connectMs: number | undefined;
+	readonly queueMs: number | undefined;
+	readonly tarpitMs: number | undefined;
+	readonly httpRequestMs: number | undefined;
+	readonly httpKeepAliveMs: number | undefined;
+	readonly checkMs: number | undefined;
+	readonly tunnelMs: number | undefined;
+	readonly clientFinMs: number | undefined;
+	readonly serverFinMs: number | undefined;
+}
+
+export type ProxyKind = 'frontend' | 'backend' | 'listen';
+
+/** Everything a proxy section may hold. A `listen` is a frontend and a backend of one name. */
+export interface ProxyModel {
+	readonly place: Place;
+	readonly kind: ProxyKind;
+	readonly name: string;
+	/** Positive number, given by `id` or counted from 2, unique among proxies. */
+	readonly id: number;
+	readonly uuid: string | undefined;
+	readonly description: string | undefined;
+	readonly disabled: boolean;
+	readonly mode: 'http' | 'tcp';
+	readonly maxconn: number;
+	readonly timeouts: TimeoutsModel;
+	readonly options: ProxyOptions;
+
+	// Frontend side
+	readonly binds: readonly BindModel[];
+	readonly backlog: number | undefined;
+	readonly defaultBackend: { readonly place: Place; readonly name: string } | undefined;
+	/** `use_backend <name or log-format> [if|unless <condition>]`. */
+	readonly useBackends: readonly Line[];
+	readonly monitorUri: string | undefined;
+	/** Conditions of `monitor fail`. */
+	readonly monitorFails: readonly Line[];
+	readonly requestCaptures: readonly CaptureModel[];
+	readonly responseCaptures: readonly CaptureModel[];
+	/** `capture cookie`. */
+	readonly cookieCapture: { readonly name: string; readonly prefix: boolean; readonly length: number } | undefined;
+	readonly uniqueIdFormat: Line | undefined;
+	readonly uniqueIdHeader: string | undefined;
+	readonly rateLimitSessions: number | undefined;
+
+	// Backend side
+	readonly servers: readonly ServerModel[];
+	readonly balance: BalanceModel;
+	readonly hashType: HashTypeModel;
+	readonly hashBalanceFactor: number;
+	readonly fullconn: number | undefined;
+	readonly retries: number;
+	readonly retryOn: readonly string[];
+	readonly httpReuse: 'never' | 'safe' | 'aggressive' | 'always';
+	readonly cookie: CookieModel | undefined;
+	readonly useServers: readonly Line[];
+	readonly stickRules: readonly (Line & { readonly kind: 'match' | 'on' | 'store-request' | 'store-response' })[];
+	readonly source: SocketAddress | undefined;
+	readonly dynamicCookieKey: string | undefined;
+	readonly maxKeepAliveQueue: number;
+
+	// Both
+	readonly acls: readonly Line[];
+	readonly tcpRequestConnection: readonly Line[];
+	readonly tcpRequestSession: readonly Line[];
+	readonly tcpRequestContent: readonly Line[];
+	readonly tcpRequestInspectDelayMs: number | undefined;
+	readonly tcpResponseContent: readonly Line[];
+	readonly tcpResponseInspectDelayMs: number | undefined;
+	readonly httpRequest: readonly Line[];
+	readonly httpResponse: readonly Line[];
+	readonly httpAfterResponse: readonly Line[];
+	/** `errorfile`, `errorfiles`, `http-error` and `errorloc*`, by status code; the last line wins. */
+	readonly errorReplies: ReadonlyMap<number, ErrorReplyModel>;
+	readonly stickTable: StickTableModel | undefined;
+	readonly logTargets: readonly LogTargetModel[];
+	readonly logFormat: Line | 'httplog' | 'tcplog' | 'httpslog' | undefined;
+	readonly errorLogFormat: Line | undefined;
+	readonly logTag: string | undefined;
+	readonly stats: StatsModel | undefined;
+	/** Extra words of `email-alert`, `filter` and others that a later part may add are refused, not kept. */
+}
+
+export interface ProxyOptions {
+	readonly forwardfor:
+		| { readonly exceptNetwork: string | undefined; readonly headerName: string; readonly ifNone: boolean }
+		| undefined;
+	readonly originalto: { readonly exceptNetwork: string | undefined; readonly headerName: string } | undefined;
+	/** The last of `http-keep-alive`, `httpclose`, `http-server-close`. */
+	readonly connectionMode: 'keep-alive' | 'close' | 'server-close';
+	readonly redispatch: number | undefined;
+	readonly dontlognull: boolean;
+	readonly dontlogNormal: boolean;
+	readonly logasap: boolean;
+	readonly logSeparateErrors: boolean;
+	readonly logHealthChecks: boolean;
+	readonly httpIgnoreProbes: boolean;
+	readonly httpBufferRequest: boolean;
+	readonly httpNoDelay: boolean;
+	readonly httpPretendKeepalive: boolean;
+	readonly httpUseProxyHeader: boolean;
+	readonly httpUseHtx: boolean;
+	readonly acceptInvalidHttpRequest: boolean;
+	readonly acceptInvalidHttpResponse: boolean;
+	readonly abortonclose: boolean;
+	readonly allbackups: boolean;
+	readonly checkcache: boolean;
+	readonly clitcpka: boolean;
+	readonly srvtcpka: boolean;
+	readonly contstats: boolean;
+	readonly independentStreams: boolean;
+	readonly nolinger: boolean;
+	readonly persist: boolean;
+	readonly preferLastServer: boolean;
+	readonly socketStats: boolean;
+	readonly spliceAny: boolean;
+	readonly tcpSmartAccept: boolean;
+	readonly tcpSmartConnect: boolean;
+	readonly transparent: boolean;
+	readonly idleCloseOnResponse: boolean;
+	readonly restrictReqHdrNames: 'preserve' | 'delete' | 'reject';
+	/** Holdfast's own: a refusal's log line names file and line of its rule. */
+	readonly logDecision: boolean;
+}
+
+export interface CaptureModel {
+	readonly name: string;
+	readonly length: number;
+}
+
+/** One address of a `bind` line; a line with several addresses or a port range gives several. */
+export interface BindModel {
+	readonly place: Place;
+	readonly address: SocketAddress;
+	/** Unique within the proxy; HAProxy numbers them from 1. */
+	readonly id: number;
+	readonly name: string | undefined;
+	readonly maxconn: number | undefined;
+	readonly backlog: number | undefined;
+	readonly v4v6: boolean;
+	readonly v6only: boolean;
+	readonly mode: number | undefined;
+	readonly uid: number | undefined;
+	readonly gid: number | undefined;
+	readonly acceptProxy: boolean;
+	readonly tls: BindTlsModel | undefined;
+}
+
+export interface BindTlsModel {
+	readonly crt: readonly string[];
+	readonly caFile: string | undefined;
+	readonly crlFile: string | undefined;
+	readonly verify: 'none' | 'optional' | 'required';
+	readonly alpn: readonly string[];
+	readonly ciphers: string | undefined;
+	readonly ciphersuites: string | undefined;
+	readonly curves: string | undefined;
+	readonly minVersion: string | undefined;
+	readonly maxVersion: string | undefined;
+	readonly strictSni: boolean;
+}
+
+export interface ServerModel {
+	readonly place: Place;
+	readonly name: string;
+	/** Unique within the backend, given by `id` or counted from 1. */
+	readonly id: number;
+	readonly address: SocketAddress;
+	/** The port as written: absolute, or an offset to the port the client reached (`+1`, `-1`, none). */
+	readonly portOffset: number | undefined;
+	readonly weight: number;
+	readonly backup: boolean;
+	/** 0 is no limit. */
+	readonly maxconn: number;
+	readonly minconn: number;
+	/** 0 is no limit. */
+	readonly maxqueue: number;
+	readonly disabled: boolean;
+	readonly cookie: string | undefined;
+	readonly nonStick: boolean;
+	readonly redir: string | undefined;
+	readonly poolMaxConn: number;
+	readonly poolLowConn: number;
+	readonly poolPurgeDelayMs: number;
+	readonly maxReuse: number;
+	readonly source: SocketAddress | undefined;
+	readonly sendProxy: 'none' | 'v1' | 'v2';
+	readonly tls: ServerTlsModel | undefined;
+	readonly check: boolean;
+	readonly interMs: number;
+	readonly rise: number;
+	readonly fall: number;
+}
+
+export interface ServerTlsModel {
+	readonly crt: string | undefined;
+	readonly caFile: string | undefined;
+	readonly verify: 'none' | 'required';
+	readonly verifyHost: string | undefined;
+	readonly sni: Line | undefined;
+	readonly alpn: readonly string[];
+	readonly ciphers: string | undefined;
+	readonly minVersion: string | undefined;
+	readonly maxVersion: string | undefined;
+}
+
+/** `balance <algorithm> [arguments]` (manual, 4.2 `balance`). */
+export type BalanceModel =
+	| { readonly algorithm: 'roundrobin' | 'static-rr' | 'leastconn' | 'first' | 'source' }
+	| {
+			readonly algorithm: 'uri';
+			readonly pathOnly: boolean;
+			readonly whole: boolean;
+			readonly lengthChars: number;
+			readonly depth: number;
+	  }
+	| { readonly algorithm: 'url_param'; readonly name: string; readonly checkPostBytes: number | undefined }
+	| { readonly algorithm: 'hdr'; readonly name: string; readonly useDomainOnly: boolean }
+	| { readonly algorithm: 'random'; readonly draws: number }
+	| { readonly algorithm: 'rdp-cookie'; readonly name: string }
+	| { readonly algorithm: 'hash'; readonly expression: Line };
+
+export interface HashTypeModel {
+	readonly method: 'map-based' | 'consistent';
+	readonly function: 'sdbm' | 'djb2' | 'wt6' | 'crc32' | 'none';
+	readonly avalanche: boolean;
+}
+
+/** `cookie` of a backend (manual, 4.2 `cookie`). */
+export interface CookieModel {
+	readonly name: string;
+	readonly mode: 'rewrite' | 'insert' | 'prefix' | 'none';
+	readonly indirect: boolean;
+	readonly nocache: boolean;
+	readonly postonly: boolean;
+	readonly preserve: boolean;
+	readonly httponly: boolean;
+	readonly secure: boolean;
+	readonly domains: readonly string[];
+	readonly maxidleMs: number | undefined;
+	readonly maxlifeMs: number | undefined;
+	readonly dynamic: boolean;
+	readonly attributes: readonly string[];
+}
+
+export type ErrorReplyModel =
+	/** The bytes of the file, sent as they are; checked to be an HTTP message when read. */
+	| { readonly kind: 'file'; readonly place: Place; readonly path: string; readonly content: string }
+	| { readonly kind: 'redirect'; readonly place: Place; readonly status: 302 | 303; readonly location: string }
+	/** `http-error status <code> ...`: the arguments of a `return` action. */
+	| { readonly kind: 'reply'; readonly place: Place; readonly words: readonly string[] };
+
+/** A stick table's declaration (manual, 4.2 `stick-table`; specification `stick-tables.md` section 1). */
+export interface StickTableModel {
+	readonly place: Place;
+	/** The proxy's name, or `<peers section>/<table>`. */
+	readonly name: string;
+	readonly keyType: 'ip' | 'ipv6' | 'integer' | 'string' | 'binary';
+	/** Bytes of a key: 4, 16, 4, the most a string may have, the size of a binary. */
+	readonly keyLengthBytes: number;
+	readonly size: number;
+	/** Undefined: entries never expire. */
+	readonly expireMs: number | undefined;
+	readonly nopurge: boolean;
+	readonly recvOnly: boolean;
+	readonly writeTo: string | undefined;
+	readonly srvkey: 'name' | 'addr';
+	readonly store: readonly StoredDataModel[];
+	readonly bratesFactor: number;
+	/** Name of the peers section that replicates it. */
+	readonly peers: string | undefined;
+}
+
+export interface StoredDataModel {
+	/** A name of the table of data types: `http_req_rate`, `gpc`, ... */
+	readonly type: string;
+	readonly periodMs: number | undefined;
+	/** Elements of an array type. */
+	readonly count: number | undefined;
+}
+
+export interface PeersModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly disabled: boolean;
+	readonly bind: BindModel | undefined;
+	readonly peers: readonly PeerModel[];
+	readonly shards: number;
+	readonly tables: readonly StickTableModel[];
+	readonly logTargets: readonly LogTargetModel[];
+	/** Ours: refuse callers whose address is no peer's. */
+	readonly sourceCheck: boolean;
+}
+
+export interface PeerModel {
+	readonly place: Place;
+	readonly name: string;
+	/** Undefined for the local peer written as `server NAME` beside a `bind` line. */
+	readonly address: SocketAddress | undefined;
+	readonly local: boolean;
+	readonly disabled: boolean;
+	readonly shard: number | undefined;
+	readonly tls: ServerTlsModel | undefined;
+}
+
+export interface UserlistModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly users: readonly {
+		readonly name: string;
+		readonly password: string;
+		readonly encrypted: boolean;
+		readonly groups: readonly string[];
+	}[];
+	readonly groups: readonly string[];
+}
+
+export interface HttpErrorsModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly replies: ReadonlyMap<number, ErrorReplyModel>;
+}
+
+export interface StatsModel {
+	readonly place: Place;
+	readonly uri: string;
+	readonly realm: string | undefined;
+	readonly auth: readonly (readonly [user: string, password: string])[];
+	readonly refreshSeconds: number | undefined;
+	readonly hideVersion: boolean;
+	readonly showLegends: boolean;
+	readonly showNode: string | true | undefined;
+	readonly showDesc: string | true | undefined;
+	readonly showModules: boolean;
+	readonly scope: readonly string[];
+	readonly admin: readonly Line[];
+	readonly httpRequest: readonly Line[];
+}

@@ -1,0 +1,311 @@
+/**
+ * What samples are and what they are taken from.
+ *
+ * A sample is a JavaScript value that knows its own type, so that no wrapper is made per request:
+ *
+ *     bool   boolean
+ *     sint   number, or bigint beyond 2^53 (64-bit signed arithmetic; compare with < and ==, never ===)
+ *     ipv4, ipv6   IpAddress
+ *     str, meth    string, a byte string (see core/bytes.ts)
+ *     bin    Buffer
+ *
+ * `undefined` is "no sample": the fetch found nothing, a conversion was impossible.
+ *
+ * A keyword is a row in a table: name, arguments, type, what it needs. From `needs` follows, when the file
+ * is read, which rule may use which fetch; nothing is left to discover under traffic (manual, chapter 7).
+ */
+import type { ConfigModel, Line, ProxyModel, UserlistModel } from '../config/model.js';
+import type { IpAddress } from '../core/address.js';
+import type { Diagnostics, Place } from '../core/diagnostics.js';
+import type { RequestHead, ResponseHead } from '../http/message.js';
+import type { StickTable } from '../stick-table/table.js';
+import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+
+export type SampleValue = boolean | number | bigint | string | Buffer | IpAddress;
+
+/** `any`: known only when the sample is there (`var()`, `sc_key`); `addr`: ipv4 or ipv6. */
+export type SampleType = 'any' | 'bool' | 'sint' | 'addr' | 'ipv4' | 'ipv6' | 'str' | 'bin' | 'meth';
+
+/**
+ * Where a fetch takes its value from. A rule site provides some of these; a fetch that needs another
+ * is refused there when the file is read.
+ */
+export type FetchNeed =
+	/** Constants, dates, process and proxy state: anywhere. */
+	| 'internal'
+	/** The client connection: addresses, TLS, session variables and trackers. */
+	| 'session'
+	/** A stream exists: stream variables, trackers, timing. */
+	| 'stream'
+	/** Bytes of the request not yet parsed (tcp-request content). */
+	| 'request-bytes'
+	| 'request-head'
+	| 'request-body'
+	/** The backend and server of this stream are chosen. */
+	| 'server'
+	| 'response-bytes'
+	| 'response-head'
+	| 'response-body'
+	/** Timers, byte counts and termination state: log formats only. */
+	| 'log';
+
+/** The place of a rule, a log format or an expression, from which follows what it may use. */
+export type RuleSite =
+	| 'tcp-request connection'
+	| 'tcp-request session'
+	| 'tcp-request content'
+	| 'tcp-response content'
+	| 'http-request'
+	| 'http-response'
+	| 'http-after-response'
+	| 'use_backend'
+	| 'use-server'
+	| 'stick request'
+	| 'stick response'
+	| 'balance'
+	| 'monitor fail'
+	| 'unique-id-format'
+	| 'log-format'
+	| 'check'
+	| 'server sni';
+
+export type VariableScope = 'proc' | 'sess' | 'txn' | 'req' | 'res' | 'check';
+
+/** Variables by scope and name. A Map: names such as `__proto__` are ordinary. */
+export interface VariableStore {
+	get(scope: VariableScope, name: string): SampleValue | undefined;
+	set(scope: VariableScope, name: string, value: SampleValue): void;
+	unset(scope: VariableScope, name: string): void;
+}
+
+/** The proxy figures that fetches may ask for (`fe_*`, `be_*`, `queue`, `nbsrv`, ...). */
+export interface ProxyView {
+	readonly name: string;
+	readonly id: number;
+	readonly mode: 'http' | 'tcp';
+	readonly isFrontend: boolean;
+	readonly isBackend: boolean;
+	readonly defaultBackendName: string | undefined;
+	/** The table of this proxy's own `stick-table` line. */
+	readonly table: StickTable | undefined;
+	/** Frontend connections or backend streams now, over all threads. */
+	currentSessions(): number;
+	/** New connections per second on the frontend. */
+	connectionRate(): number;
+	/** New sessions per second. */
+	sessionRate(): number;
+	/** HTTP requests per second on the frontend. */
+	requestRate(): number;
+	readonly maxconn: number;
+	readonly fullconn: number;
+	/** Streams waiting, in the backend's queue and in its servers'. */
+	queuedCount(): number;
+	readonly servers: readonly ServerView[];
+	/** Servers that may take traffic now. */
+	usableServerCount(): number;
+	/** Sum of their weights. */
+	usableWeight(): number;
+	readonly serverTimeoutMs: number | undefined;
+	readonly clientTimeoutMs: number | undefined;
+	readonly tunnelTimeoutMs: number | undefined;
+}
+
+export interface ServerView {
+	readonly name: string;
+	readonly id: number;
+	readonly address: string;
+	readonly port: number;
+	/** Up and neither in drain nor in maintenance. */
+	isUsable(): boolean;
+	effectiveWeight(): number;
+	readonly initialWeight: number;
+	currentSessions(): number;
+	queuedCount(): number;
+	sessionRate(): number;
+	/** 0: no limit. */
+	readonly maxconn: number;
+}
+
+/** The client connection. */
+export interface SessionView {
+	/** Undefined on a unix socket. */
+	readonly source: IpAddress | undefined;
+	readonly sourcePort: number;
+	readonly destination: IpAddress | undefined;
+	readonly destinationPort: number;
+	/** The bind line: `name` or `<file>:<line>`, and its id. */
+	readonly listenerName: string | undefined;
+	readonly listenerId: number;
+	readonly frontend: ProxyView;
+	readonly isTls: boolean;
+	/** Index is n of `sc<n>`; session-level trackers. */
+	readonly trackers: (TrackedCounter | undefined)[];
+	/** Requests on this connection so far, the current one included. */
+	readonly requestCount: number;
+}
+
+/** The figures of `log-format` and of the `*.timer.*` fetches; times in ms, -1 where HAProxy prints -1. */
+export interface StreamTimings {
+	/** Wall clock when the first byte of the request came (`%tr`), or the connection for `%t`. */
+	readonly acceptWallMs: number;
+	readonly requestWallMs: number;
+	readonly handshakeMs: number;
+	readonly idleMs: number;
+	readonly requestMs: number;
+	readonly queueMs: number;
+	readonly connectMs: number;
+	readonly responseMs: number;
+	readonly dataMs: number;
+	readonly totalMs: number;
+	readonly activeMs: number;
+	readonly userMs: number;
+}
+
+/** What a log line needs beyond the messages themselves. */
+export interface StreamLogView {
+	readonly timings: StreamTimings;
+	readonly bytesRead: number;
+	readonly bytesUploaded: number;
+	readonly statusCode: number;
+	/** The four characters of `%tsc`; the first two are `%ts`. */
+	readonly terminationState: string;
+	readonly activeConnections: number;
+	readonly frontendConnections: number;
+	readonly backendConnections: number;
+	readonly serverConnections: number;
+	readonly retries: number;
+	readonly redispatched: boolean;
+	readonly serverQueue: number;
+	readonly backendQueue: number;
+	/** Requests so far in the process, `%rt`. */
+	readonly requestCounter: number;
+	readonly cookieCapture: string | undefined;
+	readonly serverCookieCapture: string | undefined;
+}
+
+/** One request and its response, or one TCP session: what fetches and log formats read. */
+export interface StreamView {
+	/** Monotonic milliseconds, asked once per event. */
+	readonly nowMs: number;
+	readonly session: SessionView;
+	readonly frontend: ProxyView;
+	/** The backend once it is chosen, the frontend before (as HAProxy's `be_name` does in a listen). */
+	readonly backend: ProxyView | undefined;
+	readonly server: ServerView | undefined;
+	readonly request: RequestHead | undefined;
+	readonly response: ResponseHead | undefined;
+	/** Bytes received and not yet forwarded: raw in TCP rules, the body once the head is parsed. */
+	readonly requestBuffer: Buffer | undefined;
+	/** True when no more request bytes will come, or no more fit. */
+	readonly requestBufferComplete: boolean;
+	readonly responseBuffer: Buffer | undefined;
+	readonly responseBufferComplete: boolean;
+	readonly variables: VariableStore;
+	/** The tracked counter n: the stream's own if it has one, else the session's. */
+	tracker(index: number): TrackedCounter | undefined;
+	/** Captured values in the order of the slots; undefined where nothing was captured. */
+	readonly requestCaptures: readonly (string | undefined)[];
+	readonly responseCaptures: readonly (string | undefined)[];
+	/** The unique id, made at the first use. */
+	uniqueId(): string | undefined;
+	readonly log: StreamLogView;
+}
+
+/** An argument after its check; tables, proxies and servers are already resolved. */
+export type ArgumentValue =
+	| string
+	| number
+	| StickTable
+	| ProxyView
+	| ServerView
+	| UserlistModel
+	| { readonly scope: VariableScope; readonly name: string }
+	| IpAddress
+	| undefined;
+
+export type ArgumentKind =
+	| 'string'
+	| 'sint'
+	| 'time'
+	| 'size'
+	| 'ip4'
+	| 'ip6'
+	| 'mask4'
+	| 'mask6'
+	| 'table'
+	| 'frontend'
+	| 'backend'
+	| 'server'
+	| 'userlist'
+	| 'regex'
+	| 'variable'
+	| 'map-file';
+
+export interface ArgumentSpec {
+	readonly kind: ArgumentKind;
+	/** Absent arguments are undefined; a proxy or table that is absent is the current proxy's. */
+	readonly optional?: boolean;
+	/** May be repeated to the end of the list. */
+	readonly repeated?: boolean;
+}
+
+export type Evaluate = (stream: StreamView) => SampleValue | undefined;
+/** Calls `visit` with each value until it returns true; returns whether it did. ACLs look at every value. */
+export type EvaluateEach = (stream: StreamView, visit: (value: SampleValue) => boolean) => boolean;
+
+export interface FetchDescriptor {
+	readonly name: string;
+	readonly args: readonly ArgumentSpec[];
+	readonly type: SampleType;
+	readonly needs: readonly FetchNeed[];
+	/** Beyond the kinds of its arguments: a sentence to the reader of the file, or undefined if all is well. */
+	readonly check?: (args: readonly ArgumentValue[], context: CompileContext) => string | undefined;
+	readonly compile: (args: readonly ArgumentValue[], context: CompileContext) => Evaluate;
+	/** For fetches with several values (`hdr`, `cookie`): all of them, for ACLs. */
+	readonly compileEach?: (args: readonly ArgumentValue[], context: CompileContext) => EvaluateEach;
+}
+
+export interface ConverterDescriptor {
+	readonly name: string;
+	readonly args: readonly ArgumentSpec[];
+	readonly input: SampleType;
+	readonly output: SampleType;
+	readonly check?: (args: readonly ArgumentValue[], context: CompileContext) => string | undefined;
+	readonly compile: (
+		args: readonly ArgumentValue[],
+		context: CompileContext,
+	) => (value: SampleValue, stream: StreamView) => SampleValue | undefined;
+}
+
+/** A compiled sample expression: a fetch and its converters. */
+export interface Expression {
+	readonly text: string;
+	readonly type: SampleType;
+	readonly needs: readonly FetchNeed[];
+	readonly evaluate: Evaluate;
+	readonly each: EvaluateEach;
+}
+
+/** What compiling a line may ask for: the names it can refer to, and where remarks go. */
+export interface CompileContext {
+	readonly diagnostics: Diagnostics;
+	readonly model: ConfigModel;
+	/** The proxy whose line is compiled; undefined in sections without traffic. */
+	readonly proxy: ProxyModel | undefined;
+	readonly site: RuleSite;
+	readonly place: Place;
+	/** A table by its name, or the proxy's own with an empty name. */
+	table(name: string): StickTable | undefined;
+	tableNames(): Iterable<string>;
+	frontend(name: string): ProxyView | undefined;
+	backend(name: string): ProxyView | undefined;
+	userlist(name: string): UserlistModel | undefined;
+	/** The content of a file that the model carries. */
+	file(path: string): string | undefined;
+	/** Named ACLs of the proxy, in order; a name repeated is another alternative. */
+	acls(name: string): readonly Line[];
+	/** Number of `sc<n>` counters. */
+	readonly stickCounters: number;
+	/** Same context for another place or site. */
+	at(place: Place, site?: RuleSite): CompileContext;
+}

@@ -1,0 +1,6 @@
+import type { EntryRef, StickTable } from './table.js';
+
+export declare class TrackedCounter {
+	readonly table: StickTable;
+	readonly entry: EntryRef;
+}
