@@ -16,6 +16,7 @@
  */
 import type { ConfigModel, Line, ProxyModel, UserlistModel } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
+import type { Clock } from '../core/clock.js';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
 import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
@@ -41,8 +42,16 @@ export type FetchNeed =
 	| 'request-bytes'
 	| 'request-head'
 	| 'request-body'
-	/** The backend and server of this stream are chosen. */
+	/** The head of the message that the rule looks at: `hdr`, `cookie`. */
+	| 'message-head'
+	/** Raw bytes of the side that the rule looks at: `payload`. */
+	| 'message-bytes'
+	/** The backend of this stream is chosen. */
+	| 'backend'
+	/** The server of this stream is chosen. */
 	| 'server'
+	/** A response began, or a connection to the server was made: `status`, `capture.res.hdr`, also in logs. */
+	| 'response'
 	| 'response-bytes'
 	| 'response-head'
 	| 'response-body'
@@ -138,6 +147,9 @@ export interface SessionView {
 	readonly listenerId: number;
 	readonly frontend: ProxyView;
 	readonly isTls: boolean;
+	/** `TLSv1.3` and the cipher's name; undefined on a clear connection. */
+	readonly tlsVersion?: string;
+	readonly tlsCipher?: string;
 	/** Index is n of `sc<n>`; session-level trackers. */
 	readonly trackers: (TrackedCounter | undefined)[];
 	/** Requests on this connection so far, the current one included. */
@@ -181,6 +193,11 @@ export interface StreamLogView {
 	readonly requestCounter: number;
 	readonly cookieCapture: string | undefined;
 	readonly serverCookieCapture: string | undefined;
+	/** The local address of the connection to the server, `%bi` and `%bp`; undefined without one. */
+	readonly serverSideSource?: IpAddress;
+	readonly serverSideSourcePort?: number;
+	/** Lines logged by the frontend so far, `%lc`. */
+	readonly logCounter?: number;
 }
 
 /** One request and its response, or one TCP session: what fetches and log formats read. */
@@ -208,18 +225,27 @@ export interface StreamView {
 	readonly responseCaptures: readonly (string | undefined)[];
 	/** The unique id, made at the first use. */
 	uniqueId(): string | undefined;
+	/** The rule that ended the evaluation of its set, for `last_rule_file` and `last_rule_line`. */
+	readonly lastRule?: { readonly file: string; readonly line: number };
 	readonly log: StreamLogView;
+}
+
+/** A variable of an argument: `txn.name` is scope `txn`, name `name`. */
+export interface VariableName {
+	readonly scope: VariableScope;
+	readonly name: string;
 }
 
 /** An argument after its check; tables, proxies and servers are already resolved. */
 export type ArgumentValue =
 	| string
+	| bigint
 	| number
 	| StickTable
 	| ProxyView
 	| ServerView
 	| UserlistModel
-	| { readonly scope: VariableScope; readonly name: string }
+	| VariableName
 	| IpAddress
 	| undefined;
 
@@ -286,6 +312,18 @@ export interface Expression {
 	readonly each: EvaluateEach;
 }
 
+/** The process and thread that a configuration is compiled for. */
+export interface ProcessView {
+	readonly clock: Clock;
+	readonly hostname: string;
+	readonly threadIndex: number;
+	readonly threadCount: number;
+	/** Client connections of the whole process now. */
+	activeConnections(): number;
+	/** A soft stop has begun. */
+	isStopping(): boolean;
+}
+
 /** What compiling a line may ask for: the names it can refer to, and where remarks go. */
 export interface CompileContext {
 	readonly diagnostics: Diagnostics;
@@ -304,6 +342,7 @@ export interface CompileContext {
 	file(path: string): string | undefined;
 	/** Named ACLs of the proxy, in order; a name repeated is another alternative. */
 	acls(name: string): readonly Line[];
+	readonly process: ProcessView;
 	/** Number of `sc<n>` counters. */
 	readonly stickCounters: number;
 	/** Same context for another place or site. */
