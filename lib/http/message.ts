@@ -34,9 +34,20 @@ export class HeaderList {
 		return this.names.indexOf(name, from);
 	}
 
+	/** Appends a field. CR, LF and NUL in the value become spaces (RFC 9110, section 5.5), as in all that change one. */
 	add(name: string, value: string): void {
 		this.names.push(name);
-		this.values.push(value);
+		this.values.push(harmless(value));
+	}
+
+	insertAt(index: number, name: string, value: string): void {
+		this.names.splice(index, 0, name);
+		this.values.splice(index, 0, harmless(value));
+	}
+
+	/** Changes the value of a field; never assign to `values` what did not come from a parser. */
+	replaceAt(index: number, value: string): void {
+		this.values[index] = harmless(value);
 	}
 
 	/** Removes every field of that name, then adds one. */
@@ -65,8 +76,23 @@ export class HeaderList {
 	}
 }
 
+/** What a rule computed may hold anything; chars beyond a byte would be cut to one when written, to CR or LF even. */
+function harmless(value: string): string {
+	return /[\0\r\n\u0100-\uffff]/.test(value) ? value.replace(/[\0\r\n\u0100-\uffff]/g, ' ') : value;
+}
+
 /** 10 for HTTP/1.0, 11 for HTTP/1.1, 20 for HTTP/2. */
 export type HttpVersion = 10 | 11 | 20;
+
+/**
+ * What a Connection field asked for, as bits. The parsers take `close` and `keep-alive` out of the field
+ * and remember them here, so that rules see only what is left, as in HAProxy.
+ */
+export const ConnectionOption = {
+	CLOSE: 1,
+	KEEP_ALIVE: 2,
+	UPGRADE: 4,
+} as const;
 
 export class RequestHead {
 	method: string;
@@ -74,12 +100,25 @@ export class RequestHead {
 	target: string;
 	version: HttpVersion;
 	readonly headers: HeaderList;
+	/** How the body that the client sends ends; rules that change header fields do not change it. */
+	framing: BodyFraming;
+	/** `ConnectionOption` bits as the client sent them. */
+	connection: number;
 
-	constructor(method: string, target: string, version: HttpVersion, headers: HeaderList) {
+	constructor(
+		method: string,
+		target: string,
+		version: HttpVersion,
+		headers: HeaderList,
+		framing: BodyFraming = NO_BODY,
+		connection = 0,
+	) {
 		this.method = method;
 		this.target = target;
 		this.version = version;
 		this.headers = headers;
+		this.framing = framing;
+		this.connection = connection;
 	}
 }
 
@@ -88,12 +127,25 @@ export class ResponseHead {
 	reason: string;
 	version: HttpVersion;
 	readonly headers: HeaderList;
+	/** How the body that the server sends ends; of a reply made here, how it is sent. */
+	framing: BodyFraming;
+	/** `ConnectionOption` bits as the server sent them. */
+	connection: number;
 
-	constructor(status: number, reason: string, version: HttpVersion, headers: HeaderList) {
+	constructor(
+		status: number,
+		reason: string,
+		version: HttpVersion,
+		headers: HeaderList,
+		framing: BodyFraming = NO_BODY,
+		connection = 0,
+	) {
 		this.status = status;
 		this.reason = reason;
 		this.version = version;
 		this.headers = headers;
+		this.framing = framing;
+		this.connection = connection;
 	}
 }
 
@@ -104,3 +156,7 @@ export type BodyFraming =
 	| { readonly kind: 'chunked' }
 	/** Responses only: until the server closes. */
 	| { readonly kind: 'close' };
+
+export const NO_BODY: BodyFraming = { kind: 'none' };
+export const CHUNKED_BODY: BodyFraming = { kind: 'chunked' };
+export const CLOSE_BODY: BodyFraming = { kind: 'close' };
