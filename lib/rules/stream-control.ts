@@ -11,21 +11,35 @@ export interface LocalReply {
 	readonly status: number;
 	/** Empty: the standard reason of the status. */
 	readonly reason: string;
+	/**
+	 * Complete: `content-length` is among them wherever the status allows it, in the order HAProxy sends
+	 * them. An engine adds hop-by-hop fields only, and leaves the body out for HEAD.
+	 */
 	readonly headers: HeaderList;
 	readonly body: Buffer;
-	/** Bytes sent as they are, head included (`errorfile`); the connection then closes. */
+	/** Bytes sent as they are, head included; the connection then closes. Rules never make one. */
 	readonly raw?: Buffer;
 }
 
 export interface StreamControl extends StreamView {
 	/** The proxy-made answer for the verdicts DENY and DONE. */
 	setReply(reply: LocalReply): void;
+	/**
+	 * The proxy-made answer of a status: the backend's `errorfile`, `http-error` or `errorloc`, else the
+	 * frontend's, else the standard page (see error-replies.ts, `resolveErrorReply`).
+	 */
+	errorReply(status: number): LocalReply;
+	/** `strict-mode`: true when a rule set begins (RuleSet sees to it). */
+	strictRewrites: boolean;
+	/** A rewrite would have broken the message: one more in `wrew` of the statistics. */
+	countFailedRewrite(): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */
 	track(index: number, table: StickTable, entry: EntryRef): void;
 	setLogLevel(level: number | 'silent'): void;
 	setTimeout(which: 'server' | 'tunnel' | 'client', milliseconds: number): void;
+	/** Cut to the slot's length; without effect when the frontend has no such slot (`http-request capture`). */
 	setRequestCapture(slot: number, value: string): void;
 	setResponseCapture(slot: number, value: string): void;
 	/** Closes the client connection without telling the client, where the system allows it. */
@@ -37,6 +51,6 @@ export interface StreamControl extends StreamView {
 	setPriorityOffsetMs(value: number): void;
 	setNice(value: number): void;
 	unsetVariable(scope: VariableScope, name: string): void;
-	/** Remembers the rule that decided, for `option log-decision` and the statistics page. */
+	/** Remembers the rule that ended its set, for `last_rule_*`, `option log-decision` and the statistics page. */
 	noteDecision(file: string, line: number): void;
 }

@@ -1,0 +1,91 @@
+/**
+ * The table of actions: the rows of every family by name, and the names of the manual that Holdfast knows
+ * and refuses. A new action is one row in its family's file.
+ */
+import type { RuleSite } from '../../sample/types.js';
+import type { ActionDescriptor } from '../action.js';
+import { ADDRESS_ACTIONS } from './addresses.js';
+import { HEADER_ACTIONS } from './headers.js';
+import { LOGGING_ACTIONS } from './logging.js';
+import { REDIRECT_ACTIONS } from './redirect.js';
+import { REPLY_ACTIONS } from './replies.js';
+import { REQUEST_LINE_ACTIONS } from './request-line.js';
+import { RESPONSE_ACTIONS } from './response.js';
+import { SCHEDULING_ACTIONS } from './scheduling.js';
+import { TIMING_ACTIONS } from './timing.js';
+import { TRACKING_ACTIONS } from './tracking.js';
+import { VARIABLE_ACTIONS } from './variables.js';
+import { VERDICT_ACTIONS } from './verdicts.js';
+
+const FAMILIES: readonly (readonly ActionDescriptor[])[] = [
+	VERDICT_ACTIONS,
+	REPLY_ACTIONS,
+	REDIRECT_ACTIONS,
+	HEADER_ACTIONS,
+	REQUEST_LINE_ACTIONS,
+	RESPONSE_ACTIONS,
+	VARIABLE_ACTIONS,
+	LOGGING_ACTIONS,
+	TIMING_ACTIONS,
+	TRACKING_ACTIONS,
+	ADDRESS_ACTIONS,
+	SCHEDULING_ACTIONS,
+];
+
+export const ACTIONS: ReadonlyMap<string, ActionDescriptor> = new Map(
+	FAMILIES.flatMap((family) => family.map((row) => [row.name, row] as const)),
+);
+
+/** In the manual of 2.6 or of a later version, and not here. */
+const UNSUPPORTED: ReadonlySet<string> = new Set([
+	'add-acl',
+	'add-headers-bin',
+	'attach-srv',
+	'cache-store',
+	'cache-use',
+	'close',
+	'del-acl',
+	'del-headers-bin',
+	'del-map',
+	'disable-l7-retry',
+	'do-log',
+	'do-resolve',
+	'early-hint',
+	'expect-netscaler-cip',
+	'expect-proxy',
+	'normalize-uri',
+	'ot-group',
+	'pause',
+	'send-spoe-group',
+	'set-bandwidth-limit',
+	'set-bc-mark',
+	'set-bc-tos',
+	'set-fc-mark',
+	'set-fc-tos',
+	'set-map',
+	'set-mark',
+	'set-retries',
+	'set-tos',
+	'switch-mode',
+	'use-service',
+	'wait-for-body',
+]);
+
+export function isKnownButUnsupported(keyword: string): boolean {
+	return UNSUPPORTED.has(keyword) || keyword.startsWith('lua.');
+}
+
+/** The row of a keyword without its parentheses; `track-sc0` and its like share one. */
+export function findAction(keyword: string): ActionDescriptor | undefined {
+	return ACTIONS.get(keyword.startsWith('track-sc') ? 'track-sc' : keyword);
+}
+
+/** The names that may stand in a rule set, as its errors list them. */
+export function actionNames(site: RuleSite): string[] {
+	const names: string[] = [];
+	for (const row of ACTIONS.values()) {
+		if (!row.sites.includes(site)) continue;
+		names.push(row.name === 'track-sc' ? 'track-sc<n>' : row.parentheses === true ? `${row.name}(*)` : row.name);
+	}
+	return names.sort();
+}

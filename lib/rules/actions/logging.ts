@@ -1,0 +1,82 @@
+/** What the traffic log will say: `set-log-level` and `capture` (manual, 4.2 `http-request`). */
+import { toText } from '../../sample/values.js';
+import { type Action, type ActionDescriptor, mayComeLater, type RuleWords } from '../action.js';
+import { requestCaptureSlots, responseCaptureSlots, slotOfRule } from '../captures.js';
+import { LOG_LEVELS } from '../log-levels.js';
+import { Verdict } from '../verdict.js';
+
+function compileSetLogLevel(words: RuleWords): Action | undefined {
+	const word = words.next() ?? '';
+	const index = LOG_LEVELS.indexOf(word);
+	if (index < 0 && word !== 'silent') {
+		return words.fail("expects exactly 1 argument (log level name or 'silent')");
+	}
+	const level = word === 'silent' ? 'silent' : index;
+	return (stream) => {
+		stream.setLogLevel(level);
+		return Verdict.CONTINUE;
+	};
+}
+
+const EXPECTED = "expects <expression> [ 'len' <length> | id <idx> ]";
+
+function compileCapture(words: RuleWords): Action | undefined {
+	const { context } = words;
+	const { site, proxy } = context;
+	if (proxy === undefined) return words.fail('no frontend to capture for');
+	const first = words.peek();
+	if (first === undefined || first === '') return words.fail(EXPECTED);
+	const expression = words.expression();
+	if (expression === undefined) return undefined;
+	const isRequest = site === 'http-request' || site === 'tcp-request content';
+	const kind = words.next();
+	const number = words.next();
+	if (kind === undefined || number === undefined) {
+		return words.fail(
+			site === 'tcp-request content'
+				? "a positive 'len' argument is mandatory"
+				: isRequest
+					? EXPECTED
+					: "expects <expression> 'id' <idx>",
+		);
+	}
+	let slot: number;
+	if (kind === 'len') {
+		if (!isRequest) return words.fail("expects 'id', found 'len'");
+		if (proxy.kind === 'backend') return words.fail(`proxy '${proxy.name}' has no frontend capability`);
+		if (!/^\d+$/.test(number) || Number(number) < 1) return words.fail('length must be > 0');
+		slot = slotOfRule(proxy, context.place.file, context.place.line);
+		if (slot < 0) return words.fail('a capture with a length must stand in a frontend');
+	} else if (kind === 'id') {
+		if (site === 'tcp-request content') return words.fail("a positive 'len' argument is mandatory");
+		if (!/^\d+$/.test(number)) return words.fail(`cannot parse id '${number}'`);
+		slot = Number(number);
+		// A backend serves any frontend: whether the slot is there shows under traffic (manual, `capture`).
+		const slots = isRequest ? requestCaptureSlots(proxy) : responseCaptureSlots(proxy);
+		if (proxy.kind !== 'backend' && slot >= slots.length) {
+			return words.fail(`unable to find capture id '${slot}' referenced by ${site} capture rule`);
+		}
+	} else {
+		return words.fail(isRequest ? EXPECTED : `expects 'id', found '${kind}'`);
+	}
+	return (stream) => {
+		const value = expression.evaluate(stream);
+		if (value === undefined) return mayComeLater(expression, stream, site) ? Verdict.YIELD : Verdict.CONTINUE;
+		if (isRequest) stream.setRequestCapture(slot, toText(value));
+		else stream.setResponseCapture(slot, toText(value));
+		return Verdict.CONTINUE;
+	};
+}
+
+export const LOGGING_ACTIONS: readonly ActionDescriptor[] = [
+	{
+		name: 'set-log-level',
+		sites: ['tcp-request content', 'tcp-response content', 'http-request', 'http-response', 'http-after-response'],
+		compile: compileSetLogLevel,
+	},
+	{
+		name: 'capture',
+		sites: ['tcp-request content', 'http-request', 'http-response', 'http-after-response'],
+		compile: compileCapture,
+	},
+];

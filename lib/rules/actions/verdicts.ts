@@ -1,0 +1,41 @@
+/**
+ * Actions that decide without an answer of their own: `allow`, `accept`, `reject`, `silent-drop`, and
+ * `strict-mode`, which decides what a failed rewrite means (manual, 4.2 `http-request`, `tcp-request`).
+ */
+import type { Action, ActionDescriptor, RuleWords } from '../action.js';
+import { ALL_SITES, CONNECTION_SITES, HTTP_SITES } from '../action.js';
+import { Verdict } from '../verdict.js';
+
+const stop: Action = () => Verdict.STOP;
+const abort: Action = () => Verdict.ABORT;
+const silentDrop: Action = (stream) => {
+	stream.silentDrop();
+	return Verdict.ABORT;
+};
+
+function compileStrictMode(words: RuleWords): Action | undefined {
+	const word = words.next();
+	if (word === undefined) return words.fail('expects exactly 1 arguments');
+	if (word !== 'on' && word !== 'off') return words.fail(`Unexpected value '${word}'. Only 'on' and 'off' are supported`);
+	const strict = word === 'on';
+	return (stream) => {
+		stream.strictRewrites = strict;
+		return Verdict.CONTINUE;
+	};
+}
+
+export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
+	{ name: 'allow', sites: HTTP_SITES, compile: () => stop },
+	{
+		name: 'accept',
+		sites: [...CONNECTION_SITES, 'tcp-request content', 'tcp-response content'],
+		compile: () => stop,
+	},
+	{
+		name: 'reject',
+		sites: [...CONNECTION_SITES, 'tcp-request content', 'tcp-response content', 'http-request'],
+		compile: () => abort,
+	},
+	{ name: 'silent-drop', sites: ALL_SITES.filter((site) => site !== 'http-after-response'), compile: () => silentDrop },
+	{ name: 'strict-mode', sites: HTTP_SITES, compile: compileStrictMode },
+];
