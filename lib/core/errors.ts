@@ -20,6 +20,10 @@ export const ERROR_CODES = {
 	PEERS_PROTOCOL: 'malformed peers message',
 	/** A snapshot file is damaged or of another format. */
 	SNAPSHOT_INVALID: 'not a usable snapshot',
+	/** A thread died while it held a lock in shared memory. */
+	LOCK_ABANDONED: 'a lock in shared memory was abandoned',
+	/** The memory of a stick table is more than can be reserved. */
+	TABLE_TOO_LARGE: 'the stick table is too large',
 	/** A map, ACL or error file cannot be read. */
 	FILE_UNREADABLE: 'cannot read file',
 } as const;

@@ -1,30 +1,634 @@
+/**
+ * A stick table as the rest of the program sees it (stick-tables.md): entries by key with counters, rates
+ * and tags, shared by all threads, exact.
+ *
+ * Each thread attaches its own `StickTable` to the one SharedArrayBuffer. Every operation here is one step
+ * under the lock of one shard: no other thread sees half of it, and none can add to the same counter in
+ * between. Where the memory lies is in layout.ts, how it is kept in entry-store.ts, what peers are told in
+ * update-list.ts; here is what the operations mean: which of them make an entry, prolong its life, are told
+ * to peers.
+ *
+ * Rules hold entries by an `EntryRef`, which is valid from `track` to `untrack`. Times are monotonic
+ * milliseconds of core/clock.ts, the same in every thread; only their low 32 bits are kept.
+ *
+ * 32-bit counters wrap silently. 64-bit ones do so too and are read as numbers: exact up to 2^53, the nearest
+ * double above; replication carries all 64 bits.
+ */
+import { randomFillSync } from 'node:crypto';
 import type { StickTableModel } from '../config/model.js';
+import { tick } from '../core/clock.js';
+import { HoldfastError } from '../core/errors.js';
 import type { SampleValue } from '../sample/types.js';
+import { addElement, readElement, setElement, writeElement } from './elements.js';
+import { EntryStore } from './entry-store.js';
+import { type DataValue, EntryView, type RateState } from './entry-view.js';
+import { keyLengthBytes, type TableKey } from './key.js';
+import {
+	type DataSlot,
+	EVICTIONS,
+	EXPIRE,
+	FULL_EVENTS,
+	KEY,
+	LAST_FULL_TICK,
+	layoutOf,
+	POOL_USED,
+	REFUSALS,
+	SEED_0,
+	SEED_1,
+	STATE,
+} from './layout.js';
+import type { UpdateList } from './update-list.js';
+
+export type { DataSlot, DataValue, EntryView, RateState, TableKey };
 
 /** Designates an entry that is pinned (tracked): valid until it is released. 0 is no entry. */
 export type EntryRef = number & { readonly entryRef: unique symbol };
-/** A stored data type of one table, resolved by `slot()` when a rule is compiled. */
-export type DataSlot = {
-	readonly type: string;
-	readonly isRate: boolean;
-	readonly count: number;
-	readonly periodMs: number;
+
+/** A general purpose counter together with its rate: what one `inc_gpc` or `sc-add-gpc` changes. */
+export type GpcSlots = {
+	readonly counter: DataSlot | undefined;
+	readonly rate: DataSlot | undefined;
+	/** Element in both. */
+	readonly index: number;
 };
 
-export declare class StickTable {
+/** Values of one type as received from a peer, element by element. */
+export interface LearnedData {
+	readonly slot: DataSlot;
+	readonly values: readonly DataValue[];
+}
+
+/**
+ * Which of the received types are stored: all that may be learned (`conn_cur` only in a `recv-only` table), all
+ * and `conn_cur` too (from the old worker of a reload), or only the as-is ones (`write-to`).
+ */
+export type LearnFilter = 'learnable' | 'all' | 'as-is';
+
+export class StickTable {
 	readonly model: StickTableModel;
 	readonly name: string;
-	static bytesNeeded(model: StickTableModel): number;
-	static allocate(model: StickTableModel): SharedArrayBuffer;
-	constructor(model: StickTableModel, buffer: SharedArrayBuffer);
-	slot(type: string): DataSlot | undefined;
+	readonly buffer: SharedArrayBuffer;
+	readonly #store: EntryStore;
+	readonly #words: Int32Array;
+	readonly #connCur: DataSlot | undefined;
+	/** conn_cnt and conn_rate: what tracking counts once. */
+	readonly #connSlots: readonly DataSlot[];
+	#writeTo: StickTable | undefined;
+
+	/** Address space that the table takes; memory only as entries come. Throws `TABLE_TOO_LARGE`. */
+	static bytesNeeded(model: StickTableModel): number {
+		return layoutOf(model).totalWords * 4;
+	}
+
+	/**
+	 * Reserves the memory of an empty table. Throws `TABLE_TOO_LARGE` with a sentence for the operator when the
+	 * size is beyond 8 GB or the system refuses.
+	 */
+	static allocate(model: StickTableModel): SharedArrayBuffer {
+		const bytes = StickTable.bytesNeeded(model);
+		let buffer: SharedArrayBuffer;
+		try {
+			buffer = new SharedArrayBuffer(bytes);
+		} catch (cause) {
+			const megabytes = Math.ceil(bytes / 2 ** 20);
+			const text = `stick-table '${model.name}' of size ${model.size}: the system does not give the ${megabytes} MB it may need`;
+			throw new HoldfastError('TABLE_TOO_LARGE', text, { cause });
+		}
+		randomFillSync(new Int32Array(buffer, SEED_0 * 4, SEED_1 - SEED_0 + 1));
+		return buffer;
+	}
+
+	constructor(model: StickTableModel, buffer: SharedArrayBuffer) {
+		this.model = model;
+		this.name = model.name;
+		this.buffer = buffer;
+		this.#words = new Int32Array(buffer);
+		this.#store = new EntryStore(model, this.#words);
+		this.#connCur = this.slot('conn_cur');
+		this.#connSlots = this.slots.filter((slot) => slot.type === 'conn_cnt' || slot.type === 'conn_rate');
+	}
+
+	/** What is stored, in the order of the wire ids. */
+	get slots(): readonly DataSlot[] {
+		return this.#store.layout.slots;
+	}
+
+	/** What peers are to be told: see update-list.ts. */
+	get updates(): UpdateList {
+		return this.#store.updates;
+	}
+
+	/** Bytes of a key on the wire: 4, 16, or the length of a string or binary key. */
+	get keyLengthBytes(): number {
+		return keyLengthBytes(this.model);
+	}
+
+	/**
+	 * The stored type of a name, or undefined. `gpc0`, `gpc1`, `gpt0` and their rates are answered by element 0
+	 * or 1 of an array when the table has the array.
+	 */
+	slot(type: string): DataSlot | undefined {
+		return this.#store.layout.slotsByName.get(type);
+	}
+
+	/** The slot that is sent with this id, without the fall-backs. */
+	slotByWireId(wireId: number): DataSlot | undefined {
+		return this.slots.find((slot) => slot.wireId === wireId);
+	}
+
+	/**
+	 * Counter and rate of `gpc0`, `gpc1` or element `index` of `gpc`; undefined when neither is stored, or the
+	 * index is beyond both.
+	 */
+	gpcSlots(name: 'gpc0' | 'gpc1' | 'gpc', index = 0): GpcSlots | undefined {
+		const within = (slot: DataSlot | undefined): DataSlot | undefined =>
+			slot !== undefined && index < slot.count ? slot : undefined;
+		const counter = within(this.slot(name));
+		const rate = within(this.slot(`${name}_rate`));
+		return counter === undefined && rate === undefined ? undefined : { counter, rate, index };
+	}
+
+	/** The counter and the rate of an event that the table stores: `http_req`, `http_err`, `sess`, `bytes_in`, ... */
+	eventSlots(event: string): readonly DataSlot[] {
+		return [this.slot(`${event}_cnt`), this.slot(`${event}_rate`)].filter((slot) => slot !== undefined);
+	}
+
+	/** Entries learned by this table are written to `target` too: as-is types only. */
+	linkWriteTo(target: StickTable): void {
+		this.#writeTo = target;
+	}
+
+	// ---- Tracked entries ----
+
 	/** Find or create, pin, count conn_cur/conn_cnt/conn_rate, refresh. 0: no key or no room. */
-	track(value: SampleValue, nowMs: number): EntryRef;
-	untrack(entry: EntryRef, nowMs: number): void;
-	add(entry: EntryRef, slot: DataSlot, index: number, amount: number, nowMs: number): void;
-	set(entry: EntryRef, slot: DataSlot, index: number, value: number, nowMs: number): void;
-	read(entry: EntryRef, slot: DataSlot, index: number, nowMs: number): number;
-	/** Without tracking, in one locked step; undefined when the key is absent. */
-	readByKey(value: SampleValue, slot: DataSlot, index: number, nowMs: number): number | undefined;
-	usedCount(): number;
+	track(value: SampleValue, nowMs: number): EntryRef {
+		const store = this.#store;
+		if (!store.lockKey(value)) return 0 as EntryRef;
+		const now = tick(nowMs) | 0;
+		const record = store.findOrCreate(now);
+		if (record !== 0) {
+			store.pin(record);
+			if (this.#connCur !== undefined) this.#words[record + this.#connCur.offset]!++;
+			for (const slot of this.#connSlots) addElement(this.#words, record, slot, 0, 1, now);
+			store.refresh(record, now);
+			store.updates.touchLocal(record);
+		}
+		store.unlock();
+		return record as EntryRef;
+	}
+
+	/** The end of a `track`; `entry` must not be used afterwards. */
+	untrack(entry: EntryRef, nowMs: number): void {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockEntry(entry);
+		if (this.#connCur !== undefined) {
+			const at = entry + this.#connCur.offset;
+			if (this.#words[at] !== 0) this.#words[at]!--;
+			store.refresh(entry, now);
+			store.updates.touchLocal(entry);
+		}
+		store.unpin(entry, now);
+		store.unlock();
+	}
+
+	/** Adds to one element and refreshes; returns its new value, of a rate the events of the current period. */
+	add(entry: EntryRef, slot: DataSlot, index: number, amount: number, nowMs: number): number {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockEntry(entry);
+		const value = index < slot.count ? addElement(this.#words, entry, slot, index, amount, now) : 0;
+		this.#touch(entry, now);
+		store.unlock();
+		return value;
+	}
+
+	/** Adds the same amount to several slots in one step: an event's counter and rate (`eventSlots`). */
+	addAll(entry: EntryRef, slots: readonly DataSlot[], amount: number, nowMs: number): void {
+		if (slots.length === 0) return;
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockEntry(entry);
+		for (const slot of slots) addElement(this.#words, entry, slot, 0, amount, now);
+		this.#touch(entry, now);
+		store.unlock();
+	}
+
+	/** Sets one element and refreshes; a rate then reads `value` for a whole period. Returns the previous reading. */
+	set(entry: EntryRef, slot: DataSlot, index: number, value: number | bigint, nowMs: number): number {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockEntry(entry);
+		const previous = this.#exchange(entry, slot, index, value, now);
+		this.#touch(entry, now);
+		store.unlock();
+		return previous;
+	}
+
+	/** The value, or the reading of a rate. */
+	read(entry: EntryRef, slot: DataSlot, index: number, nowMs: number): number {
+		if (index >= slot.count) return 0;
+		// One word is read whole by any thread; the rest may be half changed by another.
+		if (slot.class === 'uint32' || slot.class === 'int32') return readElement(this.#words, entry, slot, index, 0);
+		const store = this.#store;
+		store.lockEntry(entry);
+		const value = readElement(this.#words, entry, slot, index, tick(nowMs) | 0);
+		store.unlock();
+		return value;
+	}
+
+	/**
+	 * Counter and rate of a gpc in one step. Returns the new counter, or the events of the current period when only
+	 * the rate is stored. Adding 0 changes nothing but refreshes.
+	 */
+	addGpc(entry: EntryRef, gpc: GpcSlots, amount: number, nowMs: number): number {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockEntry(entry);
+		const value = this.#addGpc(entry, gpc, amount, now);
+		this.#touch(entry, now);
+		store.unlock();
+		return value;
+	}
+
+	/** The key of a tracked entry. */
+	keyOf(entry: EntryRef): TableKey {
+		// The key of a pinned record does not change.
+		return this.#store.codec.decode(this.#words, entry + KEY);
+	}
+
+	trackersOf(entry: EntryRef): number {
+		return this.#store.trackers(entry);
+	}
+
+	// ---- By key, without tracking, each in one step ----
+
+	has(value: SampleValue, nowMs: number): boolean {
+		return this.#withFound(value, nowMs, () => true) ?? false;
+	}
+
+	/** Without refresh; undefined when the key is absent. */
+	readByKey(value: SampleValue, slot: DataSlot, index: number, nowMs: number): number | undefined {
+		const store = this.#store;
+		if (!store.lockKey(value)) return undefined;
+		const now = tick(nowMs) | 0;
+		const record = store.find(now);
+		const result =
+			record === 0 ? undefined : index < slot.count ? readElement(this.#words, record, slot, index, now) : 0;
+		store.unlock();
+		return result;
+	}
+
+	/** Creates the entry when it is absent. Undefined: no key, or no room. */
+	addByKey(value: SampleValue, slot: DataSlot, index: number, amount: number, nowMs: number): number | undefined {
+		const store = this.#store;
+		if (!store.lockKey(value)) return undefined;
+		const now = tick(nowMs) | 0;
+		const record = store.findOrCreate(now);
+		let result: number | undefined;
+		if (record !== 0) {
+			result = index < slot.count ? addElement(this.#words, record, slot, index, amount, now) : 0;
+			this.#touch(record, now);
+		}
+		store.unlock();
+		return result;
+	}
+
+	/** Creates the entry when it is absent; returns the previous reading. Undefined: no key, or no room. */
+	setByKey(
+		value: SampleValue,
+		slot: DataSlot,
+		index: number,
+		newValue: number | bigint,
+		nowMs: number,
+	): number | undefined {
+		return this.#withCreated(value, nowMs, (record, now) => this.#exchange(record, slot, index, newValue, now));
+	}
+
+	/** `addGpc` by key; creates the entry when it is absent, counts only if `gpc` is given. */
+	addGpcByKey(value: SampleValue, gpc: GpcSlots | undefined, amount: number, nowMs: number): number | undefined {
+		return this.#withCreated(value, nowMs, (record, now) =>
+			gpc === undefined ? 0 : this.#addGpc(record, gpc, amount, now),
+		);
+	}
+
+	/** Creates or refreshes: `set table` without data. False: no key, or no room. */
+	touchByKey(value: SampleValue, nowMs: number): boolean {
+		return this.#withCreated(value, nowMs, () => true) ?? false;
+	}
+
+	/** A longer life for an entry that exists (`stick match`); false when it does not. */
+	refresh(value: SampleValue, nowMs: number): boolean {
+		return (
+			this.#withFound(value, nowMs, (record, now) => {
+				this.#touch(record, now);
+				return true;
+			}) ?? false
+		);
+	}
+
+	/** Milliseconds left, 0 in a table without `expire`; undefined when the key is absent. */
+	expireMs(value: SampleValue, nowMs: number): number | undefined {
+		return this.#withFound(value, nowMs, (record, now) => this.#store.remainingMs(record, now));
+	}
+
+	/** Milliseconds since the last refresh, 0 in a table without `expire`; undefined when the key is absent. */
+	idleMs(value: SampleValue, nowMs: number): number | undefined {
+		const expireMs = this.#store.expireMs;
+		return this.#withFound(value, nowMs, (record, now) =>
+			expireMs === 0 ? 0 : Math.max(0, expireMs - this.#store.remainingMs(record, now)),
+		);
+	}
+
+	/** Trackers of an entry; undefined when the key is absent. */
+	trackers(value: SampleValue, nowMs: number): number | undefined {
+		return this.#withFound(value, nowMs, (record) => this.#store.trackers(record));
+	}
+
+	/** 0 when no server is stored; undefined when the key is absent. */
+	serverId(value: SampleValue, nowMs: number): number | undefined {
+		const slot = this.slot('server_id');
+		return this.#withFound(value, nowMs, (record) => (slot === undefined ? 0 : this.#words[record + slot.offset]!));
+	}
+
+	/** Empty when none is stored; undefined when the key is absent. */
+	serverKey(value: SampleValue, nowMs: number): string | undefined {
+		return this.#withFound(value, nowMs, (record) => this.#serverKey(record));
+	}
+
+	/** `stick match`: what is stored for the key, with a refresh; undefined when the key is absent. */
+	matchServer(value: SampleValue, nowMs: number): { serverId: number; serverKey: string } | undefined {
+		const slot = this.slot('server_id');
+		return this.#withFound(value, nowMs, (record, now) => {
+			this.#touch(record, now);
+			const serverId = slot === undefined ? 0 : this.#words[record + slot.offset]!;
+			return { serverId, serverKey: this.#serverKey(record) };
+		});
+	}
+
+	/** `stick store`: false when there is no key or no room. */
+	storeServer(value: SampleValue, serverId: number, serverKey: string, nowMs: number): boolean {
+		const idSlot = this.slot('server_id');
+		return (
+			this.#withCreated(value, nowMs, (record) => {
+				if (idSlot !== undefined) this.#words[record + idSlot.offset] = serverId;
+				this.#setServerKey(record, serverKey);
+				return true;
+			}) ?? false
+		);
+	}
+
+	// ---- Peers ----
+
+	/**
+	 * Writes what a peer sent for a key, in one step (peers-protocol.md, section 9): values replace local ones; extra
+	 * elements of arrays are dropped, missing ones stay. `expireMs` is the life that a timed message carried, cut to
+	 * the table's own; undefined for an untimed one. At most 0 removes the entry. With `write-to` the as-is types go
+	 * to that table too. False: no key, or no room, and nothing was stored.
+	 */
+	learn(
+		value: SampleValue,
+		data: readonly LearnedData[],
+		expireMs: number | undefined,
+		nowMs: number,
+		filter: LearnFilter = 'learnable',
+	): boolean {
+		const lifeMs = Math.min(expireMs ?? this.#store.expireMs, this.#store.expireMs);
+		const stored = this.#learn(value, data, lifeMs, nowMs, filter);
+		this.#writeTo?.learnFrom(this.keyWidth, value, data, lifeMs, nowMs);
+		return stored;
+	}
+
+	/** @internal The receiving end of `write-to`: same key, own slots, only as-is types. */
+	learnFrom(keyWidth: number, value: SampleValue, data: readonly LearnedData[], lifeMs: number, nowMs: number): void {
+		if (keyWidth !== this.keyWidth) return;
+		const own: LearnedData[] = [];
+		for (const { slot, values } of data) {
+			const target = slot.isAsIs ? this.slotByWireId(slot.wireId) : undefined;
+			if (target !== undefined) own.push({ slot: target, values });
+		}
+		this.#learn(value, own, lifeMs, nowMs, 'as-is');
+	}
+
+	/** @internal */
+	get keyWidth(): number {
+		return this.#store.layout.keyWords;
+	}
+
+	#learn(
+		value: SampleValue,
+		data: readonly LearnedData[],
+		lifeMs: number,
+		nowMs: number,
+		filter: LearnFilter,
+	): boolean {
+		const store = this.#store;
+		if (!store.lockKey(value)) return false;
+		const now = tick(nowMs) | 0;
+		const record = store.findOrCreate(now);
+		if (record !== 0) {
+			for (const { slot, values } of data) {
+				if (!this.#mayLearn(slot, filter)) continue;
+				const count = Math.min(values.length, slot.count);
+				for (let i = 0; i < count; i++) this.#write(record, slot, i, values[i]!, now);
+			}
+			if (store.expireMs === 0) store.refresh(record, now);
+			else store.setDate(record, (now + lifeMs) | 0);
+			if (store.expireMs === 0 || lifeMs > 0 || !store.removeIfFree(record)) store.updates.touchLearned(record);
+		}
+		store.unlock();
+		return record !== 0;
+	}
+
+	#mayLearn(slot: DataSlot, filter: LearnFilter): boolean {
+		if (filter === 'as-is') return slot.isAsIs;
+		return !slot.isLocalOnly || filter === 'all' || this.model.recvOnly;
+	}
+
+	// ---- Dumps, clearing, upkeep ----
+
+	/** A view for `copy` and `UpdateReader.next`. */
+	newView(): EntryView {
+		return new EntryView(this.#store.layout, this.#store.codec, this.#store.expireMs !== 0);
+	}
+
+	/**
+	 * All entries, in no order. No lock is held while the caller has one, and it may stop and go on whenever it likes:
+	 * an entry that is there during the whole walk comes exactly once. The view is reused: take what you need.
+	 */
+	*entries(nowMs: number | (() => number)): Generator<EntryView> {
+		const store = this.#store;
+		const clock = typeof nowMs === 'number' ? () => nowMs : nowMs;
+		const views: EntryView[] = [];
+		for (let chain = 0; chain < store.chainCount; chain++) {
+			let count = 0;
+			const at = clock();
+			store.visitChain(chain, (record) => {
+				if (this.#isOver(record, at)) return;
+				views[count] ??= this.newView();
+				store.copyLocked(record, views[count++]!, at);
+			});
+			for (let i = 0; i < count; i++) yield views[i]!;
+		}
+	}
+
+	/** Copies the entry of a key; false when it is absent. */
+	copyByKey(value: SampleValue, view: EntryView, nowMs: number): boolean {
+		return (
+			this.#withFound(value, nowMs, (record) => {
+				this.#store.copyLocked(record, view, nowMs);
+				return true;
+			}) ?? false
+		);
+	}
+
+	/** Copies the entry of an identifier, which may be any number; false when there is none. */
+	copyByRef(ref: number, view: EntryView, nowMs: number): boolean {
+		return this.#store.isRecord(ref) && this.#store.copy(ref, view, nowMs);
+	}
+
+	/** Removes one entry. `in use`: it has trackers and stays. Peers are not told. */
+	clearByKey(value: SampleValue, nowMs: number): 'removed' | 'absent' | 'in use' {
+		return (
+			this.#withFound(value, nowMs, (record) => (this.#store.removeIfFree(record) ? 'removed' : 'in use')) ?? 'absent'
+		);
+	}
+
+	/** Removes the entries that match and have no trackers, all without a predicate; returns how many. */
+	clear(nowMs: number, predicate?: (entry: EntryView) => boolean): number {
+		const store = this.#store;
+		const view = this.newView();
+		let removed = 0;
+		for (let chain = 0; chain < store.chainCount; chain++) {
+			store.visitChain(chain, (record) => {
+				if (predicate !== undefined) {
+					store.copyLocked(record, view, nowMs);
+					if (!predicate(view)) return;
+				}
+				if (store.removeIfFree(record)) removed++;
+			});
+		}
+		return removed;
+	}
+
+	/**
+	 * Removes entries whose date is reached, at most `budget`; returns how many. To be called some times a second,
+	 * by one thread, and again at once while the result equals the budget. Locks are held for 64 removals at most.
+	 */
+	expire(nowMs: number, budget = 10_000): number {
+		return this.#store.expire(tick(nowMs) | 0, budget);
+	}
+
+	/** Entries now, those that are due and not yet removed included. */
+	usedCount(): number {
+		return Atomics.load(this.#words, POOL_USED) >>> 0;
+	}
+
+	availableCount(): number {
+		return this.model.size - this.usedCount();
+	}
+
+	/** Entries evicted to make room, since the table exists. */
+	evictionCount(): number {
+		return Atomics.load(this.#words, EVICTIONS) >>> 0;
+	}
+
+	/** New entries refused since the table was full and nothing could be evicted. */
+	refusalCount(): number {
+		return Atomics.load(this.#words, REFUSALS) >>> 0;
+	}
+
+	/** New entries that found the table full. The control thread logs when this has changed. */
+	fullEventCount(): number {
+		return Atomics.load(this.#words, FULL_EVENTS) >>> 0;
+	}
+
+	/** Milliseconds since a new entry found the table full; undefined when none ever did. */
+	sinceFullMs(nowMs: number): number | undefined {
+		if (this.fullEventCount() === 0) return undefined;
+		return (tick(nowMs) - Atomics.load(this.#words, LAST_FULL_TICK)) >>> 0;
+	}
+
+	/** What is wrong with the structure, or undefined; only while no other thread uses the table. */
+	verify(): string | undefined {
+		return this.#store.verify();
+	}
+
+	/**
+	 * For the control thread, when a thread of the worker ended: frees what it held. True when it died in the middle
+	 * of a step and the lists were rebuilt. Its trackers stay.
+	 */
+	recover(deadThreadId: number): boolean {
+		return this.#store.repair(deadThreadId);
+	}
+
+	// ---- One element of a record whose shard is locked ----
+
+	#touch(record: number, now: number): void {
+		this.#store.refresh(record, now);
+		this.#store.updates.touchLocal(record);
+	}
+
+	#withFound<T>(value: SampleValue, nowMs: number, step: (record: number, now: number) => T): T | undefined {
+		const store = this.#store;
+		if (!store.lockKey(value)) return undefined;
+		const now = tick(nowMs) | 0;
+		const record = store.find(now);
+		const result = record === 0 ? undefined : step(record, now);
+		store.unlock();
+		return result;
+	}
+
+	#withCreated<T>(value: SampleValue, nowMs: number, step: (record: number, now: number) => T): T | undefined {
+		const store = this.#store;
+		if (!store.lockKey(value)) return undefined;
+		const now = tick(nowMs) | 0;
+		const record = store.findOrCreate(now);
+		let result: T | undefined;
+		if (record !== 0) {
+			result = step(record, now);
+			this.#touch(record, now);
+		}
+		store.unlock();
+		return result;
+	}
+
+	#exchange(record: number, slot: DataSlot, index: number, value: number | bigint, now: number): number {
+		if (index >= slot.count) return 0;
+		const previous = readElement(this.#words, record, slot, index, now);
+		setElement(this.#words, record, slot, index, value, now);
+		return previous;
+	}
+
+	#addGpc(record: number, gpc: GpcSlots, amount: number, now: number): number {
+		const { counter, rate, index } = gpc;
+		const current = rate === undefined ? 0 : addElement(this.#words, record, rate, index, amount, now);
+		return counter === undefined ? current : addElement(this.#words, record, counter, index, amount, now);
+	}
+
+	#write(record: number, slot: DataSlot, index: number, value: DataValue, now: number): void {
+		if (slot.class !== 'string') writeElement(this.#words, record, slot, index, value, now);
+		// "No value" on the wire keeps the value there is (peers-protocol.md, 8.4).
+		else if (typeof value === 'string' && value !== '') this.#setServerKey(record, value);
+	}
+
+	#serverKey(record: number): string {
+		const slot = this.#store.stringSlot;
+		return slot === undefined ? '' : this.#store.strings.text(this.#words[record + slot.offset]!);
+	}
+
+	#setServerKey(record: number, text: string): void {
+		const { stringSlot, strings } = this.#store;
+		if (stringSlot === undefined) return;
+		const at = record + stringSlot.offset;
+		const previous = this.#words[at]!;
+		this.#words[at] = strings.intern(text);
+		strings.release(previous);
+	}
+
+	/** Whether the date of an entry without trackers is reached: it is as good as gone. */
+	#isOver(record: number, nowMs: number): boolean {
+		if (this.#store.expireMs === 0 || this.#words[record + STATE] !== 1) return false;
+		return ((this.#words[record + EXPIRE]! - tick(nowMs)) | 0) <= 0;
+	}
 }

@@ -1,0 +1,564 @@
+/**
+ * The entries of a table in shared memory: finding, making, keeping in order, letting go. `table.ts` gives
+ * these steps their meaning; here is what must hold whatever the meaning:
+ *
+ * - Every record is in exactly one place: never touched, in the free list, or an entry. An entry is in the
+ *   hash chain of its key; without trackers it is also in the expiry order of its shard (expiry.ts).
+ * - A step is made with the lock of the key's shard. The locks of the pool of free records, of the update
+ *   list and of the dictionary are taken inside it, one at a time, and nothing else is taken inside them.
+ * - `size` is exact: a record is taken from one pool for all shards. A full table evicts the next entry to
+ *   expire of the shard at hand, which is the oldest of the table when it is small enough for one shard, and
+ *   otherwise one of the oldest since keys are spread evenly; only when all of a shard have trackers is
+ *   another shard asked.
+ * - The state word of a record is written last when an entry is made and first when it goes, so that
+ *   `repair` can rebuild every list from the records after a thread died in the middle.
+ */
+
+import type { StickTableModel } from '../config/model.js';
+import { tick } from '../core/clock.js';
+import type { SampleValue } from '../sample/types.js';
+import { acquireLock, lockHolder, releaseLock } from '../shared/spin-lock.js';
+import { StringDictionary } from './dictionary.js';
+import type { EntryView } from './entry-view.js';
+import { ExpiryOrder } from './expiry.js';
+import { hashWords } from './hash.js';
+import { type KeyCodec, keyCodec } from './key.js';
+import {
+	type DataSlot,
+	EVICTIONS,
+	EXPIRE,
+	FULL_EVENTS,
+	HASH,
+	KEY,
+	LAST_FULL_TICK,
+	layoutOf,
+	NEXT,
+	POOL_FREE,
+	POOL_HIGH_WATER,
+	POOL_LOCK,
+	POOL_USED,
+	REFUSALS,
+	SEED_0,
+	SEED_1,
+	SHARD_ENTRIES,
+	SHARD_LINKED,
+	SHARD_WORDS,
+	STATE,
+	type TableLayout,
+	UPDATE_LOCK,
+	UPDATE_STATE,
+} from './layout.js';
+import type { EntryRef } from './table.js';
+import { UpdateList } from './update-list.js';
+
+/** Entries removed in one holding of a shard's lock: some tens of microseconds. */
+const REMOVALS_PER_LOCK = 64;
+
+const FREE_STATE = 0;
+const UNTRACKED = 1;
+
+export class EntryStore {
+	readonly words: Int32Array;
+	readonly layout: TableLayout;
+	readonly codec: KeyCodec;
+	readonly order: ExpiryOrder;
+	readonly updates: UpdateList;
+	readonly strings: StringDictionary;
+	readonly stringSlot: DataSlot | undefined;
+	readonly size: number;
+	/** 0 in a table without `expire`. */
+	readonly expireMs: number;
+	readonly #nopurge: boolean;
+	readonly #keyWords: number;
+	readonly #key: Int32Array;
+	// The step at hand: the hash of its key, its shard, and the head of its chain.
+	#hash = 0;
+	#shard = 0;
+	#bucketAt = 0;
+
+	constructor(model: StickTableModel, words: Int32Array) {
+		this.words = words;
+		this.layout = layoutOf(model);
+		this.codec = keyCodec(model);
+		this.size = model.size;
+		this.expireMs = model.expireMs ?? 0;
+		this.#nopurge = model.nopurge;
+		this.#keyWords = this.layout.keyWords;
+		this.#key = new Int32Array(this.#keyWords);
+		this.order = new ExpiryOrder(words, this.layout, model.expireMs !== undefined);
+		this.strings = new StringDictionary(words, this.layout.dictionaryAt, this.layout.dictionaryCapacity);
+		this.stringSlot = this.layout.slots.find((slot) => slot.class === 'string');
+		this.updates = new UpdateList(
+			words,
+			(record, view, nowMs) => this.copy(record, view, nowMs),
+			() => this.#listAllAsLearned(),
+		);
+	}
+
+	// ---- Steps. lockKey or lockEntry begins one, unlock ends it. ----
+
+	/** Locks the shard of a key; false, and nothing is locked, when the value cannot be a key here. */
+	lockKey(value: SampleValue): boolean {
+		if (!this.codec.encode(value, this.#key, 0)) return false;
+		const words = this.words;
+		const hash = hashWords(this.#key, 0, this.#keyWords, words[SEED_0]!, words[SEED_1]!);
+		this.#enter(hash);
+		return true;
+	}
+
+	/** Locks the shard of an entry that has a tracker. */
+	lockEntry(record: number): void {
+		this.#enter(this.words[record + HASH]!);
+	}
+
+	unlock(): void {
+		releaseLock(this.words, this.#shardAt(this.#shard));
+	}
+
+	#enter(hash: number): void {
+		const shard = this.#shardOf(hash);
+		this.#hash = hash;
+		this.#shard = shard;
+		this.#bucketAt = this.#bucketOf(shard, hash);
+		acquireLock(this.words, this.#shardAt(shard));
+	}
+
+	/** The entry of the locked key, or 0. One whose date is reached is removed and not found. */
+	find(nowTick: number): number {
+		const words = this.words;
+		const hash = this.#hash;
+		for (let record = words[this.#bucketAt]!; record !== 0; record = words[record + NEXT]!) {
+			if (words[record + HASH] !== hash || !this.#hasKey(record)) continue;
+			if (this.expireMs === 0 || words[record + STATE] !== UNTRACKED) return record;
+			if (((words[record + EXPIRE]! - nowTick) | 0) > 0) return record;
+			this.#remove(this.#shard, record);
+			return 0;
+		}
+		return 0;
+	}
+
+	/** The entry of the locked key, made if it is missing; 0 when there is no room. */
+	findOrCreate(nowTick: number): number {
+		const record = this.find(nowTick);
+		return record !== 0 ? record : this.#create(nowTick);
+	}
+
+	#create(nowTick: number): number {
+		let record = this.#takeRecord();
+		if (record === 0) {
+			Atomics.add(this.words, FULL_EVENTS, 1);
+			Atomics.store(this.words, LAST_FULL_TICK, nowTick);
+		}
+		while (record === 0) {
+			if (!this.#makeRoom(this.#shard, nowTick)) {
+				// All entries of this shard have trackers. Two shards are never locked at once.
+				this.unlock();
+				const madeRoom = this.#makeRoomElsewhere(nowTick);
+				acquireLock(this.words, this.#shardAt(this.#shard));
+				// Another thread may have made the same entry meanwhile.
+				const found = this.find(nowTick);
+				if (found !== 0) return found;
+				if (!madeRoom) {
+					Atomics.add(this.words, REFUSALS, 1);
+					return 0;
+				}
+			}
+			record = this.#takeRecord();
+		}
+		this.#fill(record, nowTick);
+		return record;
+	}
+
+	#fill(record: number, nowTick: number): void {
+		const words = this.words;
+		for (let i = 0; i < this.#keyWords; i++) words[record + KEY + i] = this.#key[i]!;
+		const end = record + this.layout.recordWords;
+		for (let i = record + KEY + this.#keyWords; i < end; i++) words[i] = 0;
+		words[record + HASH] = this.#hash;
+		words[record + UPDATE_STATE] = 0;
+		words[record + NEXT] = words[this.#bucketAt]!;
+		words[this.#bucketAt] = record;
+		words[record + EXPIRE] = (nowTick + this.expireMs) | 0;
+		const shardAt = this.#shardAt(this.#shard);
+		words[shardAt + SHARD_ENTRIES]!++;
+		this.order.link(shardAt, this.#wheelAt(this.#shard), record);
+		words[record + STATE] = UNTRACKED;
+	}
+
+	// ---- What can be done to the entry of the step. ----
+
+	/** A full life from now. */
+	refresh(record: number, nowTick: number): void {
+		this.setDate(record, (nowTick + this.expireMs) | 0);
+	}
+
+	/** Any date. An entry with trackers keeps it for when they are gone. */
+	setDate(record: number, date: number): void {
+		if (this.words[record + STATE] !== UNTRACKED) this.words[record + EXPIRE] = date;
+		else this.order.move(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record, date);
+	}
+
+	/** One tracker more: no expiry, no eviction. */
+	pin(record: number): void {
+		const words = this.words;
+		if (words[record + STATE] === UNTRACKED) {
+			this.order.unlink(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		}
+		words[record + STATE]!++;
+	}
+
+	unpin(record: number, nowTick: number): void {
+		const words = this.words;
+		this.#prolong(record, nowTick);
+		if (--words[record + STATE]! === UNTRACKED) {
+			this.order.link(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		}
+	}
+
+	trackers(record: number): number {
+		return Math.max(0, this.words[record + STATE]! - UNTRACKED);
+	}
+
+	/** Removes the entry of the step unless it has trackers. */
+	removeIfFree(record: number): boolean {
+		if (this.words[record + STATE] !== UNTRACKED) return false;
+		this.#remove(this.#shard, record);
+		return true;
+	}
+
+	/** Milliseconds until the date of the entry of the step, at least 0; 0 without `expire`. */
+	remainingMs(record: number, nowTick: number): number {
+		if (this.expireMs === 0) return 0;
+		this.#prolong(record, nowTick);
+		return Math.max(0, (this.words[record + EXPIRE]! - nowTick) | 0);
+	}
+
+	/**
+	 * An entry whose date is reached while it has trackers lives one `expire` longer, as often as that happens.
+	 * Nobody watches its date, so this is made good when someone looks.
+	 */
+	#prolong(record: number, nowTick: number): void {
+		const words = this.words;
+		if (this.expireMs === 0 || words[record + STATE]! <= UNTRACKED) return;
+		const late = (nowTick - words[record + EXPIRE]!) | 0;
+		if (late >= 0) {
+			const lives = Math.floor(late / this.expireMs) + 1;
+			words[record + EXPIRE] = (words[record + EXPIRE]! + lives * this.expireMs) | 0;
+		}
+	}
+
+	// ---- Whole tables. ----
+
+	/**
+	 * Removes up to `budget` entries whose date is reached, a few per holding of a lock; returns how many. A
+	 * result below the budget means that nothing is due any more.
+	 */
+	expire(nowTick: number, budget: number): number {
+		if (this.expireMs === 0 || this.words[POOL_USED] === 0) return 0;
+		let removed = 0;
+		for (let shard = 0; shard < this.layout.shardCount && removed < budget; shard++) {
+			const shardAt = this.#shardAt(shard);
+			for (let more = this.words[shardAt + SHARD_LINKED] !== 0; more && removed < budget; ) {
+				acquireLock(this.words, shardAt);
+				const slice = Math.min(REMOVALS_PER_LOCK, budget - removed);
+				const done = this.#removeDue(shard, nowTick, slice);
+				releaseLock(this.words, shardAt);
+				removed += done;
+				more = done === slice;
+			}
+		}
+		return removed;
+	}
+
+	#removeDue(shard: number, nowTick: number, limit: number): number {
+		let removed = 0;
+		while (removed < limit) {
+			const record = this.order.due(this.#shardAt(shard), this.#wheelAt(shard), nowTick);
+			if (record === 0) break;
+			this.#remove(shard, record);
+			removed++;
+		}
+		return removed;
+	}
+
+	/** Evicts the next entry to expire of a locked shard; with nopurge only one that is due. */
+	#makeRoom(shard: number, nowTick: number): boolean {
+		const shardAt = this.#shardAt(shard);
+		const due = this.order.due(shardAt, this.#wheelAt(shard), nowTick);
+		const victim = due !== 0 || this.#nopurge ? due : this.order.oldest(shardAt, this.#wheelAt(shard));
+		if (victim === 0) return false;
+		this.#remove(shard, victim);
+		if (due === 0) Atomics.add(this.words, EVICTIONS, 1);
+		return true;
+	}
+
+	#makeRoomElsewhere(nowTick: number): boolean {
+		const { shardCount } = this.layout;
+		for (let i = 1; i < shardCount; i++) {
+			const shard = (this.#shard + i) % shardCount;
+			const shardAt = this.#shardAt(shard);
+			if (this.words[shardAt + SHARD_LINKED] === 0) continue;
+			acquireLock(this.words, shardAt);
+			const madeRoom = this.#makeRoom(shard, nowTick);
+			releaseLock(this.words, shardAt);
+			if (madeRoom) return true;
+		}
+		return false;
+	}
+
+	/** Chains of the table, for walks that hold a lock no longer than one chain. */
+	get chainCount(): number {
+		return this.layout.shardCount * this.layout.bucketsPerShard;
+	}
+
+	/** Visits the entries of one chain with its shard locked; the visitor may remove the entry it is given. */
+	visitChain(chain: number, visit: (record: number) => void): void {
+		const headAt = this.layout.bucketsAt + chain;
+		// Most chains of a sparse table are empty: no lock for those.
+		if (Atomics.load(this.words, headAt) === 0) return;
+		this.#shard = Math.floor(chain / this.layout.bucketsPerShard);
+		const shardAt = this.#shardAt(this.#shard);
+		acquireLock(this.words, shardAt);
+		try {
+			for (let record = this.words[headAt]!; record !== 0; ) {
+				const next = this.words[record + NEXT]!;
+				visit(record);
+				record = next;
+			}
+		} finally {
+			releaseLock(this.words, shardAt);
+		}
+	}
+
+	/** Copies an entry that may be gone into a view, in a step of its own; false when it is gone. */
+	copy(record: number, view: EntryView, nowMs: number): boolean {
+		for (;;) {
+			const hash = this.words[record + HASH]!;
+			this.lockEntry(record);
+			if (this.words[record + HASH] === hash) break;
+			this.unlock();
+		}
+		const isLive = this.words[record + STATE] !== FREE_STATE;
+		if (isLive) this.copyLocked(record, view, nowMs);
+		this.unlock();
+		return isLive;
+	}
+
+	/** Copies an entry of the locked shard. */
+	copyLocked(record: number, view: EntryView, nowMs: number): void {
+		this.#prolong(record, tick(nowMs) | 0);
+		const { words } = this;
+		const target = view.words;
+		for (let i = 0; i < target.length; i++) target[i] = words[record + i]!;
+		view.ref = record as EntryRef;
+		view.nowMs = nowMs;
+		if (this.stringSlot !== undefined) view.serverKeyText = this.strings.text(words[record + this.stringSlot.offset]!);
+	}
+
+	/** The record of an identifier that came from outside, when it is one. */
+	isRecord(ref: number): boolean {
+		const { recordsAt, recordWords } = this.layout;
+		if (!Number.isInteger(ref) || ref < recordsAt) return false;
+		const index = (ref - recordsAt) / recordWords;
+		return Number.isInteger(index) && index < Atomics.load(this.words, POOL_HIGH_WATER);
+	}
+
+	// ---- Records. ----
+
+	#takeRecord(): number {
+		const words = this.words;
+		// A full table is seen without the lock: whoever frees a record does so before it lowers the count.
+		if (words[POOL_USED]! >>> 0 >= this.size) return 0;
+		acquireLock(words, POOL_LOCK);
+		let record = 0;
+		if (words[POOL_USED]! >>> 0 < this.size) {
+			words[POOL_USED]!++;
+			record = words[POOL_FREE]!;
+			if (record !== 0) words[POOL_FREE] = words[record + NEXT]!;
+			else record = this.layout.recordsAt + (words[POOL_HIGH_WATER]!++ >>> 0) * this.layout.recordWords;
+		}
+		releaseLock(words, POOL_LOCK);
+		return record;
+	}
+
+	#remove(shard: number, record: number): void {
+		const words = this.words;
+		const isLinked = words[record + STATE] === UNTRACKED;
+		words[record + STATE] = FREE_STATE;
+		const shardAt = this.#shardAt(shard);
+		if (isLinked) this.order.unlink(shardAt, this.#wheelAt(shard), record);
+		let linkAt = this.#bucketOf(shard, words[record + HASH]!);
+		while (words[linkAt] !== record) linkAt = words[linkAt]! + NEXT;
+		words[linkAt] = words[record + NEXT]!;
+		words[shardAt + SHARD_ENTRIES]!--;
+		this.updates.remove(record);
+		if (this.stringSlot !== undefined) this.strings.release(words[record + this.stringSlot.offset]!);
+		acquireLock(words, POOL_LOCK);
+		words[record + NEXT] = words[POOL_FREE]!;
+		words[POOL_FREE] = record;
+		words[POOL_USED]!--;
+		releaseLock(words, POOL_LOCK);
+	}
+
+	#hasKey(record: number): boolean {
+		const words = this.words;
+		const key = this.#key;
+		for (let i = 0; i < this.#keyWords; i++) if (words[record + KEY + i] !== key[i]) return false;
+		return true;
+	}
+
+	#shardOf(hash: number): number {
+		return this.layout.shardCount === 1 ? 0 : hash >>> this.layout.shardShift;
+	}
+
+	#shardAt(shard: number): number {
+		return this.layout.shardsAt + shard * SHARD_WORDS;
+	}
+
+	#wheelAt(shard: number): number {
+		return this.layout.wheelsAt + shard * this.layout.wheelSlots * 2;
+	}
+
+	#bucketOf(shard: number, hash: number): number {
+		const { bucketsAt, bucketsPerShard } = this.layout;
+		return bucketsAt + shard * bucketsPerShard + (hash & (bucketsPerShard - 1));
+	}
+
+	#listAllAsLearned(): void {
+		for (let chain = 0; chain < this.chainCount; chain++) {
+			this.visitChain(chain, (record) => {
+				if ((this.words[record + UPDATE_STATE]! & 3) === 0) this.updates.touchLearned(record);
+			});
+		}
+	}
+
+	// ---- Checks and repair. ----
+
+	/**
+	 * What is wrong with the lists of the table, or undefined. While nothing else runs: it takes no locks.
+	 */
+	verify(): string | undefined {
+		const words = this.words;
+		const entries = new Set<number>();
+		let stringUses = 0;
+		for (let shard = 0; shard < this.layout.shardCount; shard++) {
+			const before = entries.size;
+			let untracked = 0;
+			for (let bucket = 0; bucket < this.layout.bucketsPerShard; bucket++) {
+				const headAt = this.layout.bucketsAt + shard * this.layout.bucketsPerShard + bucket;
+				for (let record = words[headAt]!; record !== 0; record = words[record + NEXT]!) {
+					if (entries.has(record)) return `record ${record} is in two chains`;
+					entries.add(record);
+					const hash = words[record + HASH]!;
+					if (this.#shardOf(hash) !== shard || this.#bucketOf(shard, hash) !== headAt) {
+						return `record ${record} is in a wrong chain`;
+					}
+					if (hashWords(words, record + KEY, this.#keyWords, words[SEED_0]!, words[SEED_1]!) !== hash) {
+						return `record ${record} has another hash than its key`;
+					}
+					if (words[record + STATE]! < UNTRACKED) return `record ${record} is in a chain and free`;
+					if (words[record + STATE] === UNTRACKED) untracked++;
+					if (this.stringSlot !== undefined && words[record + this.stringSlot.offset] !== 0) stringUses++;
+				}
+			}
+			const shardAt = this.#shardAt(shard);
+			if (words[shardAt + SHARD_ENTRIES] !== entries.size - before) return `shard ${shard} has a wrong count`;
+			const linked = new Set<number>();
+			const trouble = this.order.audit(shardAt, this.#wheelAt(shard), (record) => linked.add(record));
+			if (trouble !== undefined) return `shard ${shard}: ${trouble}`;
+			if (linked.size !== untracked)
+				return `shard ${shard}: ${untracked} entries without tracker, ${linked.size} in order`;
+			for (const record of linked) {
+				if (!entries.has(record) || words[record + STATE] !== UNTRACKED) return `record ${record} must not be in order`;
+			}
+			if (words[shardAt] !== 0) return `shard ${shard} is locked`;
+		}
+		const free = new Set<number>();
+		for (let record = words[POOL_FREE]!; record !== 0; record = words[record + NEXT]!) {
+			if (free.has(record) || entries.has(record)) return `record ${record} is free and elsewhere`;
+			if (words[record + STATE] !== FREE_STATE) return `record ${record} is free and has a state`;
+			free.add(record);
+		}
+		const used = words[POOL_USED]! >>> 0;
+		if (used !== entries.size) return `${used} entries counted, ${entries.size} found`;
+		if (used > this.size) return `${used} entries in a table of ${this.size}`;
+		if (free.size + entries.size !== words[POOL_HIGH_WATER]! >>> 0) return 'a record is lost';
+		if (words[POOL_LOCK] !== 0 || words[UPDATE_LOCK] !== 0) return 'an inner lock is held';
+		const audited = this.strings.audit();
+		if (audited.uses !== stringUses) return `${audited.uses} uses of strings counted, ${stringUses} found`;
+		let listed = 0;
+		for (const list of ['local', 'learned'] as const) {
+			const trouble = this.updates.audit(list, (record) => {
+				listed += entries.has(record) ? 1 : Number.NaN;
+			});
+			if (trouble !== undefined) return trouble;
+		}
+		if (Number.isNaN(listed)) return 'a free record is in an update list';
+		if (this.updates.enabled && listed !== entries.size) return `${listed} of ${entries.size} entries in update lists`;
+		return undefined;
+	}
+
+	/**
+	 * After the thread `deadThreadId` ended: when it held a lock of this table, rebuilds every list from the
+	 * records and frees the lock. Counters keep what was written; trackers of the dead thread stay. Returns
+	 * whether there was anything to repair. Peers' readers begin at the start again.
+	 */
+	repair(deadThreadId: number): boolean {
+		const words = this.words;
+		const { layout } = this;
+		const isDead = (at: number): boolean => lockHolder(words, at) === deadThreadId;
+		const inner = [POOL_LOCK, UPDATE_LOCK, ...(layout.dictionaryCapacity === 0 ? [] : [layout.dictionaryAt])];
+		const shardLocks = Array.from({ length: layout.shardCount }, (_, shard) => this.#shardAt(shard));
+		if (![...inner, ...shardLocks].some(isDead)) return false;
+		// The inner ones first, so that threads waiting for them leave their shards; what they find there may be
+		// half done, but every link leads to a record, and all of it is made anew below.
+		for (const at of inner) if (isDead(at)) releaseLock(words, at);
+		for (const at of shardLocks) if (!isDead(at)) acquireLock(words, at);
+		this.#rebuild();
+		for (const at of shardLocks) releaseLock(words, at);
+		return true;
+	}
+
+	#rebuild(): void {
+		const words = this.words;
+		const { layout } = this;
+		const texts = new Map<number, string>();
+		const end = layout.recordsAt + (words[POOL_HIGH_WATER]! >>> 0) * layout.recordWords;
+		const stringAt = this.stringSlot?.offset;
+		for (let record = layout.recordsAt; stringAt !== undefined && record < end; record += layout.recordWords) {
+			if (words[record + STATE] !== FREE_STATE) texts.set(record, this.strings.text(words[record + stringAt]!));
+		}
+		words.fill(0, layout.wheelsAt, layout.wheelsAt + layout.shardCount * layout.wheelSlots * 2);
+		words.fill(0, layout.bucketsAt, layout.bucketsAt + this.chainCount);
+		for (let shard = 0; shard < layout.shardCount; shard++) {
+			words[this.#shardAt(shard) + SHARD_LINKED] = 0;
+			words[this.#shardAt(shard) + SHARD_ENTRIES] = 0;
+		}
+		this.strings.reset();
+		this.updates.reset();
+		acquireLock(words, POOL_LOCK);
+		words[POOL_FREE] = 0;
+		words[POOL_USED] = 0;
+		for (let record = layout.recordsAt; record < end; record += layout.recordWords) {
+			words[record + UPDATE_STATE] = 0;
+			if (words[record + STATE] === FREE_STATE) {
+				words[record + NEXT] = words[POOL_FREE]!;
+				words[POOL_FREE] = record;
+			} else this.#relink(record, stringAt, texts);
+		}
+		releaseLock(words, POOL_LOCK);
+	}
+
+	#relink(record: number, stringAt: number | undefined, texts: ReadonlyMap<number, string>): void {
+		const words = this.words;
+		const shard = this.#shardOf(words[record + HASH]!);
+		const bucketAt = this.#bucketOf(shard, words[record + HASH]!);
+		words[record + NEXT] = words[bucketAt]!;
+		words[bucketAt] = record;
+		words[this.#shardAt(shard) + SHARD_ENTRIES]!++;
+		words[POOL_USED]!++;
+		if (words[record + STATE] === UNTRACKED) this.order.link(this.#shardAt(shard), this.#wheelAt(shard), record);
+		if (stringAt !== undefined) words[record + stringAt] = this.strings.intern(texts.get(record) ?? '');
+		if (this.updates.enabled) this.updates.touchLearned(record);
+	}
+}
