@@ -19,6 +19,7 @@
  * Given up: `capacity` servers and `threadCount` threads are fixed when the memory is allocated; room for
  * servers that are added at run time has to be asked for then.
  */
+import { acquireLock, releaseLock } from './spin-lock.js';
 
 /** Operational state, as the health checks and the runtime API see it. */
 export const ServerOperation = {
@@ -57,6 +58,7 @@ const ROUND_SEQUENCE = 6;
 const MAP_POSITION = 7;
 const CONSISTENT_POSITION = 8;
 const ROUND_GENERATION = 9;
+const LOAD_SEQUENCE = 10;
 const HEADER_SIZE = 32;
 
 /** Slots of a server. */
@@ -78,10 +80,6 @@ const QUEUED_MAX = 14;
 const LAST_CHANGE = 15;
 const DOWN_COUNT = 16;
 const SERVER_SIZE = 32;
-
-/** Milliseconds to sleep between two looks at a lock whose holder seems not to be running. */
-const LOCK_SLEEP_MS = 1;
-const LOCK_SPINS = 200;
 
 /** Where a server stands in the round of `balance roundrobin`. */
 export const RoundPlace = { OUT: 0, FRESH: 1, QUEUED: 2 } as const;
@@ -140,15 +138,11 @@ export class ServerStates {
 
 	/** Enters the short section in which several fields may be changed together. Not re-entrant. */
 	lock(): void {
-		const words = this.#words;
-		for (let attempt = 0; Atomics.compareExchange(words, LOCK, 0, 1) !== 0; attempt++) {
-			// The holder may have lost its core; then spinning only keeps it from getting it back.
-			if (attempt >= LOCK_SPINS) Atomics.wait(words, LOCK, 1, LOCK_SLEEP_MS);
-		}
+		acquireLock(this.#words, LOCK);
 	}
 
 	unlock(): void {
-		Atomics.store(this.#words, LOCK, 0);
+		releaseLock(this.#words, LOCK);
 	}
 
 	/** Changes with every change of a state or a weight. */
@@ -454,8 +448,8 @@ export class ServerStates {
 		return this.#load(server, ORDER);
 	}
 
-	setOrder(server: number, order: number): void {
-		this.#store(server, ORDER, order);
+	moveToEnd(server: number): void {
+		this.#store(server, ORDER, (Atomics.add(this.#words, LOAD_SEQUENCE, 1) + 1) | 0);
 	}
 }
 

@@ -1,0 +1,363 @@
+/**
+ * A backend as one data thread sees it: the choice of a server, the wait for a slot, and giving it back.
+ *
+ * `choose` is the order of the manual: the server that persistence has found (a cookie, a `use-server`
+ * rule or a stick table: `persistentServer` of the request), then the algorithm, then the queue. Who is
+ * persistent is found once per request, before the first `choose`; a redispatch clears it and chooses
+ * again with `avoid` (`option redispatch`, `retries` and `retry-on` are the stream's part).
+ *
+ * What is shared by threads is in `shared/server-state.ts`; what this thread keeps for itself (queued
+ * requests, idle connections, maps and rings) hangs below.
+ */
+import type { ProxyModel } from '../config/model.js';
+import type { Clock, Timer } from '../core/clock.js';
+import type { ProxyView, StreamView } from '../sample/types.js';
+import { ServerAdmin, ServerStates } from '../shared/server-state.js';
+import type { StickTable } from '../stick-table/table.js';
+import type { BalanceAlgorithm } from './balance/algorithm.js';
+import { createAlgorithm } from './balance/index.js';
+import type { HashableSample } from './balance/keys.js';
+import { Farm } from './farm.js';
+import type { QueueTicket } from './queue.js';
+import { type ResolvedAddress, Server } from './server.js';
+import { Slots } from './slots.js';
+
+/** What a backend knows of a request that wants a server; the stream implements it. */
+export interface ServerRequest {
+	readonly view: StreamView;
+	/** The server found by cookie, `use-server` or stick table; cleared by the stream when it redispatches. */
+	persistentServer: Server | undefined;
+	/** `force-persist` applies: the persistent server is used even if it is down. */
+	readonly forcePersist: boolean;
+	/** -2047..2047, lower first. */
+	readonly priorityClass: number;
+	readonly priorityOffsetMs: number;
+	/** Requests before this one in the server's and in the backend's queue when it began to wait (`%sq`, `%bq`). */
+	serverQueuePosition: number;
+	backendQueuePosition: number;
+	/** The backend's own; undefined at first and whenever the request does not wait. */
+	queueTicket: QueueTicket | undefined;
+	/** Called after `choose` returned 'queued', or during it: a slot of this server is taken. */
+	serverAssigned(server: Server): void;
+	/** `timeout queue` has passed; the request waits no more. */
+	queueTimedOut(): void;
+	/** The server it waited for is gone; it waits no more. The stream chooses again, or gives up. */
+	serverLost(): void;
+}
+
+/** A `use-server` rule, compiled. */
+export interface UseServerRule {
+	/** The server's name; undefined when it cannot be told. */
+	readonly name: (view: StreamView) => string | undefined;
+	readonly test: (view: StreamView) => boolean;
+}
+
+export interface BackendOptions {
+	readonly model: ProxyModel;
+	/** From `Backend.allocateState`, the same for all threads. */
+	readonly state: SharedArrayBuffer;
+	readonly threadIndex: number;
+	readonly threadCount: number;
+	readonly clock: Clock;
+	/** Makes `collectSlots` be called soon on that thread's backend of this name. */
+	readonly wake: (threadIndex: number) => void;
+	/** Addresses of servers whose line has a name, by server name; see `resolve.ts`. */
+	readonly resolved?: ReadonlyMap<string, ResolvedAddress>;
+	readonly useServers?: readonly UseServerRule[];
+	/** The expression of `balance hash`. */
+	readonly hashExpression?: (view: StreamView) => HashableSample | undefined;
+	readonly table?: StickTable | undefined;
+	/** `fullconn`, or a tenth of the summed maxconn of the frontends that may come here. */
+	readonly fullconn: number;
+	/** Rates of the proxy, for the views; 0 where nobody counts. */
+	readonly rates?: { readonly sessions: () => number };
+	readonly random?: () => number;
+}
+
+export type Choice = Server | 'queued' | 'none';
+
+/** How often queued requests are looked at for their timeout, and the farm for changes, while any wait. */
+const QUEUE_TICK_MS = 20;
+
+/** Times a choice is made again when another thread took the slot in between. */
+const MAX_RACES = 4;
+
+export class Backend implements ProxyView {
+	readonly model: ProxyModel;
+	readonly name: string;
+	readonly id: number;
+	readonly mode: 'http' | 'tcp';
+	readonly isFrontend = false;
+	readonly isBackend = true;
+	readonly defaultBackendName = undefined;
+	readonly table: StickTable | undefined;
+	readonly maxconn: number;
+	readonly fullconn: number;
+	readonly servers: readonly Server[];
+	readonly serverTimeoutMs: number | undefined;
+	readonly clientTimeoutMs: number | undefined;
+	readonly tunnelTimeoutMs: number | undefined;
+	readonly states: ServerStates;
+	readonly #farm: Farm;
+	readonly #algorithm: BalanceAlgorithm;
+	readonly #slots: Slots;
+	readonly #clock: Clock;
+	readonly #useServers: readonly UseServerRule[];
+	readonly #byName = new Map<string, Server>();
+	readonly #byId = new Map<number, Server>();
+	readonly #rates: { readonly sessions: () => number } | undefined;
+	#timer: Timer | undefined;
+
+	/** Shared memory for the servers of a backend, filled with their configured state. Called once per worker. */
+	static allocateState(model: ProxyModel, threadCount: number, nowMs: number): SharedArrayBuffer {
+		const shape = { capacity: model.servers.length, threadCount };
+		const buffer = ServerStates.allocate(shape);
+		const states = new ServerStates(shape, buffer);
+		for (const [index, server] of model.servers.entries()) {
+			const admin = server.disabled ? ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT : 0;
+			states.initialize(index, server.weight, server.maxconn, admin, nowMs);
+		}
+		return buffer;
+	}
+
+	constructor(options: BackendOptions) {
+		const { model, clock } = options;
+		this.model = model;
+		this.name = model.name;
+		this.id = model.id;
+		this.mode = model.mode;
+		this.table = options.table;
+		this.maxconn = model.maxconn;
+		this.fullconn = options.fullconn;
+		this.serverTimeoutMs = model.timeouts.serverMs;
+		this.clientTimeoutMs = model.timeouts.clientMs;
+		this.tunnelTimeoutMs = model.timeouts.tunnelMs;
+		this.#clock = clock;
+		this.#rates = options.rates;
+		this.#useServers = options.useServers ?? [];
+		const shape = { capacity: model.servers.length, threadCount: options.threadCount };
+		const states = new ServerStates(shape, options.state);
+		this.states = states;
+		this.servers = model.servers.map(
+			(server, index) =>
+				new Server({
+					model: server,
+					index,
+					states,
+					clock,
+					resolved: options.resolved?.get(server.name),
+					reuse: model.httpReuse,
+					backendName: model.name,
+				}),
+		);
+		for (const server of this.servers) {
+			this.#byName.set(server.name, server);
+			this.#byId.set(server.id, server);
+		}
+		this.#farm = new Farm(states, this.servers, {
+			allBackups: model.options.allbackups,
+			fullconn: options.fullconn,
+		});
+		const algorithm = createAlgorithm(model, options.hashExpression, options.random);
+		this.#algorithm = algorithm;
+		this.#slots = new Slots({
+			farm: this.#farm,
+			threadIndex: options.threadIndex,
+			wake: options.wake,
+			assign: (request, server) => request.serverAssigned(server),
+			loadChanged: algorithm.loadChanged === undefined ? () => {} : (server) => algorithm.loadChanged?.(server),
+		});
+	}
+
+	/** A stream has come to this backend: it counts for `fullconn` until `streamEnded`. */
+	streamStarted(): void {
+		this.states.addBackendCurrent(1);
+	}
+
+	streamEnded(): void {
+		this.states.addBackendCurrent(-1);
+	}
+
+	/**
+	 * The server of the first `use-server` rule whose condition holds (manual, 4.2 `use-server`); undefined
+	 * when no rule applies, or the one that does names no running server.
+	 */
+	serverByRules(view: StreamView): Server | undefined {
+		for (const rule of this.#useServers) {
+			if (!rule.test(view)) continue;
+			const name = rule.name(view);
+			const server = name === undefined ? undefined : this.#byName.get(name);
+			return server?.isRunning() ? server : undefined;
+		}
+		return undefined;
+	}
+
+	serverByName(name: string): Server | undefined {
+		return this.#byName.get(name);
+	}
+
+	serverById(id: number): Server | undefined {
+		return this.#byId.get(id);
+	}
+
+	/** By what stick tables keep as `server_key`: its name, or `address:port` (`srvkey addr`). */
+	serverByKey(key: string, kind: 'name' | 'addr'): Server | undefined {
+		if (kind === 'name') return this.#byName.get(key);
+		return this.servers.find((server) => serverAddressKey(server) === key);
+	}
+
+	/**
+	 * A server for the request, its slot taken; 'queued' when the request now waits (it will be told);
+	 * 'none' when there is no server to wait for: 503.
+	 */
+	choose(request: ServerRequest, avoid?: Server): Choice {
+		this.#farm.refresh();
+		const bound = request.persistentServer;
+		if (bound !== undefined) {
+			const choice = this.#choosePersistent(request, bound);
+			if (choice !== 'none') return choice;
+			return this.#balance(request, bound);
+		}
+		return this.#balance(request, avoid);
+	}
+
+	#choosePersistent(request: ServerRequest, server: Server): Choice {
+		if (!server.isRunning()) {
+			if (!request.forcePersist && !this.model.options.persist) return 'none';
+			this.#slots.take(server);
+			return server;
+		}
+		if (this.#slots.tryTake(server)) return server;
+		if (server.maxqueue > 0 && server.queuedCount() >= server.maxqueue) return 'none';
+		return this.#wait(request, server);
+	}
+
+	#balance(request: ServerRequest, avoid: Server | undefined): Choice {
+		if (this.#farm.servers.length === 0) return 'none';
+		// Whoever waits for any server was here first.
+		if (this.states.queued(0) > 0) return this.#wait(request, undefined);
+		for (let attempt = 0; attempt < MAX_RACES; attempt++) {
+			const server = this.#algorithm.choose(this.#farm, request.view, avoid);
+			if (server === undefined) break;
+			if (this.#slots.tryTake(server)) return server;
+			// Named although full: its key, or its `maxqueue`, says that the request waits for this one.
+			if (!this.#farm.hasRoom(server)) {
+				const full = server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
+				return this.#wait(request, full ? undefined : server);
+			}
+		}
+		return this.#wait(request, undefined);
+	}
+
+	#wait(request: ServerRequest, server: Server | undefined): Choice {
+		request.serverQueuePosition = server === undefined ? 0 : server.queuedCount();
+		request.backendQueuePosition = server === undefined ? this.states.queued(0) : 0;
+		this.#timer ??= this.#clock.setTimer(this.#onTick, QUEUE_TICK_MS);
+		this.#slots.enqueue(request, server, this.#clock.monotonicMs());
+		return 'queued';
+	}
+
+	/** Takes a slot of this very server, whatever its limit: a request on a connection that is kept. */
+	takeSlot(server: Server): void {
+		this.#slots.take(server);
+	}
+
+	/** The request has ended, or failed to connect: gives its slot back. Exactly once per slot. */
+	release(server: Server): void {
+		this.#slots.release(server);
+	}
+
+	/** The client went away, or the stream gave up: the request waits no more. False if it did not wait. */
+	cancelQueued(request: ServerRequest): boolean {
+		return this.#slots.withdraw(request);
+	}
+
+	/** Another thread has granted slots to this one; what `wake` must lead to. */
+	collectSlots(): void {
+		this.#farm.refresh();
+		this.#slots.collect();
+	}
+
+	/** A server's state, weight or limit was changed by another thread: slots may have become free. */
+	stateChanged(): void {
+		if (this.#farm.refresh()) this.#moveStranded();
+		this.#slots.offerAll();
+		for (const server of this.servers) if (server.queuedCount() > 0) this.#slots.offer(server);
+	}
+
+	/** Requests that wait for a server which is gone are told so; those who wait for any, when all are. */
+	#moveStranded(): void {
+		const { local } = this.#slots;
+		for (const server of this.servers) {
+			if (local.length(server.index + 1) === 0 || server.isRunning()) continue;
+			this.#turnAway(server.index + 1);
+		}
+		if (local.length(0) > 0 && this.#farm.servers.length === 0) this.#turnAway(0);
+	}
+
+	#turnAway(queue: number): void {
+		for (const ticket of this.#slots.local.tickets(queue)) {
+			if (this.#slots.withdraw(ticket.request)) ticket.request.serverLost();
+		}
+	}
+
+	readonly #onTick = (): void => {
+		this.#timer = undefined;
+		const { local } = this.#slots;
+		const limitMs = this.model.timeouts.queueMs ?? this.model.timeouts.connectMs;
+		const nowMs = this.#clock.monotonicMs();
+		if (limitMs !== undefined) {
+			for (let ticket = local.oldest(); ticket !== undefined; ticket = local.oldest()) {
+				if (nowMs - ticket.enqueuedAtMs < limitMs) break;
+				this.#slots.withdraw(ticket.request);
+				ticket.request.queueTimedOut();
+			}
+		}
+		if (local.count > 0) this.stateChanged();
+		if (local.count > 0) this.#timer ??= this.#clock.setTimer(this.#onTick, QUEUE_TICK_MS);
+	};
+
+	/** Closes idle connections and stops the timer; the thread ends. Requests still waiting are told. */
+	close(): void {
+		this.#timer?.cancel();
+		this.#timer = undefined;
+		for (const server of this.servers) server.idle.closeAll();
+	}
+
+	currentSessions(): number {
+		return this.states.backendCurrent();
+	}
+
+	connectionRate(): number {
+		return 0;
+	}
+
+	sessionRate(): number {
+		return this.#rates?.sessions() ?? 0;
+	}
+
+	requestRate(): number {
+		return 0;
+	}
+
+	queuedCount(): number {
+		let count = this.states.queued(0);
+		for (const server of this.servers) count += server.queuedCount();
+		return count;
+	}
+
+	usableServerCount(): number {
+		this.#farm.refresh();
+		return this.#farm.servers.length;
+	}
+
+	usableWeight(): number {
+		this.#farm.refresh();
+		return this.#farm.totalWeight;
+	}
+}
+
+/** `address:port`, as `srvkey addr` keeps it. */
+export function serverAddressKey(server: Server): string {
+	return server.address.includes(':') ? `[${server.address}]:${server.port}` : `${server.address}:${server.port}`;
+}

@@ -1,0 +1,35 @@
+/** From the words of `balance` and `hash-type` to an algorithm: one line per keyword of the manual. */
+import type { ProxyModel } from '../../config/model.js';
+import type { StreamView } from '../../sample/types.js';
+import type { BalanceAlgorithm } from './algorithm.js';
+import { Consistent, MapBased } from './by-key.js';
+import { First } from './first.js';
+import { createKeyHash, type HashableSample } from './keys.js';
+import { LeastConnections } from './leastconn.js';
+import { RandomDraws } from './random.js';
+import { RoundRobin } from './round-robin.js';
+import { StaticRoundRobin } from './static-rr.js';
+
+export function createAlgorithm(
+	model: Pick<ProxyModel, 'balance' | 'hashType' | 'hashBalanceFactor'>,
+	hashExpression: ((view: StreamView) => HashableSample | undefined) | undefined,
+	random: (() => number) | undefined,
+): BalanceAlgorithm {
+	const { balance, hashType, hashBalanceFactor } = model;
+	switch (balance.algorithm) {
+		case 'roundrobin':
+			return new RoundRobin();
+		case 'static-rr':
+			return new StaticRoundRobin();
+		case 'leastconn':
+			return new LeastConnections();
+		case 'first':
+			return new First();
+		case 'random':
+			return new RandomDraws(balance.draws, hashBalanceFactor, random);
+		default: {
+			const keyHash = createKeyHash(balance, hashType, hashExpression);
+			return hashType.method === 'consistent' ? new Consistent(keyHash, hashBalanceFactor) : new MapBased(keyHash);
+		}
+	}
+}

@@ -1,0 +1,173 @@
+/**
+ * A server of a backend. What was configured is `model`, which never changes; what is true now (state,
+ * weight, streams, queue) is in shared memory and the same for all threads (`shared/server-state.ts`);
+ * what belongs to one thread (idle connections, its slice of the counters) hangs here.
+ */
+import type { ServerModel } from '../config/model.js';
+import type { IpAddress } from '../core/address.js';
+import type { Clock } from '../core/clock.js';
+import type { ServerView } from '../sample/types.js';
+import type { ServerStates } from '../shared/server-state.js';
+import { IdlePool, type PooledConnection } from './pool.js';
+
+/** An address that a socket can be connected to. */
+export type Destination =
+	| { readonly kind: 'tcp'; readonly host: string; readonly port: number; readonly family: 4 | 6 }
+	| { readonly kind: 'unix'; readonly path: string; readonly abstract: boolean };
+
+/** Where the client wanted to go, for `0.0.0.0` and for ports that are relative. */
+export interface ClientDestination {
+	readonly destination: IpAddress | undefined;
+	readonly destinationPort: number;
+}
+
+/** What a name of a `server` line resolved to when the program started; see `resolve.ts`. */
+export interface ResolvedAddress {
+	readonly address: string;
+	readonly family: 4 | 6;
+}
+
+export interface ServerOptions {
+	readonly model: ServerModel;
+	readonly index: number;
+	readonly states: ServerStates;
+	readonly clock: Clock;
+	/** Required when `model.address` is a name. */
+	readonly resolved?: ResolvedAddress | undefined;
+	readonly reuse: 'never' | 'safe' | 'aggressive' | 'always';
+	readonly backendName: string;
+}
+
+export class Server implements ServerView {
+	readonly model: ServerModel;
+	/** Position in the backend, from 0, and in the shared memory. */
+	readonly index: number;
+	readonly name: string;
+	readonly id: number;
+	readonly backendName: string;
+	readonly backup: boolean;
+	readonly minconn: number;
+	readonly maxqueue: number;
+	readonly initialWeight: number;
+	readonly cookie: string | undefined;
+	/** Idle connections of this thread. */
+	readonly idle: IdlePool<PooledConnection>;
+	readonly states: ServerStates;
+	#host: string;
+	#port: number;
+	#family: 4 | 6;
+	#fixed: Destination | undefined;
+
+	constructor(options: ServerOptions) {
+		const { model, index, states } = options;
+		this.model = model;
+		this.index = index;
+		this.states = states;
+		this.name = model.name;
+		this.id = model.id;
+		this.backendName = options.backendName;
+		this.backup = model.backup;
+		this.minconn = model.minconn;
+		this.maxqueue = model.maxqueue;
+		this.initialWeight = model.weight;
+		this.cookie = model.cookie;
+		this.idle = new IdlePool({
+			reuse: options.reuse,
+			maxIdle: model.poolMaxConn,
+			lowIdle: model.poolLowConn,
+			purgeDelayMs: model.poolPurgeDelayMs,
+			maxReuse: model.maxReuse,
+			clock: options.clock,
+			sharedIdle: { count: () => states.idle(index), add: (amount) => states.addIdle(index, amount) },
+		});
+		this.#host = '';
+		this.#port = 0;
+		this.#family = 4;
+		const { address } = model;
+		if (address.kind === 'ip') this.setAddress(address.address, address.family, address.port);
+		else if (address.kind === 'name') {
+			if (options.resolved === undefined) {
+				throw new Error(`server ${options.backendName}/${model.name}: the name '${address.host}' was not resolved`);
+			}
+			this.setAddress(options.resolved.address, options.resolved.family, address.port);
+		} else if (address.kind === 'unix') {
+			this.#fixed = { kind: 'unix', path: address.path, abstract: address.abstract };
+		} else {
+			throw new Error(`server ${options.backendName}/${model.name}: 'fd@' cannot be connected to`);
+		}
+	}
+
+	/** Changes the address while running; idle connections to the old one must be dropped by the caller. */
+	setAddress(host: string, family: 4 | 6, port: number): void {
+		this.#host = host;
+		this.#family = family;
+		this.#port = port;
+		const anywhere = host === '0.0.0.0' || host === '::';
+		const relative = this.model.portOffset !== undefined;
+		this.#fixed = anywhere || relative ? undefined : { kind: 'tcp', host, port, family };
+	}
+
+	/** The address, or the path of a unix socket. */
+	get address(): string {
+		return this.#fixed?.kind === 'unix' ? this.#fixed.path : this.#host;
+	}
+
+	/** The port as configured; 0 when it is relative or on a unix socket. */
+	get port(): number {
+		return this.#port;
+	}
+
+	/**
+	 * Where to connect for this client (manual, 4.2 `server`): a port written `+n` or `-n`, or left out, is
+	 * relative to the one the client reached, and the address `0.0.0.0` or `*` is the client's own
+	 * destination. Undefined when that cannot be told, as for a client on a unix socket, or when the port
+	 * would leave 1..65535.
+	 */
+	destinationFor(client: ClientDestination): Destination | undefined {
+		if (this.#fixed !== undefined) return this.#fixed;
+		const offset = this.model.portOffset;
+		if (offset !== undefined && client.destination === undefined) return undefined;
+		const port = offset === undefined ? this.#port : client.destinationPort + offset;
+		if (port < 1 || port > 65535) return undefined;
+		if (this.#host !== '0.0.0.0' && this.#host !== '::') {
+			return { kind: 'tcp', host: this.#host, port, family: this.#family };
+		}
+		const { destination } = client;
+		if (destination === undefined) return undefined;
+		return { kind: 'tcp', host: destination.toString(), port, family: destination.family };
+	}
+
+	/** The connection goes to an address that is the same for all clients, so that all may share it. */
+	hasFixedDestination(): boolean {
+		return this.#fixed !== undefined;
+	}
+
+	isUsable(): boolean {
+		return this.states.isUsable(this.index);
+	}
+
+	/** Up, perhaps draining: clients that are bound to it may still come. */
+	isRunning(): boolean {
+		return this.states.isRunning(this.index);
+	}
+
+	effectiveWeight(): number {
+		return this.states.weight(this.index);
+	}
+
+	currentSessions(): number {
+		return this.states.current(this.index);
+	}
+
+	queuedCount(): number {
+		return this.states.queued(this.index + 1);
+	}
+
+	sessionRate(): number {
+		return 0;
+	}
+
+	get maxconn(): number {
+		return this.states.maxconn(this.index);
+	}
+}
