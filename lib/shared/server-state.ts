@@ -368,9 +368,17 @@ export class ServerStates {
 
 	// Whose turn it is. Everything below only under the lock, save the two counters.
 
-	/** Next position of a map that is walked in turn. */
+	/**
+	 * Next position of a map that is walked in turn. The one after the last is kept as it is, and only
+	 * turns to 0 when it is not in the map of that moment, as HAProxy does when the map grows or shrinks.
+	 */
 	nextMapPosition(size: number): number {
-		return (Atomics.add(this.#words, MAP_POSITION, 1) >>> 0) % size;
+		const words = this.#words;
+		for (;;) {
+			const seen = Atomics.load(words, MAP_POSITION);
+			const position = seen < size ? seen : 0;
+			if (Atomics.compareExchange(words, MAP_POSITION, seen, position + 1) === seen) return position;
+		}
 	}
 
 	/** Last key of the ring that was served in turn; unsigned. */
