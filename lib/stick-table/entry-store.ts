@@ -22,7 +22,7 @@ import { StringDictionary } from './dictionary.js';
 import type { EntryView } from './entry-view.js';
 import { ExpiryOrder } from './expiry.js';
 import { hashWords } from './hash.js';
-import { type KeyCodec, keyCodec } from './key.js';
+import { type KeyCodec, keyCodec, type TableKey } from './key.js';
 import {
 	type DataSlot,
 	EVICTIONS,
@@ -100,10 +100,25 @@ export class EntryStore {
 	/** Locks the shard of a key; false, and nothing is locked, when the value cannot be a key here. */
 	lockKey(value: SampleValue): boolean {
 		if (!this.codec.encode(value, this.#key, 0)) return false;
-		const words = this.words;
-		const hash = hashWords(this.#key, 0, this.#keyWords, words[SEED_0]!, words[SEED_1]!);
-		this.#enter(hash);
+		this.#enterKey();
 		return true;
+	}
+
+	/** The same for a key that a peer sent. */
+	lockKeyBytes(bytes: Uint8Array, length: number): boolean {
+		if (!this.codec.encodeBytes(bytes, length, this.#key, 0)) return false;
+		this.#enterKey();
+		return true;
+	}
+
+	#enterKey(): void {
+		const words = this.words;
+		this.#enter(hashWords(this.#key, 0, this.#keyWords, words[SEED_0]!, words[SEED_1]!));
+	}
+
+	/** The key of the step at hand. */
+	decodeKey(): TableKey {
+		return this.codec.decode(this.#key, 0);
 	}
 
 	/** Locks the shard of an entry that has a tracker. */

@@ -51,6 +51,29 @@ export class EntryView {
 		return this.#codec.decode(this.words, KEY);
 	}
 
+	/** Writes the bytes of the key (network order, a string without terminator) into `bytes`; returns how many. */
+	keyBytes(bytes: Uint8Array): number {
+		return this.#codec.decodeBytes(this.words, KEY, bytes);
+	}
+
+	/**
+	 * The stored data as words in the order of the wire ids: one for 32-bit numbers, low and high for 64-bit ones,
+	 * elapsed, current and previous for a rate. What `StickTable.learnWords` takes.
+	 */
+	copyWords(target: Uint32Array | Int32Array): void {
+		const { words } = this;
+		const from = KEY + this.#layout.keyWords;
+		for (let at = from; at < words.length; at++) target[at - from] = words[at]!;
+		const now = tick(this.nowMs);
+		for (const slot of this.#layout.slots) {
+			if (slot.class !== 'rate') continue;
+			for (let i = 0; i < slot.count; i++) {
+				const at = slot.offset + i * 3;
+				target[at - from] = now - words[at]!;
+			}
+		}
+	}
+
 	/** Trackers now on the entry. */
 	get trackers(): number {
 		return Math.max(0, this.words[STATE]! - 1);

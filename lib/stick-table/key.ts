@@ -24,6 +24,13 @@ export interface KeyCodec {
 	/** Writes the key of `value` at `into[at]`; false when the value cannot be a key of this type. */
 	encode(value: SampleValue, into: Int32Array, at: number): boolean;
 	decode(words: Int32Array, at: number): TableKey;
+	/**
+	 * Writes the key whose bytes stand at the start of `bytes` (network order, a string without terminator) at
+	 * `into[at]`; false when `length` is not that of a key of this type.
+	 */
+	encodeBytes(bytes: Uint8Array, length: number, into: Int32Array, at: number): boolean;
+	/** The opposite: writes the bytes of a key at the start of `bytes`, returns how many. */
+	decodeBytes(words: Int32Array, at: number, bytes: Uint8Array): number;
 }
 
 /** Bytes of a key: the given length for strings and binary, else what the type needs. */
@@ -64,8 +71,53 @@ export function parseKeyText(keyType: KeyType, text: string): SampleValue | unde
 	}
 }
 
+/** Keys that are numbers: each word is four bytes, most significant first. */
+function bigEndianWords(words: number): Pick<KeyCodec, 'words' | 'encodeBytes' | 'decodeBytes'> {
+	return {
+		words,
+		encodeBytes(bytes, length, into, at) {
+			if (length !== words * 4) return false;
+			for (let i = 0; i < words; i++) {
+				const from = i * 4;
+				into[at + i] = (bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!;
+			}
+			return true;
+		},
+		decodeBytes(from, at, bytes) {
+			for (let i = 0; i < words * 4; i++) bytes[i] = from[at + (i >> 2)]! >>> (24 - (i & 3) * 8);
+			return words * 4;
+		},
+	};
+}
+
+/** Keys that are bytes; `stopAtNul` makes them strings. */
+function packedBytes(lengthBytes: number, stopAtNul: boolean): Pick<KeyCodec, 'words' | 'encodeBytes' | 'decodeBytes'> {
+	const words = Math.ceil(lengthBytes / 4);
+	return {
+		words,
+		encodeBytes(bytes, length, into, at) {
+			for (let i = 0; i < words; i++) into[at + i] = 0;
+			const end = Math.min(length, lengthBytes);
+			for (let i = 0; i < end; i++) {
+				const byte = bytes[i]!;
+				if (byte === 0 && stopAtNul) break;
+				into[at + (i >> 2)]! |= byte << ((i & 3) * 8);
+			}
+			return true;
+		},
+		decodeBytes(from, at, bytes) {
+			for (let i = 0; i < lengthBytes; i++) {
+				const byte = (from[at + (i >> 2)]! >>> ((i & 3) * 8)) & 0xff;
+				if (byte === 0 && stopAtNul) return i;
+				bytes[i] = byte;
+			}
+			return lengthBytes;
+		},
+	};
+}
+
 const IP_CODEC: KeyCodec = {
-	words: 1,
+	...bigEndianWords(1),
 	encode(value, into, at) {
 		const address = addressOf(value)?.toV4();
 		if (address === undefined) return false;
@@ -76,7 +128,7 @@ const IP_CODEC: KeyCodec = {
 };
 
 const IPV6_CODEC: KeyCodec = {
-	words: 4,
+	...bigEndianWords(4),
 	encode(value, into, at) {
 		const address = addressOf(value);
 		if (address === undefined) return false;
@@ -88,21 +140,17 @@ const IPV6_CODEC: KeyCodec = {
 			into[at + 3] = address.v4;
 			return true;
 		}
-		for (let i = 0; i < 4; i++) {
-			const from = i * 4;
-			into[at + i] = (bytes[from]! << 24) | (bytes[from + 1]! << 16) | (bytes[from + 2]! << 8) | bytes[from + 3]!;
-		}
-		return true;
+		return this.encodeBytes(bytes, 16, into, at);
 	},
 	decode(words, at) {
 		const bytes = new Uint8Array(16);
-		for (let i = 0; i < 16; i++) bytes[i] = words[at + (i >> 2)]! >>> (24 - (i & 3) * 8);
+		this.decodeBytes(words, at, bytes);
 		return IpAddress.fromV6(bytes);
 	},
 };
 
 const INTEGER_CODEC: KeyCodec = {
-	words: 1,
+	...bigEndianWords(1),
 	encode(value, into, at) {
 		const number = integerOf(value);
 		if (number === undefined) return false;
@@ -113,12 +161,12 @@ const INTEGER_CODEC: KeyCodec = {
 };
 
 function stringCodec(lengthBytes: number): KeyCodec {
-	const words = Math.ceil(lengthBytes / 4);
+	const packed = packedBytes(lengthBytes, true);
 	return {
-		words,
+		...packed,
 		encode(value, into, at) {
 			const text = typeof value === 'string' ? value : stringOf(value);
-			packText(text, lengthBytes, true, into, at, words);
+			packText(text, lengthBytes, true, into, at, packed.words);
 			return true;
 		},
 		decode: (from, at) => unpackText(from, at, lengthBytes, true),
@@ -126,13 +174,13 @@ function stringCodec(lengthBytes: number): KeyCodec {
 }
 
 function binaryCodec(lengthBytes: number): KeyCodec {
-	const words = Math.ceil(lengthBytes / 4);
+	const packed = packedBytes(lengthBytes, false);
 	return {
-		words,
+		...packed,
 		encode(value, into, at) {
 			const text = bytesTextOf(value);
 			if (text === undefined) return false;
-			packText(text, lengthBytes, false, into, at, words);
+			packText(text, lengthBytes, false, into, at, packed.words);
 			return true;
 		},
 		decode: (from, at) => bytesOf(unpackText(from, at, lengthBytes, false)),

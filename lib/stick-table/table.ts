@@ -19,6 +19,7 @@ import type { StickTableModel } from '../config/model.js';
 import { tick } from '../core/clock.js';
 import { HoldfastError } from '../core/errors.js';
 import type { SampleValue } from '../sample/types.js';
+import { CLASS_WORDS } from './data-types.js';
 import { addElement, readElement, setElement, writeElement } from './elements.js';
 import { EntryStore } from './entry-store.js';
 import { type DataValue, EntryView, type RateState } from './entry-view.js';
@@ -63,6 +64,30 @@ export interface LearnedData {
  * and `conn_cur` too (from the old worker of a reload), or only the as-is ones (`write-to`).
  */
 export type LearnFilter = 'learnable' | 'all' | 'as-is';
+
+/** `kept`: a conflict was settled for the local values. `full`: no room. `no key`: not a key of this table. */
+export type LearnOutcome = 'learned' | 'kept' | 'full' | 'no key';
+
+/**
+ * An entry in the `local` update list with an id after `knownId` was changed here without the sender knowing.
+ * With `keepsLocal` such an entry is left as it is.
+ */
+export interface LearnConflict {
+	readonly knownId: number;
+	readonly keepsLocal: boolean;
+}
+
+/** A received entry whose values are words laid out like those of `EntryView.copyWords`. */
+export interface WireEntry {
+	/** Network order, a string without terminator; the first `keyLength` bytes. */
+	readonly key: Uint8Array;
+	readonly keyLength: number;
+	readonly words: Uint32Array;
+	/** For each slot of the table how many elements to store. */
+	readonly elementCounts: Uint8Array;
+	/** Undefined leaves the local value alone. */
+	readonly serverKey: string | undefined;
+}
 
 export class StickTable {
 	readonly model: StickTableModel;
@@ -384,7 +409,7 @@ export class StickTable {
 	 * Writes what a peer sent for a key, in one step (peers-protocol.md, section 9): values replace local ones; extra
 	 * elements of arrays are dropped, missing ones stay. `expireMs` is the life that a timed message carried, cut to
 	 * the table's own; undefined for an untimed one. At most 0 removes the entry. With `write-to` the as-is types go
-	 * to that table too. False: no key, or no room, and nothing was stored.
+	 * to that table too.
 	 */
 	learn(
 		value: SampleValue,
@@ -392,22 +417,45 @@ export class StickTable {
 		expireMs: number | undefined,
 		nowMs: number,
 		filter: LearnFilter = 'learnable',
-	): boolean {
-		const lifeMs = Math.min(expireMs ?? this.#store.expireMs, this.#store.expireMs);
-		const stored = this.#learn(value, data, lifeMs, nowMs, filter);
-		this.#writeTo?.learnFrom(this.keyWidth, value, data, lifeMs, nowMs);
-		return stored;
+		conflict?: LearnConflict,
+	): LearnOutcome {
+		if (!this.#store.lockKey(value)) return 'no key';
+		const lifeMs = this.#lifeMs(expireMs);
+		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
+			this.#writeData(record, data, now, filter),
+		);
+		if (outcome === 'learned') this.#writeTo?.learnFrom(this.keyWidth, value, data, lifeMs, nowMs);
+		return outcome;
+	}
+
+	/** `learn` for the peers codec: no objects per value. See `WireEntry`. */
+	learnWords(
+		entry: WireEntry,
+		expireMs: number | undefined,
+		nowMs: number,
+		filter: LearnFilter = 'learnable',
+		conflict?: LearnConflict,
+	): LearnOutcome {
+		if (!this.#store.lockKeyBytes(entry.key, entry.keyLength)) return 'no key';
+		const lifeMs = this.#lifeMs(expireMs);
+		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
+			this.#writeWords(record, entry, now, filter),
+		);
+		if (outcome === 'learned' && this.#writeTo !== undefined) {
+			this.#writeTo.learnFrom(this.keyWidth, this.#store.decodeKey(), this.#dataOf(entry), lifeMs, nowMs);
+		}
+		return outcome;
 	}
 
 	/** @internal The receiving end of `write-to`: same key, own slots, only as-is types. */
 	learnFrom(keyWidth: number, value: SampleValue, data: readonly LearnedData[], lifeMs: number, nowMs: number): void {
-		if (keyWidth !== this.keyWidth) return;
+		if (keyWidth !== this.keyWidth || !this.#store.lockKey(value)) return;
 		const own: LearnedData[] = [];
 		for (const { slot, values } of data) {
 			const target = slot.isAsIs ? this.slotByWireId(slot.wireId) : undefined;
 			if (target !== undefined) own.push({ slot: target, values });
 		}
-		this.#learn(value, own, lifeMs, nowMs, 'as-is');
+		this.#learnLocked(lifeMs, nowMs, undefined, (record, now) => this.#writeData(record, own, now, 'as-is'));
 	}
 
 	/** @internal */
@@ -415,29 +463,84 @@ export class StickTable {
 		return this.#store.layout.keyWords;
 	}
 
-	#learn(
-		value: SampleValue,
-		data: readonly LearnedData[],
-		lifeMs: number,
-		nowMs: number,
-		filter: LearnFilter,
-	): boolean {
+	/** Puts an entry at the end of the update list as if it had been modified; false when the key is absent. */
+	pushAgain(key: Uint8Array, keyLength: number, nowMs: number): boolean {
 		const store = this.#store;
-		if (!store.lockKey(value)) return false;
-		const now = tick(nowMs) | 0;
-		const record = store.findOrCreate(now);
-		if (record !== 0) {
-			for (const { slot, values } of data) {
-				if (!this.#mayLearn(slot, filter)) continue;
-				const count = Math.min(values.length, slot.count);
-				for (let i = 0; i < count; i++) this.#write(record, slot, i, values[i]!, now);
-			}
-			if (store.expireMs === 0) store.refresh(record, now);
-			else store.setDate(record, (now + lifeMs) | 0);
-			if (store.expireMs === 0 || lifeMs > 0 || !store.removeIfFree(record)) store.updates.touchLearned(record);
-		}
+		if (!store.lockKeyBytes(key, keyLength)) return false;
+		const record = store.find(tick(nowMs) | 0);
+		if (record !== 0) store.updates.touchLocal(record);
 		store.unlock();
 		return record !== 0;
+	}
+
+	#lifeMs(expireMs: number | undefined): number {
+		return Math.min(expireMs ?? this.#store.expireMs, this.#store.expireMs);
+	}
+
+	#learnLocked(
+		lifeMs: number,
+		nowMs: number,
+		conflict: LearnConflict | undefined,
+		write: (record: number, now: number) => void,
+	): LearnOutcome {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		// A life that is over removes what is there and makes no room for what would go at once.
+		const isOver = store.expireMs !== 0 && lifeMs <= 0;
+		const record = isOver ? store.find(now) : store.findOrCreate(now);
+		let outcome: LearnOutcome = 'learned';
+		if (record === 0) outcome = isOver ? 'learned' : 'full';
+		else if (conflict?.keepsLocal === true && store.updates.isLocalAfter(record, conflict.knownId)) outcome = 'kept';
+		else {
+			write(record, now);
+			if (store.expireMs === 0) store.refresh(record, now);
+			else store.setDate(record, (now + lifeMs) | 0);
+			if (!isOver || !store.removeIfFree(record)) store.updates.touchLearned(record);
+		}
+		store.unlock();
+		return outcome;
+	}
+
+	#writeData(record: number, data: readonly LearnedData[], now: number, filter: LearnFilter): void {
+		for (const { slot, values } of data) {
+			if (!this.#mayLearn(slot, filter)) continue;
+			const count = Math.min(values.length, slot.count);
+			for (let i = 0; i < count; i++) this.#write(record, slot, i, values[i]!, now);
+		}
+	}
+
+	#writeWords(record: number, entry: WireEntry, now: number, filter: LearnFilter): void {
+		const words = this.#words;
+		const { slots, keyWords } = this.#store.layout;
+		for (let i = 0; i < slots.length; i++) {
+			const slot = slots[i]!;
+			const count = Math.min(entry.elementCounts[i]!, slot.count);
+			if (count === 0 || !this.#mayLearn(slot, filter)) continue;
+			if (slot.class === 'string') {
+				if (entry.serverKey !== undefined) this.#write(record, slot, 0, entry.serverKey, now);
+				continue;
+			}
+			const elementWords = CLASS_WORDS[slot.class];
+			for (let at = slot.offset; at < slot.offset + count * elementWords; at += elementWords) {
+				const from = at - KEY - keyWords;
+				for (let word = 0; word < elementWords; word++) words[record + at + word] = entry.words[from + word]!;
+				if (slot.isRate) words[record + at] = (now - entry.words[from]!) & ~1;
+			}
+		}
+	}
+
+	/** The as-is values of a received entry as objects, for `write-to`. */
+	#dataOf(entry: WireEntry): LearnedData[] {
+		const { slots, keyWords } = this.#store.layout;
+		const data: LearnedData[] = [];
+		for (const [i, slot] of slots.entries()) {
+			const count = Math.min(entry.elementCounts[i]!, slot.count);
+			if (!slot.isAsIs || count === 0) continue;
+			const from = slot.offset - KEY - keyWords;
+			const values = Array.from(entry.words.subarray(from, from + count));
+			data.push({ slot, values: slot.class === 'string' ? [entry.serverKey ?? ''] : values });
+		}
+		return data;
 	}
 
 	#mayLearn(slot: DataSlot, filter: LearnFilter): boolean {

@@ -28,6 +28,8 @@
  *                   modified meanwhile comes again from the `local` reader, which then serves the live push
  *   ack of id n     `updates.isSentId(n)` tells if n may be an id of ours at all: between 1 and the counter
  *
+ *   received entry  `table.learnWords(...)`, or `learn(...)`; `table.pushAgain(key)` lists an entry once more
+ *
  * To know when to pump, either poll `updates.takeSignal()` on a short timer (one atomic operation; it is
  * true once after any number of local modifications), or `await updates.signalled()`, which resolves when
  * a data thread sets the signal, without polling, and does not keep the process alive. Take the signal before
@@ -176,6 +178,12 @@ export class UpdateList {
 			append(words, record, IN_LEARNED, (counter + LEARNED_OFFSET) | 0);
 		} else words[record + UPDATE_STATE]! |= SENT;
 		releaseLock(words, UPDATE_LOCK);
+	}
+
+	/** With the shard locked: whether the entry was modified here and got an id after `id` for it. */
+	isLocalAfter(record: number, id: number): boolean {
+		const words = this.#words;
+		return (words[record + UPDATE_STATE]! & LIST_MASK) === IN_LOCAL && ((words[record + UPDATE_ID]! - id) | 0) > 0;
 	}
 
 	/** Called by the table, with the shard locked, before a record is freed. */
