@@ -148,6 +148,7 @@ export interface ProxyModel {
 	readonly description: string | undefined;
 	readonly disabled: boolean;
 	readonly mode: 'http' | 'tcp';
+	/** The frontend's own limit, else `maxconn` of global; 0: none. */
 	readonly maxconn: number;
 	readonly timeouts: TimeoutsModel;
 	readonly options: ProxyOptions;
@@ -204,7 +205,25 @@ export interface ProxyModel {
 	readonly errorLogFormat: Line | undefined;
 	readonly logTag: string | undefined;
 	readonly stats: StatsModel | undefined;
+	/** What the named defaults section that this proxy follows says in ACLs and rules. */
+	readonly inheritedRules?: InheritedRulesModel | undefined;
 	/** Extra words of `email-alert`, `filter` and others that a later part may add are refused, not kept. */
+}
+
+/**
+ * Rules of a named `defaults` section (manual, 4.1, the mark (!)): each set runs before the proxy's own of
+ * the same name, and its conditions see these ACLs and not the proxy's.
+ */
+export interface InheritedRulesModel {
+	readonly place: Place;
+	readonly acls: readonly Line[];
+	readonly tcpRequestConnection: readonly Line[];
+	readonly tcpRequestSession: readonly Line[];
+	readonly tcpRequestContent: readonly Line[];
+	readonly tcpResponseContent: readonly Line[];
+	readonly httpRequest: readonly Line[];
+	readonly httpResponse: readonly Line[];
+	readonly httpAfterResponse: readonly Line[];
 }
 
 export interface ProxyOptions {
@@ -214,6 +233,7 @@ export interface ProxyOptions {
 	readonly originalto: { readonly exceptNetwork: string | undefined; readonly headerName: string } | undefined;
 	/** The last of `http-keep-alive`, `httpclose`, `http-server-close`. */
 	readonly connectionMode: 'keep-alive' | 'close' | 'server-close';
+	/** Interval of `option redispatch`: 0 or less counts from the last retry (-1: only the last), above from the first. */
 	readonly redispatch: number | undefined;
 	readonly dontlognull: boolean;
 	readonly dontlogNormal: boolean;
@@ -249,6 +269,7 @@ export interface ProxyOptions {
 	readonly logDecision: boolean;
 }
 
+/** A slot of captures; without name it was made by `declare capture` and only rules fill it. */
 export interface CaptureModel {
 	readonly name: string;
 	readonly length: number;
@@ -305,9 +326,11 @@ export interface ServerModel {
 	readonly cookie: string | undefined;
 	readonly nonStick: boolean;
 	readonly redir: string | undefined;
+	/** Idle connections that may be kept; -1: no limit, 0: none. */
 	readonly poolMaxConn: number;
 	readonly poolLowConn: number;
 	readonly poolPurgeDelayMs: number;
+	/** How often a connection may serve again after its first request; -1: no limit. */
 	readonly maxReuse: number;
 	readonly source: SocketAddress | undefined;
 	readonly sendProxy: 'none' | 'v1' | 'v2';
@@ -409,6 +432,7 @@ export interface PeersModel {
 	readonly place: Place;
 	readonly name: string;
 	readonly disabled: boolean;
+	/** Where the local peer listens, in both forms of the section; undefined only when it is disabled. */
 	readonly bind: BindModel | undefined;
 	readonly peers: readonly PeerModel[];
 	readonly shards: number;

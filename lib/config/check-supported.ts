@@ -1,0 +1,47 @@
+/**
+ * What the model can say and this version cannot do: each use is refused with its place. Which parts these
+ * are is decided in features.ts alone.
+ */
+import type { Diagnostics, Place } from '../core/diagnostics.js';
+import { SUPPORTED, type Supported } from './features.js';
+import type { ConfigModel, ProxyModel } from './model.js';
+
+export function checkSupported(model: ConfigModel, diagnostics: Diagnostics, supported: Supported = SUPPORTED): void {
+	for (const proxy of model.proxies) {
+		if (proxy.disabled) continue;
+		for (const [place, what] of unsupportedUses(proxy, supported)) {
+			diagnostics.alert(place, `${what} is not supported by holdfast yet, in ${proxy.kind} '${proxy.name}'`);
+		}
+	}
+}
+
+function* unsupportedUses(proxy: ProxyModel, supported: Supported): Generator<readonly [Place, string]> {
+	if (!supported.modeTcp) {
+		// A backend that only holds a table has a mode too, and no traffic.
+		const hasTraffic = proxy.binds.length > 0 || proxy.servers.length > 0;
+		if (proxy.mode === 'tcp' && hasTraffic) yield [proxy.place, `'mode tcp' (the default; 'mode http' selects HTTP)`];
+		const [rule] = proxy.tcpResponseContent;
+		if (rule !== undefined) yield [rule.place, `'tcp-response'`];
+	}
+	if (!supported.cookiePersistence && proxy.cookie !== undefined) yield [proxy.place, `'cookie ${proxy.cookie.name}'`];
+	if (!supported.stickRules) for (const rule of proxy.stickRules) yield [rule.place, `'stick ${rule.kind}'`];
+	if (!supported.useServer) for (const rule of proxy.useServers) yield [rule.place, `'use-server'`];
+	if (!supported.statsPage && proxy.stats !== undefined) yield [proxy.stats.place, `'stats' in proxies`];
+	if (!supported.source && proxy.source !== undefined) yield [proxy.place, `'source'`];
+	if (!supported.rulesInDefaults && proxy.inheritedRules !== undefined) {
+		yield [proxy.inheritedRules.place, `a defaults section with ACLs or rules`];
+	}
+	if (!supported.retryOn && proxy.retryOn.some((event) => event !== 'none' && event !== 'conn-failure')) {
+		yield [proxy.place, `'retry-on ${proxy.retryOn.join(' ')}'`];
+	}
+	for (const bind of proxy.binds) {
+		if (!supported.tls && bind.tls !== undefined) yield [bind.place, `'ssl' on 'bind' lines`];
+		if (!supported.proxyProtocol && bind.acceptProxy) yield [bind.place, `'accept-proxy'`];
+	}
+	for (const server of proxy.servers) {
+		if (!supported.tls && server.tls !== undefined) yield [server.place, `'ssl' on 'server' lines`];
+		if (!supported.proxyProtocol && server.sendProxy !== 'none') yield [server.place, `'send-proxy'`];
+		if (!supported.healthChecks && server.check) yield [server.place, `'check' on 'server' lines`];
+		if (!supported.source && server.source !== undefined) yield [server.place, `'source' on 'server' lines`];
+	}
+}

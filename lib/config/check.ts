@@ -1,0 +1,456 @@
+/**
+ * From drafts to the model, and the checks that only the whole configuration allows: names that must lead
+ * somewhere, names and numbers that must be unique, modes that must fit, peers sections that need the local
+ * peer. Numbers that the file leaves out (ids of proxies, listeners, servers) are given here, as HAProxy
+ * counts them, since they are seen in statistics and on the wire.
+ */
+import { formatSocketAddress, type SocketAddress } from '../core/address.js';
+import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
+import { checkReferences } from './check-references.js';
+import { checkSupported } from './check-supported.js';
+import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
+import { readAclFiles, readReplyFiles, readRuleFiles } from './included-files.js';
+import type { LoadOptions } from './index.js';
+import type {
+	BindModel,
+	ConfigModel,
+	ErrorReplyModel,
+	GlobalModel,
+	HttpErrorsModel,
+	InheritedRulesModel,
+	LogTargetModel,
+	PeersModel,
+	ProxyKind,
+	ProxyModel,
+	ServerModel,
+	UserlistModel,
+} from './model.js';
+import type { ParserState } from './state.js';
+
+const MAX_THREADS = 64;
+
+/** The first proxy is number 2: HAProxy keeps 1 for one of its own. */
+const FIRST_PROXY_ID = 2;
+
+const at = (place: Place): string => `${place.file}:${place.line}`;
+
+/** Makes the model. It is whole only if no alert was given; the caller looks at that. */
+export function checkConfiguration(state: ParserState, options: LoadOptions): ConfigModel {
+	const { diagnostics } = state;
+	const global = finishGlobal(state, options);
+	const groups = state.httpErrors satisfies readonly HttpErrorsModel[];
+	checkProxyNames(state.proxies, diagnostics);
+	const ids = giveIds(state.proxies, FIRST_PROXY_ID, (proxy) => proxy.place, 'proxy', diagnostics);
+	const proxies = state.proxies.map((draft, index) => finishProxy(draft, ids[index] ?? 0, global, groups, diagnostics));
+	const peers = state.peers.map((draft) => finishPeers(draft, global, diagnostics));
+	const userlists = state.userlists.map((draft) => finishUserlist(draft, diagnostics));
+	checkListeners(proxies, peers, diagnostics);
+	collectFiles(proxies, state);
+	const model: ConfigModel = {
+		global,
+		proxies: addStickStores(proxies),
+		peers,
+		userlists,
+		httpErrors: groups,
+		files: state.files,
+	};
+	checkReferences(model, diagnostics);
+	checkSupported(model, diagnostics);
+	return model;
+}
+
+function finishGlobal(state: ParserState, options: LoadOptions): GlobalModel {
+	const draft: GlobalDraft = state.global;
+	const given = options.arguments ?? {};
+	const localpeer = given.localpeer ?? draft.localpeer ?? options.hostName;
+	const { tune } = draft;
+	if (tune.maxrewriteBytes > tune.bufsizeBytes / 2) {
+		// Readjusted without a word (manual, 3.2 `tune.maxrewrite`).
+		tune.maxrewriteBytes = Math.floor(tune.bufsizeBytes / 2);
+	}
+	const { defaultPath: _path, seen: _seen, maxrewriteSet: _set, crtBase: _crt, caBase: _ca, ...kept } = draft;
+	return {
+		...kept,
+		tune: { ...tune },
+		logSendHostname: draft.logSendHostname === '' ? options.hostName : draft.logSendHostname,
+		daemon: given.daemon ?? draft.daemon,
+		masterWorker: given.masterWorker === true || draft.masterWorker,
+		nbthread: draft.nbthread ?? Math.min(MAX_THREADS, Math.max(1, options.cores)),
+		maxconn: given.maxconn ?? draft.maxconn,
+		pidfile: given.pidfile ?? draft.pidfile,
+		localpeer,
+		localpeerOrigin: given.localpeer !== undefined ? '-L' : draft.localpeer !== undefined ? 'localpeer' : 'host name',
+		environment: new Map(state.environment),
+	};
+}
+
+/** Frontends and backends may share a name, two of one side may not (manual, chapter 4). */
+function checkProxyNames(proxies: readonly ProxyDraft[], diagnostics: Diagnostics): void {
+	const frontends = new Map<string, ProxyDraft>();
+	const backends = new Map<string, ProxyDraft>();
+	for (const proxy of proxies) {
+		const sides = [proxy.kind === 'backend' ? undefined : frontends, proxy.kind === 'frontend' ? undefined : backends];
+		const twin = sides.map((side) => side?.get(proxy.name)).find((found) => found !== undefined);
+		if (twin !== undefined) {
+			diagnostics.alert(
+				proxy.place,
+				`${proxy.kind} '${proxy.name}' has the same name as ${twin.kind} '${twin.name}' declared at ${at(twin.place)}.`,
+			);
+		}
+		for (const side of sides) if (side !== undefined && !side.has(proxy.name)) side.set(proxy.name, proxy);
+	}
+}
+
+/**
+ * The numbers of a list: those written stay, the others count up from `first` past what is taken. As in
+ * HAProxy the count goes on by one for every item, also for one that has its own number.
+ */
+function giveIds<T extends { readonly id: number | undefined }>(
+	items: readonly T[],
+	first: number,
+	placeOf: (item: T) => Place,
+	what: string,
+	diagnostics: Diagnostics,
+): number[] {
+	const taken = new Map<number, T>();
+	for (const item of items) {
+		if (item.id === undefined) continue;
+		const twin = taken.get(item.id);
+		if (twin === undefined) taken.set(item.id, item);
+		else diagnostics.alert(placeOf(item), `${what} id ${item.id} is already used at ${at(placeOf(twin))}.`);
+	}
+	let next = first;
+	return items.map((item) => {
+		let id = item.id;
+		if (id === undefined) {
+			while (taken.has(next)) next++;
+			id = next;
+		}
+		next++;
+		return id;
+	});
+}
+
+function finishBinds(binds: readonly BindDraft[], diagnostics: Diagnostics): BindModel[] {
+	const ids = giveIds(binds, 1, (bind) => bind.place, 'listener', diagnostics);
+	return binds.map((bind, index) => ({ ...bind, id: ids[index] ?? 0 }));
+}
+
+function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel[] {
+	const names = new Map<string, ServerDraft>();
+	for (const server of proxy.servers) {
+		const twin = names.get(server.name);
+		if (twin === undefined) names.set(server.name, server);
+		else {
+			diagnostics.alert(
+				server.place,
+				`${proxy.kind} '${proxy.name}', another server named '${server.name}' was already defined at line ${twin.place.line}, please use distinct names.`,
+			);
+		}
+	}
+	const ids = giveIds(proxy.servers, 1, (server) => server.place, 'server', diagnostics);
+	return proxy.servers.map((server, index) => {
+		const { tlsDraft: _draft, tlsEnabled: _enabled, shard: _shard, ...kept } = server;
+		// `minconn` alone, or not below `maxconn`, is a plain limit (manual, 5.2 `minconn`).
+		const plain = server.minconn > 0 && server.minconn >= server.maxconn;
+		return {
+			...kept,
+			id: ids[index] ?? 0,
+			maxconn: plain ? server.minconn : server.maxconn,
+			minconn: plain ? 0 : server.minconn,
+		};
+	});
+}
+
+function finishProxy(
+	draft: ProxyDraft,
+	id: number,
+	global: GlobalModel,
+	groups: readonly HttpErrorsModel[],
+	diagnostics: Diagnostics,
+): ProxyModel {
+	const kind = draft.kind as ProxyKind;
+	if (draft.statsDraft !== undefined && kind === 'backend') draft.stats = draft.statsDraft;
+	else draft.stats = draft.statsDraft;
+	const {
+		binds,
+		servers,
+		logs,
+		errorSources,
+		redirects,
+		statsDraft: _stats,
+		serverDefaults: _defaults,
+		defaults,
+		modePlace: _mode,
+		backlogSet: _backlog,
+		...kept
+	} = draft;
+	const model: ProxyModel = {
+		...kept,
+		kind,
+		id,
+		maxconn: kind === 'backend' ? 0 : draft.maxconn || (global.maxconn ?? 0),
+		options: { ...draft.options },
+		timeouts: { ...draft.timeouts },
+		binds: finishBinds(binds, diagnostics),
+		servers: finishServers(draft, diagnostics),
+		httpRequest: [...draft.httpRequest, ...redirects],
+		logTargets: finishLogs(logs, global),
+		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),
+		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
+	};
+	warnAboutProxy(model, diagnostics);
+	return model;
+}
+
+/** The rules of a defaults section, or undefined if it has none. */
+function inheritedRulesOf(defaults: ProxyDraft): InheritedRulesModel | undefined {
+	const { place, acls, tcpRequestConnection, tcpRequestSession, tcpRequestContent, tcpResponseContent } = defaults;
+	const { httpRequest, httpResponse, httpAfterResponse } = defaults;
+	const lists = {
+		acls,
+		tcpRequestConnection,
+		tcpRequestSession,
+		tcpRequestContent,
+		tcpResponseContent,
+		httpRequest,
+		httpResponse,
+		httpAfterResponse,
+	};
+	return Object.values(lists).some((list) => list.length > 0) ? { place, ...lists } : undefined;
+}
+
+function finishLogs(logs: readonly (LogTargetModel | 'global')[], global: GlobalModel): LogTargetModel[] {
+	return logs.flatMap((log) => (log === 'global' ? global.logTargets : [log]));
+}
+
+function finishErrorReplies(
+	proxy: ProxyDraft,
+	sources: ProxyDraft['errorSources'],
+	groups: readonly HttpErrorsModel[],
+	diagnostics: Diagnostics,
+): Map<number, ErrorReplyModel> {
+	const replies = new Map<number, ErrorReplyModel>();
+	for (const source of sources) {
+		if (source.kind === 'reply') {
+			replies.set(source.status, source.reply);
+			continue;
+		}
+		const group = groups.find((candidate) => candidate.name === source.name);
+		if (group === undefined) {
+			diagnostics.alert(
+				source.place,
+				`proxy '${proxy.name}': unable to find the http-errors section '${source.name}'${didYouMean(
+					source.name,
+					groups.map((candidate) => candidate.name),
+				)}.`,
+			);
+			continue;
+		}
+		for (const [status, reply] of group.replies) {
+			if (source.codes.length === 0 || source.codes.includes(status)) replies.set(status, reply);
+		}
+		for (const code of source.codes) {
+			if (group.replies.has(code)) continue;
+			diagnostics.alert(
+				source.place,
+				`proxy '${proxy.name}': status ${code} is not declared in the http-errors section '${source.name}'.`,
+			);
+		}
+	}
+	return replies;
+}
+
+/** The remarks HAProxy makes on a proxy that works, but hardly as it was meant. */
+function warnAboutProxy(proxy: ProxyModel, diagnostics: Diagnostics): void {
+	if (proxy.disabled) return;
+	if (proxy.kind !== 'backend' && proxy.binds.length === 0) {
+		diagnostics.warning(
+			undefined,
+			proxy.kind === 'listen'
+				? `listen '${proxy.name}' has no 'bind' directive. Please declare it as a backend if this was intended.`
+				: `frontend '${proxy.name}' has no 'bind' directive. Please declare it as a backend if this was intended.`,
+		);
+	}
+	const { clientMs, connectMs, serverMs, tunnelMs } = proxy.timeouts;
+	const lacksClient = proxy.kind !== 'backend' && clientMs === undefined;
+	const lacksServer =
+		proxy.kind !== 'frontend' &&
+		proxy.servers.length > 0 &&
+		(connectMs === undefined || (serverMs === undefined && (proxy.mode === 'http' || tunnelMs === undefined)));
+	if (lacksClient || lacksServer) {
+		diagnostics.warning(
+			undefined,
+			`missing timeouts for ${proxy.kind} '${proxy.name}'.\n   | While not properly invalid, you will certainly encounter various problems\n   | with such a configuration. To fix this, please ensure that all following\n   | timeouts are set to a non-zero value: 'client', 'connect', 'server'.`,
+		);
+	}
+}
+
+/** The local peer is found by its name; without it a section could neither listen nor be taught. */
+function finishPeers(draft: PeersDraft, global: GlobalModel, diagnostics: Diagnostics): PeersModel {
+	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, ...kept } = draft;
+	const local = peers.find((peer) => peer.name === global.localpeer);
+	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
+	if (local === undefined && !draft.disabled) {
+		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
+		diagnostics.alert(
+			draft.place,
+			`peers section '${draft.name}' has no peer for this process: its name is '${global.localpeer}' (from ${
+				global.localpeerOrigin === 'host name' ? 'the host name' : `'${global.localpeerOrigin}'`
+			}), the section has ${names === '' ? 'no peer at all' : names}. Name one of them with '-L' or with 'localpeer' in the global section.`,
+		);
+	}
+	for (const peer of peers) {
+		if (peer === local || peer.address !== undefined) continue;
+		diagnostics.alert(
+			peer.place,
+			`'${peer.keyword} ${peer.name}' : missing address; only the local peer, '${global.localpeer}', is given by 'bind'.`,
+		);
+	}
+	if (local !== undefined) {
+		if (local.address !== undefined && bind !== undefined) {
+			diagnostics.alert(
+				local.place,
+				`'${local.keyword} ${local.name}' : the local peer has its address on the 'bind' line ${at(bind.place)}, it cannot have another here.`,
+			);
+		} else if (local.address === undefined && bind === undefined && !draft.disabled) {
+			diagnostics.alert(
+				local.place,
+				`'${local.keyword} ${local.name}' : the local peer needs an address, here or on a 'bind' line.`,
+			);
+		}
+		bind ??= local.address === undefined ? undefined : listenerOf(local.place, local.address);
+	}
+	return {
+		...kept,
+		bind,
+		logTargets: finishLogs(logs, global),
+		peers: peers.map(({ keyword: _keyword, ...peer }) => ({
+			...peer,
+			local: peer === local || peer.name === local?.name,
+		})),
+	};
+}
+
+/** The listener that the old form, `peer NAME ADDRESS`, means for the local peer. */
+function listenerOf(place: Place, address: SocketAddress): BindModel {
+	return {
+		place,
+		address,
+		id: 1,
+		name: undefined,
+		maxconn: undefined,
+		backlog: undefined,
+		v4v6: false,
+		v6only: false,
+		mode: undefined,
+		uid: undefined,
+		gid: undefined,
+		acceptProxy: false,
+		tls: undefined,
+	};
+}
+
+function finishUserlist(draft: UserlistDraft, diagnostics: Diagnostics): UserlistModel {
+	for (const member of draft.members) {
+		for (const name of member.users) {
+			const user = draft.users.find((candidate) => candidate.name === name);
+			if (user === undefined) {
+				diagnostics.alert(
+					member.place,
+					`userlist '${draft.name}': no such user '${name}' specified in group '${member.group}'.`,
+				);
+			} else if (!user.groups.includes(member.group)) user.groups.push(member.group);
+		}
+	}
+	for (const user of draft.users) {
+		for (const group of user.groups) {
+			if (draft.groups.includes(group)) continue;
+			diagnostics.alert(
+				user.place,
+				`userlist '${draft.name}': no such group '${group}' specified in user '${user.name}'.`,
+			);
+		}
+	}
+	return {
+		place: draft.place,
+		name: draft.name,
+		groups: draft.groups,
+		users: draft.users.map(({ place: _place, ...user }) => user),
+	};
+}
+
+/** Two listeners on one address: the master binds each address once, the second could never be had. */
+function checkListeners(proxies: readonly ProxyModel[], peers: readonly PeersModel[], diagnostics: Diagnostics): void {
+	const known = new Map<string, BindModel>();
+	const binds = [
+		...proxies.filter((proxy) => !proxy.disabled).flatMap((proxy) => proxy.binds),
+		...peers.filter((section) => !section.disabled).flatMap((section) => section.bind ?? []),
+	];
+	for (const bind of binds) {
+		const key = formatSocketAddress(bind.address);
+		const twin = known.get(key);
+		if (twin === undefined) known.set(key, bind);
+		else diagnostics.alert(bind.place, `'bind' : ${key} is already listened on at ${at(twin.place)}.`);
+	}
+}
+
+/** `stick` rules keep the server in their table, so it stores what they need without being told. */
+function addStickStores(proxies: readonly ProxyModel[]): ProxyModel[] {
+	const used = new Set<string>();
+	for (const proxy of proxies) {
+		for (const rule of proxy.stickRules) used.add(tableOfRule(rule.words) ?? proxy.name);
+	}
+	return proxies.map((proxy) => {
+		const table = proxy.stickTable;
+		if (table === undefined || !used.has(table.name)) return proxy;
+		const missing = ['server_id', 'server_key'].filter((type) => !table.store.some((data) => data.type === type));
+		const added = missing.map((type) => ({ type, periodMs: undefined, count: undefined }));
+		return { ...proxy, stickTable: { ...table, store: [...table.store, ...added] } };
+	});
+}
+
+function tableOfRule(words: readonly string[]): string | undefined {
+	const index = words.indexOf('table');
+	return index === -1 ? undefined : words[index + 1];
+}
+
+/** Reads every file a rule names, see included-files.ts. */
+function collectFiles(proxies: readonly ProxyModel[], state: ParserState): void {
+	const seen = new Set<InheritedRulesModel['acls']>();
+	for (const proxy of proxies) {
+		const holders: readonly (ProxyModel | InheritedRulesModel)[] =
+			proxy.inheritedRules === undefined ? [proxy] : [proxy, proxy.inheritedRules];
+		for (const holder of holders) {
+			if (seen.has(holder.acls)) continue;
+			seen.add(holder.acls);
+			for (const acl of holder.acls) readAclFiles(acl, state);
+			const rules = [
+				...holder.tcpRequestConnection,
+				...holder.tcpRequestSession,
+				...holder.tcpRequestContent,
+				...holder.tcpResponseContent,
+				...holder.httpRequest,
+				...holder.httpResponse,
+				...holder.httpAfterResponse,
+			];
+			for (const rule of rules) readRuleFiles(rule, state);
+		}
+		const others = [
+			...proxy.useBackends,
+			...proxy.useServers,
+			...proxy.stickRules,
+			...proxy.monitorFails,
+			proxy.uniqueIdFormat,
+			proxy.errorLogFormat,
+			typeof proxy.logFormat === 'string' ? undefined : proxy.logFormat,
+			proxy.balance.algorithm === 'hash' ? proxy.balance.expression : undefined,
+			...(proxy.stats?.admin ?? []),
+			...(proxy.stats?.httpRequest ?? []),
+		];
+		for (const line of others) if (line !== undefined) readRuleFiles(line, state);
+		for (const reply of proxy.errorReplies.values()) {
+			if (reply.kind === 'reply') readReplyFiles(reply, 0, state);
+		}
+	}
+}

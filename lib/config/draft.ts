@@ -1,0 +1,405 @@
+/**
+ * Sections while they are being read: the model's own shapes, but writable, plus what can only be settled
+ * when all files have been read (references by name, `log global`, error files of a named group).
+ *
+ * A `defaults` section is the draft of a proxy that never runs; a proxy that follows it begins as a
+ * copy. Which fields a copy carries is written in `inheritDefaults` and nowhere else.
+ */
+import type { Place } from '../core/diagnostics.js';
+import type {
+	BindModel,
+	BindTlsModel,
+	ErrorReplyModel,
+	GlobalModel,
+	HttpErrorsModel,
+	LogTargetModel,
+	PeerModel,
+	PeersModel,
+	ProxyKind,
+	ProxyModel,
+	ProxyOptions,
+	ServerModel,
+	ServerTlsModel,
+	StatsModel,
+	StickTableModel,
+	TimeoutsModel,
+	TuneModel,
+	UserlistModel,
+} from './model.js';
+
+/** The same shape, one level deep, to be written to. */
+export type Writable<T> = {
+	-readonly [K in keyof T]: T[K] extends readonly (infer U)[]
+		? U[]
+		: T[K] extends ReadonlyMap<infer N, infer V>
+			? Map<N, V>
+			: T[K];
+};
+
+/** Where error replies of a proxy come from, in the order of the lines; the last one for a status wins. */
+export type ErrorReplySource =
+	| { readonly kind: 'reply'; readonly status: number; readonly reply: ErrorReplyModel }
+	/** `errorfiles <group> [<code> ...]`; the group may stand later in the files. */
+	| { readonly kind: 'group'; readonly place: Place; readonly name: string; readonly codes: readonly number[] };
+
+export interface ProxyDraft
+	extends Omit<
+		Writable<ProxyModel>,
+		'options' | 'timeouts' | 'kind' | 'id' | 'logTargets' | 'errorReplies' | 'binds' | 'servers' | 'inheritedRules'
+	> {
+	kind: ProxyKind | 'defaults';
+	id: number | undefined;
+	maxconn: number;
+	options: Writable<ProxyOptions>;
+	timeouts: Writable<TimeoutsModel>;
+	binds: BindDraft[];
+	servers: ServerDraft[];
+	logs: (LogTargetModel | 'global')[];
+	errorSources: ErrorReplySource[];
+	/** `redirect` lines: rules that run after those of `http-request` (manual, 4.2 `redirect`). */
+	redirects: ProxyModel['httpRequest'][number][];
+	statsDraft: Writable<StatsModel> | undefined;
+	/** What `server` lines begin with, from `default-server`. */
+	serverDefaults: ServerOptions;
+	/** The named defaults section whose rules this proxy takes over. */
+	defaults: ProxyDraft | undefined;
+	/** Where the mode was set, for messages; undefined while it is the built-in one. */
+	modePlace: Place | undefined;
+	backlogSet: boolean;
+}
+
+export interface BindDraft extends Omit<Writable<BindModel>, 'id'> {
+	id: number | undefined;
+}
+
+/** What may be set by `server` and by `default-server`. */
+export interface ServerOptions extends Omit<Writable<ServerModel>, 'name' | 'place' | 'address' | 'portOffset' | 'id'> {
+	id: number | undefined;
+	shard: number | undefined;
+	tlsDraft: Writable<ServerTlsModel>;
+	tlsEnabled: boolean;
+}
+
+export interface ServerDraft extends ServerOptions {
+	name: string;
+	place: Place;
+	address: ServerModel['address'];
+	portOffset: number | undefined;
+}
+
+export interface GlobalDraft
+	extends Omit<Writable<GlobalModel>, 'tune' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread'> {
+	tune: Writable<TuneModel>;
+	unixBind: { -readonly [K in keyof GlobalModel['unixBind']]: GlobalModel['unixBind'][K] };
+	localpeer: string | undefined;
+	nbthread: number | undefined;
+	defaultPath: { policy: 'current' | 'config' | 'parent' | 'origin'; origin: string };
+	/** Keywords that may stand once only, and where they did. */
+	readonly seen: Map<string, Place>;
+	maxrewriteSet: boolean;
+	crtBase: string | undefined;
+	caBase: string | undefined;
+}
+
+export interface PeersDraft extends Omit<Writable<PeersModel>, 'bind' | 'peers'> {
+	binds: BindDraft[];
+	peers: (Omit<Writable<PeerModel>, 'local'> & { readonly keyword: 'peer' | 'server' })[];
+	serverDefaults: ServerOptions;
+	bindDefaults: readonly string[];
+	tables: StickTableModel[];
+	logs: (LogTargetModel | 'global')[];
+}
+
+export type UserlistDraft = Omit<Writable<UserlistModel>, 'users'> & {
+	users: { name: string; password: string; encrypted: boolean; groups: string[]; place: Place }[];
+	/** `group NAME users a,b`. */
+	members: { group: string; users: string[]; place: Place }[];
+};
+
+export type HttpErrorsDraft = Writable<HttpErrorsModel>;
+
+export const DEFAULT_OPTIONS: ProxyOptions = {
+	forwardfor: undefined,
+	originalto: undefined,
+	connectionMode: 'keep-alive',
+	redispatch: undefined,
+	dontlognull: false,
+	dontlogNormal: false,
+	logasap: false,
+	logSeparateErrors: false,
+	logHealthChecks: false,
+	httpIgnoreProbes: false,
+	httpBufferRequest: false,
+	httpNoDelay: false,
+	httpPretendKeepalive: false,
+	httpUseProxyHeader: false,
+	httpUseHtx: true,
+	acceptInvalidHttpRequest: false,
+	acceptInvalidHttpResponse: false,
+	abortonclose: false,
+	allbackups: false,
+	checkcache: false,
+	clitcpka: false,
+	srvtcpka: false,
+	contstats: false,
+	independentStreams: false,
+	nolinger: false,
+	persist: false,
+	preferLastServer: false,
+	socketStats: false,
+	spliceAny: false,
+	tcpSmartAccept: false,
+	tcpSmartConnect: false,
+	transparent: false,
+	idleCloseOnResponse: false,
+	restrictReqHdrNames: 'preserve',
+	logDecision: false,
+};
+
+const NO_TIMEOUTS: TimeoutsModel = {
+	clientMs: undefined,
+	serverMs: undefined,
+	connectMs: undefined,
+	queueMs: undefined,
+	tarpitMs: undefined,
+	httpRequestMs: undefined,
+	httpKeepAliveMs: undefined,
+	checkMs: undefined,
+	tunnelMs: undefined,
+	clientFinMs: undefined,
+	serverFinMs: undefined,
+};
+
+export function newServerOptions(): ServerOptions {
+	return {
+		id: undefined,
+		weight: 1,
+		backup: false,
+		maxconn: 0,
+		minconn: 0,
+		maxqueue: 0,
+		disabled: false,
+		cookie: undefined,
+		nonStick: false,
+		redir: undefined,
+		poolMaxConn: -1,
+		poolLowConn: 0,
+		poolPurgeDelayMs: 5000,
+		maxReuse: -1,
+		source: undefined,
+		sendProxy: 'none',
+		tls: undefined,
+		check: false,
+		interMs: 2000,
+		rise: 2,
+		fall: 3,
+		shard: undefined,
+		tlsEnabled: false,
+		tlsDraft: {
+			crt: undefined,
+			caFile: undefined,
+			verify: 'required',
+			verifyHost: undefined,
+			sni: undefined,
+			alpn: [],
+			ciphers: undefined,
+			minVersion: undefined,
+			maxVersion: undefined,
+		},
+	};
+}
+
+export const NO_BIND_TLS: BindTlsModel = {
+	crt: [],
+	caFile: undefined,
+	crlFile: undefined,
+	verify: 'none',
+	alpn: [],
+	ciphers: undefined,
+	ciphersuites: undefined,
+	curves: undefined,
+	minVersion: undefined,
+	maxVersion: undefined,
+	strictSni: false,
+};
+
+/** A proxy as it is before its first line, with the defaults of the manual. */
+export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): ProxyDraft {
+	return {
+		place,
+		kind,
+		name,
+		id: undefined,
+		uuid: undefined,
+		description: undefined,
+		disabled: false,
+		mode: 'tcp',
+		modePlace: undefined,
+		maxconn: 0,
+		timeouts: { ...NO_TIMEOUTS },
+		options: { ...DEFAULT_OPTIONS },
+		binds: [],
+		backlog: undefined,
+		backlogSet: false,
+		defaultBackend: undefined,
+		useBackends: [],
+		monitorUri: undefined,
+		monitorFails: [],
+		requestCaptures: [],
+		responseCaptures: [],
+		cookieCapture: undefined,
+		uniqueIdFormat: undefined,
+		uniqueIdHeader: undefined,
+		rateLimitSessions: undefined,
+		servers: [],
+		balance: { algorithm: 'roundrobin' },
+		hashType: { method: 'map-based', function: 'sdbm', avalanche: false },
+		hashBalanceFactor: 0,
+		fullconn: undefined,
+		retries: 3,
+		retryOn: ['conn-failure'],
+		httpReuse: 'safe',
+		cookie: undefined,
+		useServers: [],
+		stickRules: [],
+		source: undefined,
+		dynamicCookieKey: undefined,
+		maxKeepAliveQueue: -1,
+		acls: [],
+		tcpRequestConnection: [],
+		tcpRequestSession: [],
+		tcpRequestContent: [],
+		tcpRequestInspectDelayMs: undefined,
+		tcpResponseContent: [],
+		tcpResponseInspectDelayMs: undefined,
+		httpRequest: [],
+		httpResponse: [],
+		httpAfterResponse: [],
+		redirects: [],
+		errorSources: [],
+		stickTable: undefined,
+		logs: [],
+		logFormat: undefined,
+		errorLogFormat: undefined,
+		logTag: undefined,
+		stats: undefined,
+		statsDraft: undefined,
+		serverDefaults: newServerOptions(),
+		defaults: undefined,
+	};
+}
+
+/**
+ * A new proxy with what a defaults section gives it. Only fields that mean something on the proxy's own
+ * side are taken, so that a backend does not carry its defaults' `default_backend`.
+ */
+export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
+	draft.mode = from.mode;
+	draft.modePlace = from.modePlace;
+	draft.disabled = from.disabled;
+	draft.timeouts = { ...from.timeouts };
+	draft.options = { ...from.options };
+	draft.logs = [...from.logs];
+	draft.logTag = from.logTag;
+	draft.logFormat = from.logFormat;
+	draft.errorLogFormat = from.errorLogFormat;
+	draft.errorSources = [...from.errorSources];
+	draft.statsDraft = from.statsDraft === undefined ? undefined : copyStats(from.statsDraft);
+	draft.serverDefaults = copyServerOptions(from.serverDefaults);
+	draft.tcpRequestInspectDelayMs = from.tcpRequestInspectDelayMs;
+	draft.tcpResponseInspectDelayMs = from.tcpResponseInspectDelayMs;
+	if (draft.kind !== 'backend') {
+		draft.maxconn = from.maxconn;
+		draft.backlog = from.backlog;
+		draft.defaultBackend = from.defaultBackend;
+		draft.monitorUri = from.monitorUri;
+		draft.cookieCapture = from.cookieCapture;
+		draft.uniqueIdFormat = from.uniqueIdFormat;
+		draft.uniqueIdHeader = from.uniqueIdHeader;
+		draft.rateLimitSessions = from.rateLimitSessions;
+	}
+	if (draft.kind !== 'frontend') {
+		draft.balance = from.balance;
+		draft.hashType = from.hashType;
+		draft.hashBalanceFactor = from.hashBalanceFactor;
+		draft.fullconn = from.fullconn;
+		draft.retries = from.retries;
+		draft.retryOn = from.retryOn;
+		draft.httpReuse = from.httpReuse;
+		draft.cookie = from.cookie;
+		draft.source = from.source;
+		draft.dynamicCookieKey = from.dynamicCookieKey;
+		draft.maxKeepAliveQueue = from.maxKeepAliveQueue;
+	}
+	draft.defaults = from;
+}
+
+function copyStats(stats: Writable<StatsModel>): Writable<StatsModel> {
+	return {
+		...stats,
+		auth: [...stats.auth],
+		scope: [...stats.scope],
+		admin: [...stats.admin],
+		httpRequest: [...stats.httpRequest],
+	};
+}
+
+export function copyServerOptions(options: ServerOptions): ServerOptions {
+	return { ...options, tlsDraft: { ...options.tlsDraft, alpn: [...options.tlsDraft.alpn] } };
+}
+
+export function newGlobal(): GlobalDraft {
+	return {
+		daemon: false,
+		masterWorker: false,
+		nbthread: undefined,
+		maxconn: undefined,
+		pidfile: undefined,
+		localpeer: undefined,
+		node: undefined,
+		description: undefined,
+		logTargets: [],
+		logTag: undefined,
+		logSendHostname: undefined,
+		hardStopAfterMs: undefined,
+		graceMs: undefined,
+		closeSpreadTimeMs: undefined,
+		mworkerMaxReloads: undefined,
+		spreadChecksPercent: 0,
+		uid: undefined,
+		gid: undefined,
+		chroot: undefined,
+		statsSockets: [],
+		statsTimeoutMs: 10_000,
+		statsMaxconn: 10,
+		unixBind: { prefix: '', mode: undefined, uid: undefined, gid: undefined },
+		tune: {
+			httpEngine: 'native',
+			bufsizeBytes: 16384,
+			maxrewriteBytes: 1024,
+			httpMaxhdr: 101,
+			httpLogurilen: 1024,
+			httpCookielen: 63,
+			stickCounters: 3,
+			maxaccept: undefined,
+			idletimerMs: 1000,
+			poolLowFdRatio: 20,
+			peersMaxUpdatesAtOnce: 200,
+			reloadKeepTables: true,
+			patternCacheSize: 10_000,
+			varsGlobalMaxSize: 0,
+		},
+		httpErrCodes: Array.from({ length: 100 }, (_, index) => 400 + index),
+		httpFailCodes: Array.from({ length: 100 }, (_, index) => 500 + index).filter(
+			(status) => status !== 501 && status !== 505,
+		),
+		stickTableFile: undefined,
+		environment: new Map(),
+		strictLimits: true,
+		defaultPath: { policy: 'current', origin: '' },
+		seen: new Map(),
+		maxrewriteSet: false,
+		crtBase: undefined,
+		caBase: undefined,
+	};
+}

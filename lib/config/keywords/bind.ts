@@ -1,0 +1,302 @@
+/**
+ * `bind` lines (manual, 4.2 `bind` and 5.1). One line gives as many listeners as it has addresses and ports
+ * in their ranges; its options apply to all of them.
+ */
+import { didYouMean } from '../../core/diagnostics.js';
+import { parseAddress } from '../address.js';
+import { type BindDraft, NO_BIND_TLS, type Writable } from '../draft.js';
+import type { BindTlsModel } from '../model.js';
+import type { ParserState } from '../state.js';
+import type { Statement } from '../statement.js';
+
+/** The most listeners one line may make: all ports of one address. */
+const MAX_LISTENERS_PER_LINE = 65535;
+
+/** The options of one line, before they are copied to each of its addresses. */
+export interface BindOptions {
+	name: string | undefined;
+	id: number | undefined;
+	maxconn: number | undefined;
+	backlog: number | undefined;
+	v4v6: boolean;
+	v6only: boolean;
+	mode: number | undefined;
+	uid: number | undefined;
+	gid: number | undefined;
+	acceptProxy: boolean;
+	level: 'user' | 'operator' | 'admin' | undefined;
+	ssl: boolean;
+	tls: Writable<BindTlsModel>;
+}
+
+interface BindOption {
+	readonly name: string;
+	/** Number of words that follow it. */
+	readonly arguments: number;
+	parse?(statement: Statement, index: number, options: BindOptions, state: ParserState): void;
+	readonly withoutEffect?: string;
+	readonly refused?: true;
+}
+
+export const TLS_VERSIONS: ReadonlyMap<string, string> = new Map([
+	['TLSv1.0', 'TLSv1'],
+	['TLSv1.1', 'TLSv1.1'],
+	['TLSv1.2', 'TLSv1.2'],
+	['TLSv1.3', 'TLSv1.3'],
+]);
+
+const NEWER: readonly (readonly [suffix: string, own: string, next: string])[] = [
+	['tlsv10', 'TLSv1', 'TLSv1.1'],
+	['tlsv11', 'TLSv1.1', 'TLSv1.2'],
+	['tlsv12', 'TLSv1.2', 'TLSv1.3'],
+];
+
+/** A TLS version's name as Node's tls has it. */
+export function tlsVersion(statement: Statement, index: number, name: string): string | undefined {
+	const version = TLS_VERSIONS.get(statement.word(index));
+	if (version === undefined) {
+		statement.alert(`'${name}' expects one of ${[...TLS_VERSIONS.keys()].map((known) => `'${known}'`).join(', ')}`);
+	}
+	return version;
+}
+
+/** An octal file mode, as `mode 660`. */
+export function fileMode(statement: Statement, index: number): number | undefined {
+	const text = statement.word(index);
+	if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
+	statement.alert(`'mode' expects a file mode in octal, got '${text}'`);
+	return undefined;
+}
+
+export function userIdOf(statement: Statement, index: number, state: ParserState): number | undefined {
+	const id = state.userId(statement.word(index));
+	if (id === undefined) statement.alert(`'user' : unknown user '${statement.word(index)}'`);
+	return id;
+}
+
+export function groupIdOf(statement: Statement, index: number, state: ParserState): number | undefined {
+	const id = state.groupId(statement.word(index));
+	if (id === undefined) statement.alert(`'group' : unknown group '${statement.word(index)}'`);
+	return id;
+}
+
+const MAX_ID = 2 ** 31 - 1;
+
+const BIND_OPTIONS: readonly BindOption[] = [
+	{ name: 'name', arguments: 1, parse: (s, i, o) => void (o.name = s.word(i)) },
+	{ name: 'id', arguments: 1, parse: (s, i, o) => void (o.id = s.integer(i, 'id', 1, MAX_ID)) },
+	{ name: 'maxconn', arguments: 1, parse: (s, i, o) => void (o.maxconn = s.integer(i, 'maxconn', 1, MAX_ID)) },
+	{ name: 'backlog', arguments: 1, parse: (s, i, o) => void (o.backlog = s.integer(i, 'backlog', 0, MAX_ID)) },
+	{ name: 'v4v6', arguments: 0, parse: (_s, _i, o) => void (o.v4v6 = true) },
+	{ name: 'v6only', arguments: 0, parse: (_s, _i, o) => void (o.v6only = true) },
+	{ name: 'mode', arguments: 1, parse: (s, i, o) => void (o.mode = fileMode(s, i)) },
+	{ name: 'uid', arguments: 1, parse: (s, i, o) => void (o.uid = s.integer(i, 'uid', 0, MAX_ID)) },
+	{ name: 'gid', arguments: 1, parse: (s, i, o) => void (o.gid = s.integer(i, 'gid', 0, MAX_ID)) },
+	{ name: 'user', arguments: 1, parse: (s, i, o, state) => void (o.uid = userIdOf(s, i, state)) },
+	{ name: 'group', arguments: 1, parse: (s, i, o, state) => void (o.gid = groupIdOf(s, i, state)) },
+	{ name: 'accept-proxy', arguments: 0, parse: (_s, _i, o) => void (o.acceptProxy = true) },
+	{
+		name: 'level',
+		arguments: 1,
+		parse: (s, i, o) => void (o.level = s.choice(i, 'level', ['user', 'operator', 'admin'])),
+	},
+	// TLS
+	{ name: 'ssl', arguments: 0, parse: (_s, _i, o) => void (o.ssl = true) },
+	{ name: 'crt', arguments: 1, parse: (s, i, o, state) => void o.tls.crt.push(based(state.global.crtBase, s.word(i))) },
+	{
+		name: 'ca-file',
+		arguments: 1,
+		parse: (s, i, o, state) => void (o.tls.caFile = based(state.global.caBase, s.word(i))),
+	},
+	{
+		name: 'crl-file',
+		arguments: 1,
+		parse: (s, i, o, state) => void (o.tls.crlFile = based(state.global.caBase, s.word(i))),
+	},
+	{
+		name: 'verify',
+		arguments: 1,
+		parse: (s, i, o) => void (o.tls.verify = s.choice(i, 'verify', ['none', 'optional', 'required']) ?? 'none'),
+	},
+	{ name: 'alpn', arguments: 1, parse: (s, i, o) => void (o.tls.alpn = s.word(i).split(',')) },
+	{ name: 'ciphers', arguments: 1, parse: (s, i, o) => void (o.tls.ciphers = s.word(i)) },
+	{ name: 'ciphersuites', arguments: 1, parse: (s, i, o) => void (o.tls.ciphersuites = s.word(i)) },
+	{ name: 'curves', arguments: 1, parse: (s, i, o) => void (o.tls.curves = s.word(i)) },
+	{ name: 'ecdhe', arguments: 1, parse: (s, i, o) => void (o.tls.curves = s.word(i)) },
+	{ name: 'ssl-min-ver', arguments: 1, parse: (s, i, o) => void (o.tls.minVersion = tlsVersion(s, i, 'ssl-min-ver')) },
+	{ name: 'ssl-max-ver', arguments: 1, parse: (s, i, o) => void (o.tls.maxVersion = tlsVersion(s, i, 'ssl-max-ver')) },
+	{ name: 'strict-sni', arguments: 0, parse: (_s, _i, o) => void (o.tls.strictSni = true) },
+	...NEWER.map(
+		([suffix, , next]): BindOption => ({
+			name: `no-${suffix}`,
+			arguments: 0,
+			parse: (_s, _i, o) => void (o.tls.minVersion = next),
+		}),
+	),
+	...[...NEWER, ['tlsv13', 'TLSv1.3', ''] as const].map(
+		([suffix, own]): BindOption => ({
+			name: `force-${suffix}`,
+			arguments: 0,
+			parse: (_s, _i, o) => {
+				o.tls.minVersion = own;
+				o.tls.maxVersion = own;
+			},
+		}),
+	),
+	{ name: 'no-tlsv13', arguments: 0, parse: (_s, _i, o) => void (o.tls.maxVersion = 'TLSv1.2') },
+	{ name: 'no-sslv3', arguments: 0, withoutEffect: 'SSLv3 is never spoken' },
+	{ name: 'no-ca-names', arguments: 0, withoutEffect: 'it changes only what a client is shown' },
+	{ name: 'prefer-client-ciphers', arguments: 0, withoutEffect: 'TLS 1.3 has no such order' },
+	{ name: 'defer-accept', arguments: 0, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'nice', arguments: 1, withoutEffect: 'data threads have no such priorities' },
+	{ name: 'process', arguments: 1, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'thread', arguments: 1, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'shards', arguments: 1, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'mss', arguments: 1, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'tfo', arguments: 0, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'tcp-ut', arguments: 1, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'expose-fd', arguments: 1, withoutEffect: 'the master process keeps the sockets over a reload' },
+	{ name: 'severity-output', arguments: 1, withoutEffect: 'answers carry no severity' },
+	...[
+		['accept-netscaler-cip', 1],
+		['allow-0rtt', 0],
+		['ca-ignore-err', 1],
+		['ca-sign-file', 1],
+		['ca-sign-pass', 1],
+		['ca-verify-file', 1],
+		['crt-ignore-err', 1],
+		['crt-list', 1],
+		['force-sslv3', 0],
+		['generate-certificates', 0],
+		['interface', 1],
+		['namespace', 1],
+		['no-tls-tickets', 0],
+		['npn', 1],
+		['proto', 1],
+		['quic-force-retry', 0],
+		['quic-cc-algo', 1],
+		['tls-ticket-keys', 1],
+		['transparent', 0],
+	].map(([name, count]): BindOption => ({ name: String(name), arguments: Number(count), refused: true })),
+];
+
+const BY_NAME: ReadonlyMap<string, BindOption> = new Map(BIND_OPTIONS.map((option) => [option.name, option]));
+
+/** Names of all options, for the matrix of `-vv`. */
+export const bindOptionRows = (): readonly { readonly name: string; readonly refused?: true }[] => BIND_OPTIONS;
+
+/** `ca-base` and `crt-base` go before relative paths (manual, 3.1). */
+export function based(base: string | undefined, path: string): string {
+	return base === undefined || path.startsWith('/') ? path : `${base}/${path}`;
+}
+
+export function newBindOptions(): BindOptions {
+	return {
+		name: undefined,
+		id: undefined,
+		maxconn: undefined,
+		backlog: undefined,
+		v4v6: false,
+		v6only: false,
+		mode: undefined,
+		uid: undefined,
+		gid: undefined,
+		acceptProxy: false,
+		level: undefined,
+		ssl: false,
+		tls: { ...NO_BIND_TLS, crt: [], alpn: [] },
+	};
+}
+
+/** Reads options from words[from] on; false if one was refused. */
+export function readBindOptions(
+	statement: Statement,
+	from: number,
+	options: BindOptions,
+	state: ParserState,
+	keyword = 'bind',
+): boolean {
+	const errorsBefore = statement.diagnostics.errorCount;
+	for (let i = from; i < statement.words.length; ) {
+		const word = statement.word(i);
+		const option = BY_NAME.get(word);
+		if (option === undefined) {
+			statement.alert(
+				`'${keyword} ${statement.word(1)}' : unknown keyword '${word}'${didYouMean(word, BY_NAME.keys())}`,
+			);
+			return false;
+		}
+		if (option.refused === true) {
+			statement.alert(`'${keyword} ${statement.word(1)}' : '${word}' is not supported by holdfast`);
+		} else if (option.arguments === 1 && statement.word(i + 1) === '') {
+			statement.alert(`'${keyword} ${statement.word(1)}' : '${word}' : missing value`);
+		} else if (option.withoutEffect !== undefined) {
+			statement.diagnostics.noticeOnce(
+				`bind ${word}`,
+				statement.place,
+				`'${keyword}' option '${word}' is accepted without effect: ${option.withoutEffect}.`,
+			);
+		} else option.parse?.(statement, i + 1, options, state);
+		i += 1 + option.arguments;
+	}
+	return statement.diagnostics.errorCount === errorsBefore;
+}
+
+/** `bind <address>[:<ports>][,...] [options]`, from words[addressAt] on. */
+export function readBind(
+	statement: Statement,
+	addressAt: number,
+	state: ParserState,
+	options: BindOptions = newBindOptions(),
+	keyword = 'bind',
+): BindDraft[] {
+	const addresses = statement.word(addressAt);
+	if (addresses === '') {
+		statement.alert(`'${keyword}' expects {<path>|[addr1]:port1[-end1]}{,[addr]:port[-end]}... as arguments.`);
+		return [];
+	}
+	const { unixBind } = state.global;
+	readBindOptions(statement, addressAt + 1, options, state, keyword);
+	const tls = options.ssl ? { ...options.tls } : undefined;
+	const drafts: BindDraft[] = [];
+	for (const text of addresses.split(',')) {
+		const parsed = parseAddress(text, {
+			port: 'required',
+			range: true,
+			names: true,
+			anyHost: true,
+			fd: true,
+			unixPrefix: unixBind.prefix,
+		});
+		if (!parsed.ok) {
+			statement.alert(`'${keyword}' : ${parsed.reason}`);
+			continue;
+		}
+		const { address, lastPort } = parsed;
+		const firstPort = 'port' in address ? address.port : 0;
+		if (lastPort - firstPort + drafts.length >= MAX_LISTENERS_PER_LINE) {
+			statement.alert(`'${keyword}' : more than ${MAX_LISTENERS_PER_LINE} listeners on one line`);
+			break;
+		}
+		const isUnix = address.kind === 'unix';
+		for (let port = firstPort; port <= lastPort || port === firstPort; port++) {
+			drafts.push({
+				place: statement.place,
+				address: 'port' in address ? { ...address, port } : address,
+				// Only the first of several may have the id of the line; check.ts refuses the others.
+				id: drafts.length === 0 ? options.id : undefined,
+				name: options.name,
+				maxconn: options.maxconn,
+				backlog: options.backlog,
+				v4v6: options.v4v6,
+				v6only: options.v6only,
+				mode: options.mode ?? (isUnix ? unixBind.mode : undefined),
+				uid: options.uid ?? (isUnix ? unixBind.uid : undefined),
+				gid: options.gid ?? (isUnix ? unixBind.gid : undefined),
+				acceptProxy: options.acceptProxy,
+				tls,
+			});
+		}
+	}
+	return drafts;
+}

@@ -1,0 +1,621 @@
+/** The `global` section (manual, chapter 3). */
+import { parseAddress } from '../address.js';
+import type { GlobalDraft } from '../draft.js';
+import { SUPPORTED } from '../features.js';
+import type { TuneModel } from '../model.js';
+import type { ParserState } from '../state.js';
+import { type Keyword, KeywordTable, refused, Statement, withoutEffect } from '../statement.js';
+import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from './bind.js';
+import { readLog } from './log.js';
+
+const MAX_INT = 2 ** 31 - 1;
+const MAX_THREADS = 64;
+/** Statistics connections; a bound on what the socket may be made to hold. */
+const MAX_STATS_CONNECTIONS = 65535;
+
+/** Keywords that may stand once only, as HAProxy has it. */
+function once(statement: Statement, global: GlobalDraft, keyword = statement.word(0)): boolean {
+	if (global.seen.has(keyword)) {
+		statement.alert(`'${keyword}' already specified. Continuing.`);
+		return false;
+	}
+	global.seen.set(keyword, statement.place);
+	return true;
+}
+
+type Row = Keyword<ParserState>;
+
+/** A row of one number, put into a field of `tune`. */
+function tuneRow(
+	name: string,
+	field: { [K in keyof TuneModel]: TuneModel[K] extends number | undefined ? K : never }[keyof TuneModel],
+	min: number,
+	max: number,
+): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			const value = statement.integer(1, name, min, max);
+			if (value !== undefined && statement.atMost(1)) global.tune[field] = value;
+		},
+	};
+}
+
+/** A row of one number that may stand once. */
+function numberRow(name: string, min: number, max: number, set: (global: GlobalDraft, value: number) => void): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			if (!once(statement, global)) return;
+			const value = statement.integer(1, name, min, max);
+			if (value !== undefined && statement.atMost(1)) set(global, value);
+		},
+	};
+}
+
+function timeRow(name: string, set: (global: GlobalDraft, milliseconds: number) => void): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			const value = statement.timeMs(1, name);
+			if (value !== undefined && statement.atMost(1)) set(global, value);
+		},
+	};
+}
+
+function textRow(name: string, what: string, set: (global: GlobalDraft, text: string) => void): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			const text = statement.onlyArgument(what);
+			if (text !== undefined) set(global, text);
+		},
+	};
+}
+
+/** Reads `400-499,-404,429` of `http-err-codes`: ranges are added, or taken away behind a minus. */
+function statusCodes(statement: Statement, codes: readonly number[]): number[] | undefined {
+	const set = new Set(codes);
+	// A first item without sign says the whole set; with a sign it changes the one there is.
+	let first = true;
+	for (const item of statement.words.slice(1).flatMap((word) => word.split(','))) {
+		const match = /^([+-]?)(\d{3})(?:-(\d{3}))?$/.exec(item);
+		const low = Number(match?.[2] ?? 0);
+		const high = Number(match?.[3] ?? match?.[2] ?? 0);
+		if (match === null || low < 100 || high > 599 || high < low) {
+			statement.alert(`'${statement.word(0)}' expects status codes or ranges such as '400-499,-404', got '${item}'`);
+			return undefined;
+		}
+		if (match[1] === '' && first) set.clear();
+		first = false;
+		for (let status = low; status <= high; status++) {
+			if (match[1] === '-') set.delete(status);
+			else set.add(status);
+		}
+	}
+	if (first) statement.alert(`'${statement.word(0)}' expects status codes or ranges such as '400-499,-404'`);
+	return first ? undefined : [...set].sort((a, b) => a - b);
+}
+
+const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+function environmentName(statement: Statement, index: number): string | undefined {
+	const name = statement.word(index);
+	if (ENVIRONMENT_NAME.test(name)) return name;
+	statement.alert(`'${statement.word(0)}' expects the name of an environment variable, got '${name}'.`);
+	return undefined;
+}
+
+function readSetenv(statement: Statement, state: ParserState): void {
+	if (statement.words.length < 3) {
+		statement.alert(`'${statement.word(0)}' expects a name and a value.`);
+		return;
+	}
+	const name = environmentName(statement, 1);
+	if (name === undefined || !statement.atMost(2)) return;
+	if (statement.word(0) === 'presetenv' && state.environment.has(name)) return;
+	state.environment.set(name, statement.word(2));
+}
+
+function readStatsSocket(statement: Statement, state: ParserState): void {
+	const text = statement.word(2);
+	if (text === '') {
+		statement.alert(`'stats socket' expects an address or a path to a UNIX socket.`);
+		return;
+	}
+	const parsed = parseAddress(text, {
+		port: 'required',
+		names: true,
+		anyHost: true,
+		fd: true,
+		unixPrefix: state.global.unixBind.prefix,
+	});
+	if (!parsed.ok) statement.alert(`'stats socket' : ${parsed.reason}`);
+	const options = newBindOptions();
+	const shifted = new Statement(statement.place, statement.words.slice(1), statement.section, statement.diagnostics);
+	readBindOptions(shifted, 2, options, state, 'stats socket');
+	if (options.ssl || options.acceptProxy) {
+		statement.alert(`'stats socket' : 'ssl' and 'accept-proxy' are not supported by holdfast on this socket`);
+	}
+	if (!parsed.ok) return;
+	const { unixBind } = state.global;
+	state.global.statsSockets.push({
+		place: statement.place,
+		address: parsed.address,
+		level: options.level ?? 'operator',
+		mode: options.mode ?? unixBind.mode,
+		uid: options.uid ?? unixBind.uid,
+		gid: options.gid ?? unixBind.gid,
+		name: options.name,
+		maxconn: options.maxconn,
+	});
+}
+
+function readUnixBind(statement: Statement, state: ParserState): void {
+	const { unixBind } = state.global;
+	if (statement.words.length < 2) {
+		statement.alert(`'unix-bind' expects at least one option.`);
+		return;
+	}
+	for (let i = 1; i < statement.words.length; i += 2) {
+		const word = statement.word(i);
+		switch (word) {
+			case 'prefix':
+				unixBind.prefix = statement.word(i + 1);
+				break;
+			case 'mode':
+				unixBind.mode = fileMode(statement, i + 1);
+				break;
+			case 'uid':
+				unixBind.uid = statement.integer(i + 1, 'uid', 0, MAX_INT);
+				break;
+			case 'gid':
+				unixBind.gid = statement.integer(i + 1, 'gid', 0, MAX_INT);
+				break;
+			case 'user':
+				unixBind.uid = userIdOf(statement, i + 1, state);
+				break;
+			case 'group':
+				unixBind.gid = groupIdOf(statement, i + 1, state);
+				break;
+			default:
+				statement.alert(`'unix-bind' only supports the 'prefix', 'mode', 'uid', 'gid', 'user' and 'group' options.`);
+				return;
+		}
+	}
+}
+
+/** `default-path { current | config | parent | origin <path> }` */
+function readDefaultPath(statement: Statement, { global }: ParserState): void {
+	const policy = statement.choice(1, 'default-path', ['current', 'config', 'parent', 'origin']);
+	if (policy === undefined) return;
+	const origin = statement.word(2);
+	if (policy === 'origin' && origin === '')
+		statement.alert(`'default-path origin' expects a directory as an argument.`);
+	else if (policy === 'origin' ? statement.atMost(2) : statement.atMost(1)) global.defaultPath = { policy, origin };
+}
+
+const BUILT: readonly Row[] = [
+	{ name: 'daemon', parse: (statement, { global }) => void (global.daemon = statement.atMost(0) || global.daemon) },
+	{
+		name: 'master-worker',
+		parse(statement, { global }) {
+			if (statement.word(1) !== '' && statement.word(1) !== 'no-exit-on-failure') {
+				statement.alert(`'master-worker' only supports 'no-exit-on-failure' option.`);
+			} else global.masterWorker = true;
+		},
+	},
+	{
+		name: 'nbthread',
+		parse(statement, { global }) {
+			const value = statement.integer(1, 'nbthread', 1, MAX_THREADS);
+			if (value !== undefined && statement.atMost(1)) global.nbthread = value;
+		},
+	},
+	{
+		name: 'nbproc',
+		parse(statement) {
+			if (statement.word(1) === '1') {
+				statement.warning(`'nbproc' means nothing since HAProxy 2.5; threads are used on all cores.`);
+			} else {
+				statement.alert(
+					`nbproc is not supported any more since HAProxy 2.5. Threads will automatically be used on multi-processor machines if available.`,
+				);
+			}
+		},
+	},
+	numberRow('maxconn', 0, MAX_INT, (global, value) => void (global.maxconn = value === 0 ? undefined : value)),
+	textRow('pidfile', 'a file name', (global, text) => void (global.pidfile = text)),
+	{
+		name: 'localpeer',
+		parse(statement, state) {
+			const name = statement.onlyArgument('a name');
+			if (name === undefined) return;
+			const bad = /[^A-Za-z0-9_.:-]/.exec(name);
+			if (bad !== null) {
+				statement.alert(`character '${bad[0]}' is not permitted in the name of the local peer.`);
+				return;
+			}
+			state.global.localpeer = name;
+			state.environment.set('HAPROXY_LOCALPEER', name);
+		},
+	},
+	{
+		name: 'node',
+		parse(statement, { global }) {
+			const name = statement.word(1);
+			if (/^[A-Za-z0-9_.-]+$/.test(name)) global.node = name;
+			else {
+				statement.alert(
+					`'node' requires valid node name - non-empty string with digits(0-9), letters(A-Z, a-z), dot(.), hyphen(-) or underscore(_).`,
+				);
+			}
+		},
+	},
+	{
+		name: 'description',
+		parse(statement, { global }) {
+			if (statement.word(1) === '') statement.alert(`'description' expects a string argument.`);
+			else global.description = statement.words.slice(1).join(' ');
+		},
+	},
+	{
+		name: 'log',
+		invertible: true,
+		parse: (statement, { global }) => readLog(statement, global.logTargets, false),
+	},
+	textRow('log-tag', 'a tag for use in syslog', (global, text) => void (global.logTag = text)),
+	{
+		name: 'log-send-hostname',
+		parse(statement, { global }) {
+			// Without argument the name of the machine is meant; the loader knows it.
+			if (statement.atMost(1)) global.logSendHostname = statement.word(1);
+		},
+	},
+	timeRow('hard-stop-after', (global, value) => void (global.hardStopAfterMs = value)),
+	timeRow('grace', (global, value) => void (global.graceMs = value)),
+	{
+		name: 'close-spread-time',
+		parse(statement, { global }) {
+			if (statement.word(1) === 'infinite') global.closeSpreadTimeMs = 'infinite';
+			else global.closeSpreadTimeMs = statement.timeMs(1, 'close-spread-time');
+		},
+	},
+	numberRow('mworker-max-reloads', 0, MAX_INT, (global, value) => void (global.mworkerMaxReloads = value)),
+	{
+		name: 'spread-checks',
+		parse(statement, { global }) {
+			global.spreadChecksPercent = statement.integer(1, 'spread-checks', 0, 50) ?? 0;
+		},
+	},
+	numberRow('uid', 0, MAX_INT, (global, value) => void (global.uid = value)),
+	numberRow('gid', 0, MAX_INT, (global, value) => void (global.gid = value)),
+	{
+		name: 'user',
+		parse(statement, state) {
+			if (!once(statement, state.global, 'uid')) return;
+			const name = statement.onlyArgument('a user name');
+			if (name === undefined) return;
+			state.global.uid = state.userId(name);
+			if (state.global.uid === undefined) statement.alert(`cannot find user id for '${name}'`);
+		},
+	},
+	{
+		name: 'group',
+		parse(statement, state) {
+			if (!once(statement, state.global, 'gid')) return;
+			const name = statement.onlyArgument('a group name');
+			if (name === undefined) return;
+			state.global.gid = state.groupId(name);
+			if (state.global.gid === undefined) statement.alert(`cannot find group id for '${name}'`);
+		},
+	},
+	{
+		name: 'chroot',
+		parse(statement, { global }) {
+			const directory = statement.onlyArgument('a directory');
+			if (directory === undefined || !once(statement, global)) return;
+			global.chroot = directory;
+			statement.diagnostics.noticeOnce(
+				'chroot',
+				statement.place,
+				`'chroot' is accepted without effect: Node cannot change its root; the process keeps its view of the file system.`,
+			);
+		},
+	},
+	{ name: 'stats socket', parse: readStatsSocket },
+	{
+		name: 'stats timeout',
+		parse(statement, { global }) {
+			global.statsTimeoutMs = statement.timeMs(2, 'stats timeout') ?? global.statsTimeoutMs;
+		},
+	},
+	{
+		name: 'stats maxconn',
+		parse(statement, { global }) {
+			global.statsMaxconn = statement.integer(2, 'stats maxconn', 1, MAX_STATS_CONNECTIONS) ?? global.statsMaxconn;
+		},
+	},
+	{ name: 'unix-bind', parse: readUnixBind },
+	{ name: 'default-path', parse: readDefaultPath },
+	{ name: 'setenv', parse: readSetenv },
+	{ name: 'presetenv', parse: readSetenv },
+	{
+		name: 'unsetenv',
+		parse(statement, { environment }) {
+			if (statement.words.length < 2) statement.alert(`'unsetenv' expects at least one name.`);
+			for (const name of statement.words.slice(1)) environment.delete(name);
+		},
+	},
+	{
+		name: 'resetenv',
+		parse(statement, { environment }) {
+			const kept = new Set(statement.words.slice(1));
+			for (const name of [...environment.keys()]) if (!kept.has(name)) environment.delete(name);
+		},
+	},
+	textRow('ca-base', 'a directory', (global, text) => void (global.caBase = text)),
+	textRow('crt-base', 'a directory', (global, text) => void (global.crtBase = text)),
+	{
+		name: 'strict-limits',
+		invertible: true,
+		parse: (statement, { global }) => void (global.strictLimits = statement.prefix !== 'no'),
+	},
+	{
+		name: 'http-err-codes',
+		parse(statement, { global }) {
+			global.httpErrCodes = statusCodes(statement, global.httpErrCodes) ?? global.httpErrCodes;
+		},
+	},
+	{
+		name: 'http-fail-codes',
+		parse(statement, { global }) {
+			global.httpFailCodes = statusCodes(statement, global.httpFailCodes) ?? global.httpFailCodes;
+		},
+	},
+	{
+		name: 'stick-table-file',
+		parse(statement, { global }) {
+			const path = statement.word(1);
+			if (path === '') {
+				statement.alert(`'stick-table-file' expects a path, and may have 'interval <time>'.`);
+				return;
+			}
+			let intervalMs = 1000;
+			if (statement.word(2) === 'interval') {
+				const interval = statement.timeMs(3, 'stick-table-file interval');
+				if (interval === 0) statement.alert(`'stick-table-file interval' must be at least 1 ms.`);
+				intervalMs = interval ?? intervalMs;
+				if (!statement.atMost(3)) return;
+			} else if (!statement.atMost(1)) return;
+			global.stickTableFile = { path, intervalMs };
+		},
+	},
+	{
+		name: 'tune.http.engine',
+		parse(statement, { global }) {
+			global.tune.httpEngine = statement.choice(1, 'tune.http.engine', ['native', 'node']) ?? 'native';
+		},
+	},
+	{
+		name: 'tune.reload.keep-tables',
+		parse(statement, { global }) {
+			global.tune.reloadKeepTables = statement.choice(1, 'tune.reload.keep-tables', ['on', 'off']) !== 'off';
+		},
+	},
+	{
+		name: 'tune.bufsize',
+		parse(statement, { global }) {
+			const size = statement.size(1, 'tune.bufsize', 2 ** 28);
+			if (size === undefined) return;
+			if (size < 1024) statement.alert(`'tune.bufsize' expects at least 1024 bytes, got '${statement.word(1)}'`);
+			else global.tune.bufsizeBytes = size;
+		},
+	},
+	{
+		name: 'tune.maxrewrite',
+		parse(statement, { global }) {
+			global.tune.maxrewriteBytes = statement.size(1, 'tune.maxrewrite', 2 ** 28) ?? global.tune.maxrewriteBytes;
+			global.maxrewriteSet = true;
+		},
+	},
+	tuneRow('tune.http.maxhdr', 'httpMaxhdr', 1, 32767),
+	tuneRow('tune.http.logurilen', 'httpLogurilen', 0, MAX_INT),
+	{
+		name: 'tune.http.cookielen',
+		parse(statement, { global }) {
+			const value = statement.integer(1, 'tune.http.cookielen', 1, MAX_INT);
+			// The captured value holds one character less, as the terminating zero had its place there.
+			if (value !== undefined) global.tune.httpCookielen = value;
+		},
+	},
+	tuneRow('tune.stick-counters', 'stickCounters', 1, 100),
+	tuneRow('tune.maxaccept', 'maxaccept', -1, MAX_INT),
+	{
+		name: 'tune.idletimer',
+		parse(statement, { global }) {
+			const value = statement.timeMs(1, 'tune.idletimer');
+			if (value === undefined) return;
+			if (value > 65535) statement.alert(`'tune.idletimer' expects a duration between 0 and 65535 ms.`);
+			else global.tune.idletimerMs = value;
+		},
+	},
+	tuneRow('tune.pool-low-fd-ratio', 'poolLowFdRatio', 0, 100),
+	tuneRow('tune.peers.max-updates-at-once', 'peersMaxUpdatesAtOnce', 1, MAX_INT),
+	tuneRow('tune.pattern.cache-size', 'patternCacheSize', 0, MAX_INT),
+	{
+		name: 'tune.vars.global-max-size',
+		parse(statement, { global }) {
+			global.tune.varsGlobalMaxSize = statement.size(1, 'tune.vars.global-max-size') ?? global.tune.varsGlobalMaxSize;
+		},
+	},
+];
+
+const ACCEPTED: readonly Row[] = [
+	...withoutEffect<ParserState>('data threads run where the system puts them', [
+		'cpu-map',
+		'numa-cpu-mapping',
+		'thread-group',
+		'thread-groups',
+		'thread-hard-limit',
+	]),
+	...withoutEffect<ParserState>('Node chooses how it waits for events', [
+		'busy-polling',
+		'noepoll',
+		'noevports',
+		'nokqueue',
+		'nopoll',
+		'tune.fd.edge-triggered',
+		'tune.maxpollevents',
+		'tune.epoll.mask-events',
+	]),
+	...withoutEffect<ParserState>("Node's own memory and buffers are meant by it nowhere", [
+		'no-memory-trimming',
+		'tune.buffers.limit',
+		'tune.buffers.reserve',
+		'tune.memory.hot-size',
+		'tune.pipesize',
+		'tune.recv_enough',
+		'maxpipes',
+		'nosplice',
+	]),
+	...withoutEffect<ParserState>('data threads schedule their work themselves', [
+		'tune.runqueue-depth',
+		'tune.sched.low-latency',
+		'tune.listener.multi-queue',
+		'tune.idle-pool.shared',
+		'tune.pool-high-fd-ratio',
+		'profiling.tasks',
+		'profiling.memory',
+	]),
+	...withoutEffect<ParserState>('the system chooses the size of socket buffers', [
+		'tune.rcvbuf.client',
+		'tune.rcvbuf.server',
+		'tune.rcvbuf.backend',
+		'tune.rcvbuf.frontend',
+		'tune.sndbuf.client',
+		'tune.sndbuf.server',
+		'tune.sndbuf.backend',
+		'tune.sndbuf.frontend',
+	]),
+	...withoutEffect<ParserState>('names are resolved by the system', ['nogetaddrinfo']),
+	...withoutEffect<ParserState>('the master process shares its sockets without it', ['noreuseport']),
+	...withoutEffect<ParserState>('the limit of descriptors is set where the program is started', [
+		'ulimit-n',
+		'fd-hard-limit',
+	]),
+	...withoutEffect<ParserState>('core dumps are set where the program is started', ['set-dumpable']),
+	...withoutEffect<ParserState>('no external program is ever started', [
+		'insecure-fork-wanted',
+		'insecure-setuid-wanted',
+	]),
+	...withoutEffect<ParserState>('experimental directives are refused by name', ['expose-experimental-directives']),
+	...withoutEffect<ParserState>('only the sizes of HTTP/1 messages are bounded here', [
+		'maxcomprate',
+		'maxcompcpuusage',
+		'maxzlibmem',
+		'tune.comp.maxlevel',
+		'tune.zlib.memlevel',
+		'tune.zlib.windowsize',
+	]),
+	...withoutEffect<ParserState>('it is what -q and -V of the command line are for', ['quiet']),
+	...withoutEffect<ParserState>('it is a limit per scope that only variables of huge size would meet', [
+		'tune.vars.check-max-size',
+		'tune.vars.proc-max-size',
+		'tune.vars.reqres-max-size',
+		'tune.vars.sess-max-size',
+		'tune.vars.txn-max-size',
+	]),
+];
+
+const TLS_KEYWORDS = [
+	'issuers-chain-path',
+	'maxsslconn',
+	'maxsslrate',
+	'ssl-default-bind-ciphers',
+	'ssl-default-bind-ciphersuites',
+	'ssl-default-bind-curves',
+	'ssl-default-bind-options',
+	'ssl-default-server-ciphers',
+	'ssl-default-server-ciphersuites',
+	'ssl-default-server-options',
+	'ssl-dh-param-file',
+	'ssl-engine',
+	'ssl-load-extra-del-ext',
+	'ssl-load-extra-files',
+	'ssl-mode-async',
+	'ssl-propquery',
+	'ssl-provider',
+	'ssl-provider-path',
+	'ssl-server-verify',
+	'ssl-skip-self-issued-ca',
+	'tune.ssl.cachesize',
+	'tune.ssl.capture-buffer-size',
+	'tune.ssl.capture-cipherlist-size',
+	'tune.ssl.default-dh-param',
+	'tune.ssl.force-private-cache',
+	'tune.ssl.hard-maxrecord',
+	'tune.ssl.keylog',
+	'tune.ssl.lifetime',
+	'tune.ssl.maxrecord',
+	'tune.ssl.ssl-ctx-cache-size',
+];
+
+const REFUSED: readonly Row[] = [
+	...(SUPPORTED.tls ? refused<ParserState>(TLS_KEYWORDS) : refused<ParserState>(TLS_KEYWORDS, 'TLS is not built yet')),
+	...refused<ParserState>([
+		'51degrees-cache-size',
+		'51degrees-data-file',
+		'51degrees-property-name-list',
+		'51degrees-property-separator',
+		'cluster-secret',
+		'deviceatlas-json-file',
+		'deviceatlas-log-level',
+		'deviceatlas-properties-cookie',
+		'deviceatlas-separator',
+		'external-check',
+		'h1-accept-payload-with-any-method',
+		'h1-case-adjust',
+		'h1-case-adjust-file',
+		'h2-workaround-bogus-websocket-clients',
+		'httpclient.resolvers.id',
+		'httpclient.resolvers.prefer',
+		'httpclient.ssl.ca-file',
+		'httpclient.ssl.verify',
+		'lua-load',
+		'lua-load-per-thread',
+		'lua-prepend-path',
+		'max-spread-checks',
+		'maxconnrate',
+		'maxsessrate',
+		'pp2-never-send-local',
+		'server-state-base',
+		'server-state-file',
+		'set-var',
+		'set-var-fmt',
+		'stats bind-process',
+		'tune.fail-alloc',
+		'tune.h2.header-table-size',
+		'tune.h2.initial-window-size',
+		'tune.h2.max-concurrent-streams',
+		'tune.h2.max-frame-size',
+		'tune.lua.forced-yield',
+		'tune.lua.maxmem',
+		'tune.lua.service-timeout',
+		'tune.lua.session-timeout',
+		'tune.lua.task-timeout',
+		'tune.quic.frontend.conn-tx-buffers.limit',
+		'tune.quic.frontend.max-idle-timeout',
+		'tune.quic.frontend.max-streams-bidi',
+		'tune.quic.retry-threshold',
+		'unsafe-setuid',
+		'wurfl-cache-size',
+		'wurfl-data-file',
+		'wurfl-information-list',
+		'wurfl-information-list-separator',
+		'zero-warning',
+	]),
+	...refused<ParserState>(['tune.chksize'], 'HAProxy has removed it'),
+];
+
+export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(BUILT, ACCEPTED, REFUSED);

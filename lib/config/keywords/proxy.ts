@@ -1,0 +1,594 @@
+/**
+ * The keywords of `defaults`, `frontend`, `listen` and `backend` (manual, 4.1 and 4.2): one table for the
+ * four, each row with the sections it may stand in.
+ */
+import { didYouMean } from '../../core/diagnostics.js';
+import type { ProxyDraft } from '../draft.js';
+import type { CaptureModel, Line, TimeoutsModel } from '../model.js';
+import type { ParserState } from '../state.js';
+import { type Keyword, KeywordTable, refused, type Statement, withoutEffect } from '../statement.js';
+import { readBalance, readCookie, readHashType } from './balance.js';
+import { readBind } from './bind.js';
+import { readErrorFile, readErrorFiles, readErrorLocation, readHttpError } from './error-replies.js';
+import { readLog } from './log.js';
+import { OPTION_KEYWORDS } from './options.js';
+import { parseSource, readDefaultServer, readServer } from './server.js';
+import { STATS_KEYWORDS } from './stats.js';
+import { readStickTable } from './stick-table.js';
+
+/** What the row of a proxy's keyword works on. */
+export interface ProxySite {
+	readonly proxy: ProxyDraft;
+	readonly state: ParserState;
+}
+
+const FRONT = ['defaults', 'frontend', 'listen'];
+const BACK = ['defaults', 'listen', 'backend'];
+const ONLY_FRONT = ['frontend', 'listen'];
+const ONLY_BACK = ['listen', 'backend'];
+const NOT_DEFAULTS = ['frontend', 'listen', 'backend'];
+
+const MAX_INT = 2 ** 31 - 1;
+
+const TIMEOUTS: readonly (readonly [name: string, field: keyof TimeoutsModel, sections: readonly string[]])[] = [
+	['client', 'clientMs', FRONT],
+	['client-fin', 'clientFinMs', FRONT],
+	['http-keep-alive', 'httpKeepAliveMs', ['defaults', 'frontend', 'listen', 'backend']],
+	['http-request', 'httpRequestMs', ['defaults', 'frontend', 'listen', 'backend']],
+	['connect', 'connectMs', BACK],
+	['queue', 'queueMs', BACK],
+	['server', 'serverMs', BACK],
+	['server-fin', 'serverFinMs', BACK],
+	['check', 'checkMs', BACK],
+	['tarpit', 'tarpitMs', ['defaults', 'frontend', 'listen', 'backend']],
+	['tunnel', 'tunnelMs', BACK],
+];
+
+const RETRY_EVENTS = [
+	'none',
+	'conn-failure',
+	'empty-response',
+	'junk-response',
+	'response-timeout',
+	'0rtt-rejected',
+	'401',
+	'403',
+	'404',
+	'408',
+	'425',
+	'429',
+	'500',
+	'501',
+	'502',
+	'503',
+	'504',
+	'all-retryable-errors',
+];
+
+/** Lists of the draft that hold rules as they stand in the file. */
+type RuleList =
+	| 'tcpRequestConnection'
+	| 'tcpRequestSession'
+	| 'tcpRequestContent'
+	| 'tcpResponseContent'
+	| 'httpRequest'
+	| 'httpResponse'
+	| 'httpAfterResponse';
+
+/**
+ * The order in which HAProxy runs its rule sets. A line that stands after a line of a later set is run
+ * before it all the same, and HAProxy says so.
+ */
+const RULE_ORDER: readonly (readonly [field: RuleList | 'useBackends' | 'redirects', shown: string])[] = [
+	['tcpRequestConnection', 'tcp-request connection'],
+	['tcpRequestSession', 'tcp-request session'],
+	['tcpRequestContent', 'tcp-request content'],
+	['httpRequest', 'http-request'],
+	['redirects', 'redirect'],
+	['useBackends', 'use_backend'],
+];
+
+function warnOrder(statement: Statement, proxy: ProxyDraft, field: string): void {
+	const at = RULE_ORDER.findIndex(([name]) => name === field);
+	if (at === -1) return;
+	for (const [later, shown] of RULE_ORDER.slice(at + 1)) {
+		if (proxy[later].length === 0) continue;
+		statement.warning(`a '${RULE_ORDER[at]?.[1]}' rule placed after a '${shown}' rule will still be processed before.`);
+		return;
+	}
+}
+
+/** Rules may stand in a defaults section only if it has a name (manual, 4.1, the mark (!)). */
+function refuseInAnonymousDefaults(statement: Statement, proxy: ProxyDraft, keyword: string): boolean {
+	if (proxy.kind !== 'defaults' || proxy.name !== '') return false;
+	statement.alert(`'${keyword}' not allowed in anonymous 'defaults' section.`);
+	return true;
+}
+
+function ruleRow(name: string, field: RuleList, sections?: readonly string[]): Keyword<ProxySite> {
+	const length = name.split(' ').length;
+	return {
+		name,
+		sections,
+		parse(statement, { proxy }) {
+			if (refuseInAnonymousDefaults(statement, proxy, name)) return;
+			if (statement.word(length) === '') {
+				statement.alert(`'${name}' expects an action.`);
+				return;
+			}
+			warnOrder(statement, proxy, field);
+			proxy[field].push(statement.rest(length));
+		},
+	};
+}
+
+/** A row whose one argument is put into a field of the draft. */
+type TextField = 'logTag' | 'monitorUri' | 'uuid' | 'uniqueIdHeader' | 'dynamicCookieKey';
+const textRow = (name: string, field: TextField, what: string, sections?: readonly string[]): Keyword<ProxySite> => ({
+	name,
+	sections,
+	parse(statement, { proxy }) {
+		proxy[field] = statement.onlyArgument(what) ?? proxy[field];
+	},
+});
+
+/** Log formats are one word; two of them is nearly always a format that lacks its quotes. */
+function readFormat(statement: Statement): Line | undefined {
+	const keyword = statement.word(0);
+	if (statement.word(1) === '') {
+		statement.alert(`'${keyword}' expects an argument.`);
+		return undefined;
+	}
+	if (statement.words.length > 2) {
+		statement.alert(`'${keyword}' expects only one argument, don't forget to escape spaces!`);
+		return undefined;
+	}
+	return statement.rest(1);
+}
+
+/** `capture request header <name> len <length>` */
+function readCapture(statement: Statement): CaptureModel | undefined {
+	const keyword = statement.words.slice(0, 3).join(' ');
+	if (statement.word(3) === '' || statement.word(4) !== 'len') {
+		statement.alert(`'${keyword}' expects 'header' <header_name> 'len' <len>.`);
+		return undefined;
+	}
+	const length = statement.integer(5, keyword, 1, MAX_INT);
+	return statement.atMost(3, 3) && length !== undefined ? { name: statement.word(3), length } : undefined;
+}
+
+/** `redirect` as a line of its own is the action of `http-request` with the same arguments. */
+function readRedirect(statement: Statement, { proxy }: ProxySite): void {
+	warnOrder(statement, proxy, 'redirects');
+	proxy.redirects.push(statement.rest(0));
+}
+
+const integerRow = (
+	name: string,
+	field: 'maxconn' | 'backlog' | 'fullconn' | 'retries' | 'rateLimitSessions' | 'maxKeepAliveQueue' | 'id',
+	sections: readonly string[] | undefined,
+	min: number,
+): Keyword<ProxySite> => {
+	const length = name.split(' ').length;
+	return {
+		name,
+		sections,
+		parse(statement, { proxy }) {
+			const value = statement.integer(length, name, min, MAX_INT);
+			if (value !== undefined && statement.atMost(1, length)) proxy[field] = value;
+		},
+	};
+};
+
+const BUILT: readonly Keyword<ProxySite>[] = [
+	{
+		name: 'bind',
+		sections: ONLY_FRONT,
+		parse: (statement, { proxy, state }) => void proxy.binds.push(...readBind(statement, 1, state)),
+	},
+	{
+		name: 'mode',
+		parse(statement, { proxy }) {
+			const text = statement.word(1);
+			if (text === 'health') {
+				statement.alert(`'mode health' doesn't exist anymore. Please use 'http-request return status 200' instead.`);
+				return;
+			}
+			const mode = statement.choice(1, 'mode', ['http', 'tcp']);
+			if (mode === undefined || !statement.atMost(1)) return;
+			proxy.mode = mode;
+			proxy.modePlace = statement.place;
+		},
+	},
+	integerRow('id', 'id', NOT_DEFAULTS, 1),
+	textRow('guid', 'uuid', 'a name', NOT_DEFAULTS),
+	{
+		name: 'description',
+		sections: NOT_DEFAULTS,
+		parse(statement, { proxy }) {
+			if (statement.word(1) === '') statement.alert(`'description' expects a string argument.`);
+			else proxy.description = statement.words.slice(1).join(' ');
+		},
+	},
+	{ name: 'disabled', parse: (statement, { proxy }) => void (proxy.disabled = statement.atMost(0) || proxy.disabled) },
+	{ name: 'enabled', parse: (statement, { proxy }) => void (proxy.disabled = !statement.atMost(0) && proxy.disabled) },
+	integerRow('maxconn', 'maxconn', FRONT, 0),
+	integerRow('backlog', 'backlog', FRONT, 0),
+	integerRow('rate-limit sessions', 'rateLimitSessions', FRONT, 0),
+	integerRow('fullconn', 'fullconn', BACK, 1),
+	integerRow('retries', 'retries', BACK, 0),
+	integerRow('max-keep-alive-queue', 'maxKeepAliveQueue', BACK, -1),
+	...TIMEOUTS.map(
+		([name, field, sections]): Keyword<ProxySite> => ({
+			name: `timeout ${name}`,
+			sections,
+			parse(statement, { proxy }) {
+				const value = statement.timeMs(2, `timeout ${name}`);
+				if (value === undefined || !statement.atMost(1, 2)) return;
+				// 0 means no timeout at all, the same as none written.
+				proxy.timeouts[field] = value === 0 ? undefined : value;
+			},
+		}),
+	),
+	{
+		name: 'default_backend',
+		sections: FRONT,
+		parse(statement, { proxy }) {
+			const name = statement.onlyArgument('a backend name');
+			if (name !== undefined) proxy.defaultBackend = { place: statement.place, name };
+		},
+	},
+	{
+		name: 'use_backend',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy }) {
+			if (statement.word(1) === '') statement.alert(`'use_backend' expects a backend name.`);
+			else if (statement.words.length > 2 && statement.word(2) !== 'if' && statement.word(2) !== 'unless') {
+				statement.alert(
+					`unexpected keyword '${statement.word(2)}' after backend name '${statement.word(1)}'; 'if' or 'unless' is expected.`,
+				);
+			} else proxy.useBackends.push(statement.rest(1));
+		},
+	},
+	{
+		name: 'use-server',
+		sections: ONLY_BACK,
+		parse(statement, { proxy }) {
+			if (statement.word(1) === '' || (statement.word(2) !== 'if' && statement.word(2) !== 'unless')) {
+				statement.alert(`'use-server' expects a server name, then 'if' or 'unless' and a condition.`);
+			} else proxy.useServers.push(statement.rest(1));
+		},
+	},
+	{
+		name: 'server',
+		sections: ONLY_BACK,
+		parse(statement, { proxy, state }) {
+			const server = readServer(statement, proxy.serverDefaults, state);
+			if (server !== undefined) proxy.servers.push(server);
+		},
+	},
+	{
+		name: 'default-server',
+		sections: BACK,
+		parse: (statement, { proxy, state }) => readDefaultServer(statement, proxy.serverDefaults, state, false),
+	},
+	{
+		name: 'balance',
+		sections: BACK,
+		parse: (statement, { proxy }) => void (proxy.balance = readBalance(statement) ?? proxy.balance),
+	},
+	{
+		name: 'hash-type',
+		sections: BACK,
+		parse: (statement, { proxy }) => void (proxy.hashType = readHashType(statement) ?? proxy.hashType),
+	},
+	{
+		name: 'hash-balance-factor',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			const value = statement.integer(1, 'hash-balance-factor', 0, MAX_INT);
+			if (value === undefined) return;
+			if (value > 0 && value <= 100) statement.alert(`'hash-balance-factor' must be 0 or greater than 100.`);
+			else proxy.hashBalanceFactor = value;
+		},
+	},
+	{
+		name: 'retry-on',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			const events = statement.words.slice(1);
+			if (events.length === 0) statement.alert(`'retry-on' expects at least one keyword.`);
+			for (const event of events) {
+				if (!RETRY_EVENTS.includes(event)) {
+					statement.alert(`'retry-on' : unknown keyword '${event}'${didYouMean(event, RETRY_EVENTS)}`);
+					return;
+				}
+			}
+			if (events.includes('none') && events.length > 1) {
+				statement.alert(`'retry-on' : 'none' keyword only usable alone.`);
+			} else proxy.retryOn = events;
+		},
+	},
+	{
+		name: 'http-reuse',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			proxy.httpReuse = statement.choice(1, 'http-reuse', ['never', 'safe', 'aggressive', 'always']) ?? proxy.httpReuse;
+		},
+	},
+	{
+		name: 'cookie',
+		sections: BACK,
+		parse: (statement, { proxy }) => void (proxy.cookie = readCookie(statement) ?? proxy.cookie),
+	},
+	textRow('dynamic-cookie-key', 'dynamicCookieKey', 'a key', BACK),
+	{
+		name: 'source',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			if (statement.word(1) === '') statement.alert(`'source' expects <addr>[:<port>] as argument.`);
+			else if (statement.words.length > 2) {
+				statement.alert(`'source' : '${statement.word(2)}' is not supported by holdfast`);
+			} else proxy.source = parseSource(statement, 1);
+		},
+	},
+	{
+		name: 'acl',
+		parse(statement, { proxy }) {
+			if (refuseInAnonymousDefaults(statement, proxy, 'acl')) return;
+			const name = statement.word(1);
+			const bad = /[^A-Za-z0-9_.:-]/.exec(name);
+			if (bad !== null) statement.alert(`character '${bad[0]}' is not permitted in acl name '${name}'.`);
+			else if (name === '' || statement.word(2) === '') {
+				statement.alert(`'acl' expects a name, a criterion and patterns.`);
+			} else if (name === 'or') {
+				statement.alert(`acl name 'or' will never match. 'or' is used to express a disjunction within a condition.`);
+			} else proxy.acls.push(statement.rest(1));
+		},
+	},
+	ruleRow('tcp-request connection', 'tcpRequestConnection', FRONT),
+	ruleRow('tcp-request session', 'tcpRequestSession', FRONT),
+	ruleRow('tcp-request content', 'tcpRequestContent'),
+	ruleRow('tcp-response content', 'tcpResponseContent', BACK),
+	ruleRow('http-request', 'httpRequest'),
+	ruleRow('http-response', 'httpResponse'),
+	ruleRow('http-after-response', 'httpAfterResponse'),
+	{ name: 'redirect', sections: NOT_DEFAULTS, parse: readRedirect },
+	{
+		name: 'tcp-request inspect-delay',
+		parse(statement, { proxy }) {
+			if (refuseInAnonymousDefaults(statement, proxy, 'tcp-request inspect-delay')) return;
+			proxy.tcpRequestInspectDelayMs = statement.timeMs(2, 'tcp-request inspect-delay');
+		},
+	},
+	{
+		name: 'tcp-response inspect-delay',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			if (refuseInAnonymousDefaults(statement, proxy, 'tcp-response inspect-delay')) return;
+			proxy.tcpResponseInspectDelayMs = statement.timeMs(2, 'tcp-response inspect-delay');
+		},
+	},
+	{
+		name: 'errorfile',
+		parse(statement, { proxy, state }) {
+			const source = readErrorFile(statement, state);
+			if (source !== undefined) proxy.errorSources.push({ kind: 'reply', ...source });
+		},
+	},
+	...['errorloc', 'errorloc302', 'errorloc303'].map(
+		(name): Keyword<ProxySite> => ({
+			name,
+			parse(statement, { proxy }) {
+				const source = readErrorLocation(statement);
+				if (source !== undefined) proxy.errorSources.push(source);
+			},
+		}),
+	),
+	{
+		name: 'http-error',
+		parse(statement, { proxy }) {
+			const source = readHttpError(statement);
+			if (source !== undefined) proxy.errorSources.push(source);
+		},
+	},
+	{
+		name: 'errorfiles',
+		parse(statement, { proxy }) {
+			const source = readErrorFiles(statement);
+			if (source !== undefined) proxy.errorSources.push(source);
+		},
+	},
+	{
+		name: 'capture request header',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy }) {
+			const capture = readCapture(statement);
+			if (capture !== undefined) proxy.requestCaptures.push(capture);
+		},
+	},
+	{
+		name: 'capture response header',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy }) {
+			const capture = readCapture(statement);
+			if (capture !== undefined) proxy.responseCaptures.push(capture);
+		},
+	},
+	{
+		name: 'capture cookie',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy, state }) {
+			const name = statement.word(2);
+			if (name === '' || statement.word(3) !== 'len') {
+				statement.alert(`'capture cookie' expects <cookie_name> 'len' <len>.`);
+				return;
+			}
+			const length = statement.integer(4, 'capture cookie', 1, MAX_INT);
+			if (length === undefined || !statement.atMost(3, 2)) return;
+			// `=` at the end of the name means the exact name, else it is a prefix.
+			const exact = name.endsWith('=');
+			proxy.cookieCapture = {
+				name: exact ? name.slice(0, -1) : name,
+				prefix: !exact,
+				length: Math.min(length, state.global.tune.httpCookielen),
+			};
+		},
+	},
+	{
+		name: 'declare capture',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy }) {
+			const side = statement.choice(2, 'declare capture', ['request', 'response']);
+			if (side === undefined) return;
+			if (statement.word(3) !== 'len') {
+				statement.alert(`'declare capture ${side}' expects 'len' <len>.`);
+				return;
+			}
+			const length = statement.integer(4, `declare capture ${side} len`, 1, MAX_INT);
+			if (length === undefined || !statement.atMost(3, 2)) return;
+			// A slot that only rules fill: no header has an empty name.
+			(side === 'request' ? proxy.requestCaptures : proxy.responseCaptures).push({ name: '', length });
+		},
+	},
+	{
+		name: 'monitor-uri',
+		sections: FRONT,
+		parse(statement, { proxy }) {
+			const uri = statement.onlyArgument('an URI');
+			if (uri !== undefined) proxy.monitorUri = uri;
+		},
+	},
+	{
+		name: 'monitor fail',
+		sections: ONLY_FRONT,
+		parse(statement, { proxy }) {
+			if (statement.word(2) !== 'if' && statement.word(2) !== 'unless') {
+				statement.alert(`'monitor fail' requires either 'if' or 'unless' followed by a condition.`);
+			} else proxy.monitorFails.push(statement.rest(2));
+		},
+	},
+	{
+		name: 'unique-id-format',
+		sections: FRONT,
+		parse: (statement, { proxy }) => void (proxy.uniqueIdFormat = readFormat(statement) ?? proxy.uniqueIdFormat),
+	},
+	textRow('unique-id-header', 'uniqueIdHeader', 'a header name', FRONT),
+	{
+		name: 'log-format',
+		parse(statement, { proxy }) {
+			const format = readFormat(statement);
+			if (format === undefined) return;
+			if (
+				typeof proxy.logFormat === 'string' &&
+				proxy.kind !== 'defaults' &&
+				proxy.logFormat !== proxy.defaults?.logFormat
+			) {
+				statement.warning(
+					`'log-format' overrides previous 'option ${proxy.logFormat}' in '${statement.section}' section.`,
+				);
+			}
+			proxy.logFormat = format;
+		},
+	},
+	{
+		name: 'error-log-format',
+		parse: (statement, { proxy }) => void (proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat),
+	},
+	textRow('log-tag', 'logTag', 'a tag for use in syslog'),
+	{ name: 'log', invertible: true, parse: (statement, { proxy }) => readLog(statement, proxy.logs, true) },
+	{
+		name: 'stick-table',
+		sections: NOT_DEFAULTS,
+		parse(statement, { proxy }) {
+			if (proxy.stickTable !== undefined) {
+				statement.alert(
+					`stick-table name '${proxy.name}' conflicts with table declared in ${proxy.kind} '${proxy.name}' at ${proxy.stickTable.place.file}:${proxy.stickTable.place.line}.`,
+				);
+				return;
+			}
+			proxy.stickTable = readStickTable(statement, 1, proxy.name, undefined);
+		},
+	},
+	...(['match', 'on', 'store-request', 'store-response'] as const).map(
+		(kind): Keyword<ProxySite> => ({
+			name: `stick ${kind}`,
+			sections: ONLY_BACK,
+			parse(statement, { proxy }) {
+				if (statement.word(2) === '') statement.alert(`'stick ${kind}' expects a sample expression.`);
+				else proxy.stickRules.push({ ...statement.rest(2), kind });
+			},
+		}),
+	),
+	...STATS_KEYWORDS,
+	...OPTION_KEYWORDS,
+];
+
+const ACCEPTED: readonly Keyword<ProxySite>[] = [
+	...withoutEffect<ProxySite>('the system offers Node one keep-alive delay only', [
+		'clitcpka-cnt',
+		'clitcpka-idle',
+		'clitcpka-intvl',
+		'srvtcpka-cnt',
+		'srvtcpka-idle',
+		'srvtcpka-intvl',
+	]),
+	...withoutEffect<ProxySite>('every data thread serves every proxy', ['bind-process']),
+];
+
+const REFUSED: readonly Keyword<ProxySite>[] = [
+	...refused<ProxySite>([
+		'compression',
+		'dispatch',
+		'email-alert',
+		'external-check',
+		'filter',
+		'force-persist',
+		'http-check',
+		'http-send-name-header',
+		'ignore-persist',
+		'load-server-state-from-file',
+		'log-format-sd',
+		'persist',
+		'server-state-file-name',
+		'server-template',
+		'tcp-check',
+		'transparent',
+		'use-fcgi-app',
+	]),
+	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
+	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),
+	...refused<ProxySite>(['srvtimeout'], "HAProxy has removed it, use 'timeout server'"),
+	...refused<ProxySite>(['redispatch', 'redisp'], "HAProxy has removed it, use 'option redispatch'"),
+	...refused<ProxySite>(['monitor-net'], "HAProxy has removed it, use 'http-request return status 200 if { src ... }'"),
+	...refused<ProxySite>(['grace'], "it is a keyword of 'global' today"),
+	...refused<ProxySite>(
+		[
+			'appsession',
+			'block',
+			'reqadd',
+			'reqallow',
+			'reqdel',
+			'reqdeny',
+			'reqiallow',
+			'reqidel',
+			'reqideny',
+			'reqipass',
+			'reqirep',
+			'reqitarpit',
+			'reqpass',
+			'reqrep',
+			'reqtarpit',
+			'rspadd',
+			'rspdel',
+			'rspdeny',
+			'rspidel',
+			'rspideny',
+			'rspirep',
+			'rsprep',
+		],
+		"HAProxy has removed it, use 'http-request' and 'http-response' rules",
+	),
+];
+
+export const PROXY_KEYWORDS = new KeywordTable<ProxySite>(BUILT, ACCEPTED, REFUSED);

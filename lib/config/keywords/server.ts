@@ -1,0 +1,321 @@
+/**
+ * `server` and `default-server` lines (manual, 4.2 and 5.2), also those of peers sections, which take only
+ * the options of the transport.
+ */
+import { didYouMean } from '../../core/diagnostics.js';
+import { parseAddress } from '../address.js';
+import { copyServerOptions, newServerOptions, type ServerDraft, type ServerOptions } from '../draft.js';
+import type { ParserState } from '../state.js';
+import type { Statement } from '../statement.js';
+import { based, tlsVersion } from './bind.js';
+
+interface ServerOption {
+	readonly name: string;
+	/** Number of words that follow it. */
+	readonly arguments: number;
+	parse?(statement: Statement, index: number, options: ServerOptions, state: ParserState): void;
+	/** Not on a `default-server` line. */
+	readonly serverOnly?: true;
+	/** Also for a peer: part of the transport. */
+	readonly peers?: true;
+	/** For a peer only. */
+	readonly peersOnly?: true;
+	readonly withoutEffect?: string;
+	readonly refused?: true;
+}
+
+const MAX_ID = 2 ** 31 - 1;
+const MAX_WEIGHT = 256;
+
+const SERVER_OPTIONS: readonly ServerOption[] = [
+	{
+		name: 'weight',
+		arguments: 1,
+		parse: (s, i, o) => void (o.weight = s.integer(i, 'weight', 0, MAX_WEIGHT) ?? 1),
+	},
+	{ name: 'backup', arguments: 0, parse: (_s, _i, o) => void (o.backup = true) },
+	{ name: 'no-backup', arguments: 0, parse: (_s, _i, o) => void (o.backup = false) },
+	{ name: 'maxconn', arguments: 1, parse: (s, i, o) => void (o.maxconn = s.integer(i, 'maxconn', 0, MAX_ID) ?? 0) },
+	{ name: 'minconn', arguments: 1, parse: (s, i, o) => void (o.minconn = s.integer(i, 'minconn', 0, MAX_ID) ?? 0) },
+	{
+		name: 'maxqueue',
+		arguments: 1,
+		parse: (s, i, o) => void (o.maxqueue = s.integer(i, 'maxqueue', 0, MAX_ID) ?? 0),
+	},
+	{ name: 'disabled', arguments: 0, parse: (_s, _i, o) => void (o.disabled = true), peers: true },
+	{ name: 'enabled', arguments: 0, parse: (_s, _i, o) => void (o.disabled = false), peers: true },
+	{
+		name: 'id',
+		arguments: 1,
+		serverOnly: true,
+		parse: (s, i, o) => void (o.id = s.integer(i, 'id', 1, MAX_ID)),
+	},
+	{ name: 'cookie', arguments: 1, serverOnly: true, parse: (s, i, o) => void (o.cookie = s.word(i)) },
+	{ name: 'non-stick', arguments: 0, parse: (_s, _i, o) => void (o.nonStick = true) },
+	{ name: 'stick', arguments: 0, parse: (_s, _i, o) => void (o.nonStick = false) },
+	{ name: 'redir', arguments: 1, parse: (s, i, o) => void (o.redir = s.word(i)) },
+	{
+		name: 'pool-max-conn',
+		arguments: 1,
+		parse: (s, i, o) => void (o.poolMaxConn = s.integer(i, 'pool-max-conn', -1, MAX_ID) ?? -1),
+	},
+	{
+		name: 'pool-low-conn',
+		arguments: 1,
+		parse: (s, i, o) => void (o.poolLowConn = s.integer(i, 'pool-low-conn', 0, MAX_ID) ?? 0),
+	},
+	{
+		name: 'pool-purge-delay',
+		arguments: 1,
+		parse: (s, i, o) => void (o.poolPurgeDelayMs = s.timeMs(i, 'pool-purge-delay') ?? 5000),
+	},
+	{
+		name: 'max-reuse',
+		arguments: 1,
+		parse: (s, i, o) => void (o.maxReuse = s.integer(i, 'max-reuse', -1, MAX_ID) ?? -1),
+	},
+	{ name: 'source', arguments: 1, parse: readSource },
+	{ name: 'send-proxy', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'v1') },
+	{ name: 'send-proxy-v2', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'v2') },
+	{ name: 'no-send-proxy', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'none') },
+	{ name: 'no-send-proxy-v2', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'none') },
+	{ name: 'check', arguments: 0, parse: (_s, _i, o) => void (o.check = true) },
+	{ name: 'no-check', arguments: 0, parse: (_s, _i, o) => void (o.check = false) },
+	{ name: 'inter', arguments: 1, parse: (s, i, o) => void (o.interMs = positiveTime(s, i, 'inter') ?? 2000) },
+	{ name: 'rise', arguments: 1, parse: (s, i, o) => void (o.rise = s.integer(i, 'rise', 1, MAX_ID) ?? 2) },
+	{ name: 'fall', arguments: 1, parse: (s, i, o) => void (o.fall = s.integer(i, 'fall', 1, MAX_ID) ?? 3) },
+	{
+		name: 'shard',
+		arguments: 1,
+		peers: true,
+		peersOnly: true,
+		parse: (s, i, o) => void (o.shard = s.integer(i, 'shard', 0, MAX_ID)),
+	},
+	// TLS
+	{ name: 'ssl', arguments: 0, peers: true, parse: (_s, _i, o) => void (o.tlsEnabled = true) },
+	{ name: 'no-ssl', arguments: 0, peers: true, parse: (_s, _i, o) => void (o.tlsEnabled = false) },
+	{
+		name: 'crt',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o, state) => void (o.tlsDraft.crt = based(state.global.crtBase, s.word(i))),
+	},
+	{
+		name: 'ca-file',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o, state) => void (o.tlsDraft.caFile = based(state.global.caBase, s.word(i))),
+	},
+	{
+		name: 'verify',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => void (o.tlsDraft.verify = s.choice(i, 'verify', ['none', 'required']) ?? 'required'),
+	},
+	{ name: 'verifyhost', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.verifyHost = s.word(i)) },
+	{
+		name: 'sni',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => void (o.tlsDraft.sni = { place: s.place, words: [s.word(i)] }),
+	},
+	{ name: 'alpn', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.alpn = s.word(i).split(',')) },
+	{ name: 'ciphers', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.ciphers = s.word(i)) },
+	{
+		name: 'ssl-min-ver',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => void (o.tlsDraft.minVersion = tlsVersion(s, i, 'ssl-min-ver')),
+	},
+	{
+		name: 'ssl-max-ver',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => void (o.tlsDraft.maxVersion = tlsVersion(s, i, 'ssl-max-ver')),
+	},
+	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
+	{
+		name: 'ssl-reuse',
+		arguments: 0,
+		peers: true,
+		withoutEffect: 'TLS sessions are resumed where the server allows it',
+	},
+	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
+	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
+	...[
+		['addr', 1],
+		['agent-addr', 1],
+		['agent-check', 0],
+		['agent-inter', 1],
+		['agent-port', 1],
+		['agent-send', 1],
+		['allow-0rtt', 0],
+		['check-alpn', 1],
+		['check-proto', 1],
+		['check-send-proxy', 0],
+		['check-sni', 1],
+		['check-ssl', 0],
+		['check-via-socks4', 0],
+		['ciphersuites', 1],
+		['crl-file', 1],
+		['downinter', 1],
+		['error-limit', 1],
+		['fastinter', 1],
+		['force-sslv3', 0],
+		['force-tlsv10', 0],
+		['force-tlsv11', 0],
+		['force-tlsv12', 0],
+		['force-tlsv13', 0],
+		['init-addr', 1],
+		['init-state', 1],
+		['log-proto', 1],
+		['namespace', 1],
+		['no-agent-check', 0],
+		['no-check-send-proxy', 0],
+		['no-check-ssl', 0],
+		['no-send-proxy-v2-ssl', 0],
+		['no-send-proxy-v2-ssl-cn', 0],
+		['no-ssl-reuse', 0],
+		['no-tls-tickets', 0],
+		['no-tlsv10', 0],
+		['no-tlsv11', 0],
+		['no-tlsv12', 0],
+		['no-tlsv13', 0],
+		['no-verifyhost', 0],
+		['npn', 1],
+		['observe', 1],
+		['on-error', 1],
+		['on-marked-down', 1],
+		['on-marked-up', 1],
+		['port', 1],
+		['proto', 1],
+		['proxy-v2-options', 1],
+		['resolve-net', 1],
+		['resolve-opts', 1],
+		['resolve-prefer', 1],
+		['resolvers', 1],
+		['send-proxy-v2-ssl', 0],
+		['send-proxy-v2-ssl-cn', 0],
+		['slowstart', 1],
+		['socks4', 1],
+		['sslv3', 0],
+		['tls-tickets', 0],
+		['track', 1],
+		['usesrc', 1],
+		['ws', 1],
+	].map(([name, count]): ServerOption => ({ name: String(name), arguments: Number(count), refused: true })),
+];
+
+const BY_NAME: ReadonlyMap<string, ServerOption> = new Map(SERVER_OPTIONS.map((option) => [option.name, option]));
+
+export const serverOptionRows = (): readonly { readonly name: string; readonly refused?: true }[] => SERVER_OPTIONS;
+
+function positiveTime(statement: Statement, index: number, name: string): number | undefined {
+	const value = statement.timeMs(index, name);
+	if (value !== 0) return value;
+	statement.alert(`'${name}' expects a time of at least 1 ms`);
+	return undefined;
+}
+
+/** `source <address>[:<port>]`; port ranges, `usesrc` and `interface` need what Node does not offer. */
+export function parseSource(statement: Statement, index: number): ServerOptions['source'] {
+	const parsed = parseAddress(statement.word(index), { port: 'optional', anyHost: true });
+	if (parsed.ok) return parsed.address;
+	statement.alert(`'source' : ${parsed.reason}`);
+	return undefined;
+}
+
+function readSource(statement: Statement, index: number, options: ServerOptions): void {
+	options.source = parseSource(statement, index);
+}
+
+export type ServerLineKind = 'server' | 'default-server' | 'peer';
+
+/** Reads options from words[from] on. */
+export function readServerOptions(
+	statement: Statement,
+	from: number,
+	options: ServerOptions,
+	state: ParserState,
+	kind: ServerLineKind,
+	inPeers: boolean,
+): void {
+	const subject = kind === 'default-server' ? kind : `${kind} ${statement.word(1)}`;
+	for (let i = from; i < statement.words.length; ) {
+		const word = statement.word(i);
+		const option = BY_NAME.get(word);
+		if (option === undefined) {
+			statement.alert(`'${subject}' : unknown keyword '${word}'${didYouMean(word, BY_NAME.keys())}`);
+			return;
+		}
+		if (option.refused === true) {
+			statement.alert(`'${subject}' : '${word}' is not supported by holdfast`);
+		} else if (inPeers ? option.peers !== true : option.peersOnly === true) {
+			statement.alert(`'${subject}' : '${word}' means nothing in a '${statement.section}' section`);
+		} else if (option.serverOnly === true && kind === 'default-server') {
+			statement.alert(`'${subject}' : '${word}' cannot be shared by servers`);
+		} else if (option.arguments === 1 && statement.word(i + 1) === '') {
+			statement.alert(`'${subject}' : '${word}' expects an argument`);
+		} else if (option.withoutEffect !== undefined) {
+			statement.diagnostics.noticeOnce(
+				`server ${word}`,
+				statement.place,
+				`'server' option '${word}' is accepted without effect: ${option.withoutEffect}.`,
+			);
+		} else option.parse?.(statement, i + 1, options, state);
+		i += 1 + option.arguments;
+	}
+}
+
+/** The model of TLS towards a server or peer, when `ssl` is on. */
+export function tlsOf(options: ServerOptions): ServerOptions['tls'] {
+	return options.tlsEnabled ? { ...options.tlsDraft, alpn: [...options.tlsDraft.alpn] } : undefined;
+}
+
+/** Names of servers and peers: letters, digits and `-_.:`, as for sections. */
+export function checkName(statement: Statement, name: string, what: string): boolean {
+	const bad = /[^A-Za-z0-9_.:-]/.exec(name);
+	if (bad === null) return true;
+	statement.alert(`character '${bad[0]}' is not permitted in ${what} '${name}'.`);
+	return false;
+}
+
+/** `server <name> <address>[:[port]] [options]` */
+export function readServer(statement: Statement, defaults: ServerOptions, state: ParserState): ServerDraft | undefined {
+	const name = statement.word(1);
+	if (name === '' || statement.word(2) === '') {
+		statement.alert(`'server' expects <name> and <addr>[:<port>] as arguments.`);
+		return undefined;
+	}
+	if (!checkName(statement, name, 'server name')) return undefined;
+	const parsed = parseAddress(statement.word(2), { port: 'offset', names: true, anyHost: true });
+	if (!parsed.ok) statement.alert(`'server ${name}' : ${parsed.reason}`);
+	const options = copyServerOptions(defaults);
+	options.id = undefined;
+	readServerOptions(statement, 3, options, state, 'server', false);
+	if (!parsed.ok) return undefined;
+	return {
+		...options,
+		tls: tlsOf(options),
+		name,
+		place: statement.place,
+		address: parsed.address,
+		portOffset: parsed.portOffset,
+	};
+}
+
+export function readDefaultServer(
+	statement: Statement,
+	defaults: ServerOptions,
+	state: ParserState,
+	inPeers: boolean,
+): void {
+	if (statement.words.length < 2) {
+		statement.alert(`'default-server' expects at least one option as argument.`);
+		return;
+	}
+	readServerOptions(statement, 1, defaults, state, 'default-server', inPeers);
+}
+
+export { newServerOptions };

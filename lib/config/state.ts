@@ -1,0 +1,110 @@
+/**
+ * What one reading of the configuration knows so far. Made by `loadConfiguration`, passed to every
+ * keyword, thrown away when the model has been made.
+ */
+import { dirname } from 'node:path';
+import type { Diagnostics, Place } from '../core/diagnostics.js';
+import type { GlobalDraft, HttpErrorsDraft, PeersDraft, ProxyDraft, UserlistDraft } from './draft.js';
+
+export class ParserState {
+	readonly diagnostics: Diagnostics;
+	readonly global: GlobalDraft;
+	/** What `"$NAME"` sees; `setenv` and its kin write it. */
+	readonly environment: Map<string, string>;
+	readonly proxies: ProxyDraft[] = [];
+	readonly peers: PeersDraft[] = [];
+	readonly userlists: UserlistDraft[] = [];
+	readonly httpErrors: HttpErrorsDraft[] = [];
+	/** Contents of files by the path as the configuration writes it. */
+	readonly files = new Map<string, string>();
+	readonly #readFile: (path: string) => string;
+	/** Files that could not be read: each is reported once per line, but tried once. */
+	readonly #unreadable = new Map<string, string>();
+
+	constructor(
+		diagnostics: Diagnostics,
+		global: GlobalDraft,
+		environment: Map<string, string>,
+		readFile: (path: string) => string,
+	) {
+		this.diagnostics = diagnostics;
+		this.global = global;
+		this.environment = environment;
+		this.#readFile = readFile;
+	}
+
+	/** The content of a file that the line at `place` names; what cannot be read is an error of that line. */
+	readFile(path: string, place: Place, what: string): string | undefined {
+		const known = this.files.get(path);
+		if (known !== undefined) return known;
+		const content = this.tryReadFile(path, place);
+		if (typeof content !== 'string') {
+			this.diagnostics.alert(place, `${what}: cannot read file '${path}' : ${content.reason}.`);
+			return undefined;
+		}
+		this.files.set(path, content);
+		return content;
+	}
+
+	tryReadFile(path: string, place?: Place): string | { readonly reason: string } {
+		const resolved = place === undefined ? path : this.resolvePath(path, place);
+		const reason = this.#unreadable.get(resolved);
+		if (reason !== undefined) return { reason };
+		try {
+			return this.#readFile(resolved);
+		} catch (error) {
+			const text = reasonOf(error);
+			this.#unreadable.set(resolved, text);
+			return { reason: text };
+		}
+	}
+
+	/** Relative paths start where `default-path` says (manual, 3.1). */
+	resolvePath(path: string, place: Place): string {
+		if (path.startsWith('/')) return path;
+		const { policy, origin } = this.global.defaultPath;
+		switch (policy) {
+			case 'current':
+				return path;
+			case 'config':
+				return `${dirname(place.file)}/${path}`;
+			case 'parent':
+				return `${dirname(place.file)}/../${path}`;
+			case 'origin':
+				return `${origin}/${path}`;
+		}
+	}
+
+	/** The number of a user of /etc/passwd. */
+	userId(name: string): number | undefined {
+		return this.#lookup('/etc/passwd', name);
+	}
+
+	groupId(name: string): number | undefined {
+		return this.#lookup('/etc/group', name);
+	}
+
+	/** Both files have the name first and the number third, between colons (passwd(5), group(5)). */
+	#lookup(file: string, name: string): number | undefined {
+		const content = this.tryReadFile(file);
+		if (typeof content !== 'string') return undefined;
+		for (const line of content.split('\n')) {
+			const fields = line.split(':');
+			if (fields[0] === name && /^\d+$/.test(fields[2] ?? '')) return Number(fields[2]);
+		}
+		return undefined;
+	}
+}
+
+const SYSTEM_REASONS: ReadonlyMap<string, string> = new Map([
+	['ENOENT', 'No such file or directory'],
+	['EACCES', 'Permission denied'],
+	['EISDIR', 'Is a directory'],
+	['ENOTDIR', 'Not a directory'],
+]);
+
+/** The system's own words for why a file cannot be read. */
+export function reasonOf(error: unknown): string {
+	const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+	return SYSTEM_REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
+}
