@@ -121,27 +121,27 @@ function urlParameter(view: StreamView, name: string, checkPost: boolean): strin
 	return parameter(textOf(view.requestBuffer), 0, name);
 }
 
-/** `name=value` among those separated by `&` or `;`; an empty value is none. */
+/** `name=value` among those separated by `&`; the value may be empty. */
 function parameter(text: string, from: number, name: string): string | undefined {
 	for (let start = from; start < text.length; ) {
-		let end = start;
-		while (end < text.length && text[end] !== '&' && text[end] !== ';') end++;
+		const next = text.indexOf('&', start);
+		const end = next < 0 ? text.length : next;
 		if (text.startsWith(name, start) && text[start + name.length] === '=') {
-			const value = text.slice(start + name.length + 1, end);
-			return value === '' ? undefined : value;
+			return text.slice(start + name.length + 1, end);
 		}
 		start = end + 1;
 	}
 	return undefined;
 }
 
-/** `haproxy.1wt.eu` -> `1wt` (manual, 4.2 `balance hdr`): the label before the last dot. */
+/**
+ * `haproxy.1wt.eu` -> `1wt` (manual, 4.2 `balance hdr`): the label before the last dot; the whole value
+ * when there is none before it. A label is at least one character, so `a..b` gives `a.`, as observed.
+ */
 export function mainDomain(host: string): string {
-	let end = host.length;
-	const lastDot = host.lastIndexOf('.');
-	if (lastDot > 0) end = lastDot;
-	const start = host.lastIndexOf('.', end - 1) + 1;
-	return host.slice(start, end);
+	const end = host.lastIndexOf('.');
+	if (end <= 0) return host;
+	return host.slice(end < 2 ? 0 : host.lastIndexOf('.', end - 2) + 1, end);
 }
 
 /** The bytes of a sample as the cast to `bin` makes them (manual, 7.1). */
