@@ -133,6 +133,8 @@ export interface ServerView {
 	sessionRate(): number;
 	/** 0: no limit. */
 	readonly maxconn: number;
+	/** 0: no limit. */
+	readonly maxqueue?: number;
 }
 
 /** The client connection. */
@@ -142,7 +144,7 @@ export interface SessionView {
 	readonly sourcePort: number;
 	readonly destination: IpAddress | undefined;
 	readonly destinationPort: number;
-	/** The bind line: `name` or `<file>:<line>`, and its id. */
+	/** The `name` of the bind line, undefined when it has none, and its id. */
 	readonly listenerName: string | undefined;
 	readonly listenerId: number;
 	readonly frontend: ProxyView;
@@ -265,6 +267,10 @@ export type ArgumentKind =
 	| 'userlist'
 	| 'regex'
 	| 'variable'
+	/** An integer, or the name of a variable that will hold one. */
+	| 'sint-or-variable'
+	/** A variable when it reads like the name of one, else a constant. */
+	| 'string-or-variable'
 	| 'map-file';
 
 export interface ArgumentSpec {
@@ -283,6 +289,7 @@ export interface FetchDescriptor {
 	readonly name: string;
 	readonly args: readonly ArgumentSpec[];
 	readonly type: SampleType;
+	/** What the fetch reads; a rule site that provides one of them may use it. */
 	readonly needs: readonly FetchNeed[];
 	/** Beyond the kinds of its arguments: a sentence to the reader of the file, or undefined if all is well. */
 	readonly check?: (args: readonly ArgumentValue[], context: CompileContext) => string | undefined;
@@ -308,6 +315,7 @@ export interface Expression {
 	readonly text: string;
 	readonly type: SampleType;
 	readonly needs: readonly FetchNeed[];
+	readonly hasConverters: boolean;
 	readonly evaluate: Evaluate;
 	readonly each: EvaluateEach;
 }

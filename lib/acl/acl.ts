@@ -1,0 +1,217 @@
+/**
+ * ACLs (manual, 7.1): an expression and the patterns its values are tried against. A named ACL is all lines of that
+ * name, tried in order until one matches. Named ACLs are compiled once per configuration line and rule site.
+ */
+import type { Line } from '../config/model.js';
+import { type Diagnostics, didYouMean } from '../core/diagnostics.js';
+import { parseExpression } from '../sample/expression.js';
+import { FETCHES, UNSUPPORTED_FETCHES } from '../sample/fetches/index.js';
+import type { PatternIndex } from '../sample/pattern-index.js';
+import { siteName, siteProvides } from '../sample/sites.js';
+import type { CompileContext, Expression, RuleSite, SampleValue, StreamView } from '../sample/types.js';
+import { castTo } from '../sample/values.js';
+import { ACL_KEYWORDS, PREDEFINED_ACLS } from './keywords.js';
+import { type AclPatterns, compilePatterns } from './pattern.js';
+
+/** Numbers, so that conditions combine them with few branches. */
+export const AclResult = {
+	FAIL: 0,
+	/** Not yet: the input may still change. */
+	MISS: 1,
+	PASS: 2,
+} as const;
+
+export type AclResult = (typeof AclResult)[keyof typeof AclResult];
+
+/** One line of an ACL, or an anonymous ACL. */
+export class AclExpression {
+	readonly expression: Expression;
+	readonly patterns: AclPatterns;
+	readonly #waits: boolean;
+	readonly #test: (value: SampleValue) => boolean;
+
+	constructor(expression: Expression, patterns: AclPatterns, waits: boolean) {
+		this.expression = expression;
+		this.patterns = patterns;
+		this.#waits = waits;
+		this.#test = valueTest(expression, patterns);
+	}
+
+	evaluate(stream: StreamView): AclResult {
+		if (this.expression.each(stream, this.#test)) return AclResult.PASS;
+		return this.#waits && mayChange(this.expression, stream) ? AclResult.MISS : AclResult.FAIL;
+	}
+}
+
+/** One closure per ACL, made when it is compiled: the cast, then the pattern sets. */
+function valueTest(expression: Expression, patterns: AclPatterns): (value: SampleValue) => boolean {
+	const { input, indexes } = patterns;
+	const same = expression.type === input || input === 'any' || (input === 'str' && expression.type === 'meth');
+	const only = indexes.length === 1 ? indexes[0] : undefined;
+	const find: (value: SampleValue) => boolean =
+		only === undefined
+			? (value) => indexes.some((index: PatternIndex) => index.matches(value))
+			: (value) => only.matches(value);
+	if (same) return find;
+	return (value) => {
+		const cast = castTo(input, value);
+		return cast !== undefined && find(cast);
+	};
+}
+
+/** Whether more input could give the expression another value. */
+function mayChange(expression: Expression, stream: StreamView): boolean {
+	for (const need of expression.needs) {
+		switch (need) {
+			case 'request-head':
+				if (stream.request === undefined && !stream.requestBufferComplete) return true;
+				break;
+			case 'request-bytes':
+			case 'request-body':
+			case 'message-head':
+			case 'message-bytes':
+				if (!stream.requestBufferComplete) return true;
+				break;
+			case 'response-bytes':
+			case 'response-body':
+				if (!stream.responseBufferComplete) return true;
+				break;
+			case 'internal':
+				if (expression.text === 'wait_end' && !stream.requestBufferComplete) return true;
+				break;
+		}
+	}
+	return false;
+}
+
+/** Sites whose rules may be evaluated again when more input is there. */
+const WAITING_SITES: ReadonlySet<RuleSite> = new Set(['tcp-request content', 'tcp-response content']);
+
+/** Compiles the words of an ACL after its name: expression, flags, patterns. `label` is for messages. */
+export function compileAclExpression(
+	words: readonly string[],
+	label: string,
+	context: CompileContext,
+): AclExpression | { readonly error: string } {
+	const text = words[0];
+	if (text === undefined || text === '') return { error: 'missing fetch method in ACL expression' };
+	const name = /^[^(,]*/.exec(text)?.[0] ?? '';
+	const keyword = ACL_KEYWORDS.get(name);
+	if (keyword === undefined && !FETCHES.has(name) && !UNSUPPORTED_FETCHES.has(name)) {
+		const near = didYouMean(name, [...ACL_KEYWORDS.keys(), ...FETCHES.keys()]);
+		return { error: `unknown fetch method '${name}' in ACL expression '${text}'${near}` };
+	}
+	const parsed = parseExpression(words, 0, context, {
+		oneWord: true,
+		anySite: true,
+		...(keyword === undefined ? {} : { fetchName: keyword.fetch }),
+	});
+	if ('error' in parsed) return { error: `${parsed.error} in ACL expression '${text}'` };
+	const { expression } = parsed;
+	if (expression.needs.length > 0 && !expression.needs.some((need) => siteProvides(context, need))) {
+		context.diagnostics.warning(
+			context.place,
+			`${label} will never match because it uses keyword '${name}' which is incompatible with '${siteName(context)}'`,
+		);
+	}
+	// With a converter, what matters is the type of the last one: the keyword's own method is not meant.
+	const method = expression.hasConverters ? undefined : keyword?.method;
+	const patterns = compilePatterns(words, 1, expression.type, method, text, label, context);
+	if ('error' in patterns) return patterns;
+	return new AclExpression(expression, patterns, WAITING_SITES.has(context.site));
+}
+
+/** All lines of one name. */
+export class Acl {
+	readonly name: string;
+	readonly expressions: readonly AclExpression[];
+
+	constructor(name: string, expressions: readonly AclExpression[]) {
+		this.name = name;
+		this.expressions = expressions;
+	}
+
+	evaluate(stream: StreamView): AclResult {
+		let result: AclResult = AclResult.FAIL;
+		for (const expression of this.expressions) {
+			const one = expression.evaluate(stream);
+			if (one === AclResult.PASS) return one;
+			if (one > result) result = one;
+		}
+		return result;
+	}
+}
+
+const ACL_NAME = /^[A-Za-z0-9_.:-]+$/;
+
+/** Checks the `acl` lines of a proxy even where no rule uses them; each is compiled at its own place. */
+export function checkAclLine(line: Line, context: CompileContext): void {
+	const at = context.at(line.place);
+	const name = line.words[0];
+	if (name === undefined) {
+		at.diagnostics.alert(line.place, "'acl' expects a name, a fetch method and patterns");
+		return;
+	}
+	const bad = /[^A-Za-z0-9_.:-]/.exec(name);
+	if (bad !== null || !ACL_NAME.test(name)) {
+		at.diagnostics.alert(line.place, `character '${bad?.[0] ?? ''}' is not permitted in acl name '${name}'`);
+		return;
+	}
+	if (/^(?:or|if|unless)$/.test(name)) {
+		at.diagnostics.alert(line.place, `name '${name}' will never match. '${name}' is a reserved word of conditions`);
+		return;
+	}
+	compileLine(line, name, at);
+}
+
+/**
+ * Compiled lines of one compilation (known by its diagnostics), by proxy and site: an ACL used by ten rules of
+ * one kind is compiled, and reported, once. A line of `defaults` stands in several proxies.
+ */
+const compiledLines = new WeakMap<Diagnostics, Map<Line, Map<string, AclExpression | undefined>>>();
+
+function compileLine(line: Line, name: string, context: CompileContext): AclExpression | undefined {
+	let byLine = compiledLines.get(context.diagnostics);
+	if (byLine === undefined) {
+		byLine = new Map();
+		compiledLines.set(context.diagnostics, byLine);
+	}
+	let bySite = byLine.get(line);
+	if (bySite === undefined) {
+		bySite = new Map();
+		byLine.set(line, bySite);
+	}
+	const key = `${context.proxy?.name ?? ''} ${context.site}`;
+	if (bySite.has(key)) return bySite.get(key);
+	const compiled = compileAclExpression(line.words.slice(1), `acl '${name}'`, context);
+	if ('error' in compiled) {
+		context.diagnostics.alert(line.place, `error detected while parsing ACL '${name}' : ${compiled.error}`);
+		bySite.set(key, undefined);
+		return undefined;
+	}
+	bySite.set(key, compiled);
+	return compiled;
+}
+
+/** The ACL of a name: declared in the proxy, else predefined (manual, 7.4). */
+export function compileAcl(name: string, context: CompileContext): Acl | { readonly error: string } | undefined {
+	const lines = context.acls(name);
+	if (lines.length > 0) {
+		const expressions: AclExpression[] = [];
+		for (const line of lines) {
+			const compiled = compileLine(line, name, context.at(line.place));
+			// Already reported at the line itself.
+			if (compiled === undefined) return undefined;
+			expressions.push(compiled);
+		}
+		return new Acl(name, expressions);
+	}
+	const predefined = PREDEFINED_ACLS.get(name);
+	if (predefined === undefined) return { error: `no such ACL : '${name}'${didYouMean(name, knownAclNames(context))}` };
+	const compiled = compileAclExpression(predefined, `acl '${name}'`, context);
+	return 'error' in compiled ? compiled : new Acl(name, [compiled]);
+}
+
+function knownAclNames(context: CompileContext): string[] {
+	return [...(context.proxy?.acls.map((line) => line.words[0] ?? '') ?? []), ...PREDEFINED_ACLS.keys()];
+}
