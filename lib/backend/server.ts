@@ -50,6 +50,8 @@ export class Server implements ServerView {
 	readonly maxqueue: number;
 	readonly initialWeight: number;
 	readonly cookie: string | undefined;
+	/** `non-stick`: never stored in a stick table. */
+	readonly nonStick: boolean;
 	/** Idle connections of this thread. */
 	readonly idle: IdlePool<PooledConnection>;
 	readonly states: ServerStates;
@@ -71,6 +73,7 @@ export class Server implements ServerView {
 		this.maxqueue = model.maxqueue;
 		this.initialWeight = model.weight;
 		this.cookie = model.cookie;
+		this.nonStick = model.nonStick;
 		this.idle = new IdlePool({
 			reuse: options.reuse,
 			maxIdle: model.poolMaxConn,

@@ -1,0 +1,356 @@
+/**
+ * Cookie persistence (manual, 4.2 `cookie`): reading the server from the request's cookies, and telling it
+ * to the client in the response, in the modes rewrite, insert and prefix and without a mode (look only).
+ *
+ * Works on header lists, in place; no socket and no stream. What the request said is kept in a
+ * `RequestCookie`, which the response side and the log's termination flags (8.5) need. Every walk over a
+ * header goes forward only and ends at its last byte, whatever a client or server sends.
+ *
+ * Dates (`maxidle`, `maxlife`) stand in the value behind bars, `server|last seen|first seen`, each the
+ * seconds since 1970 divided by four, as five digits of base64. What a value without, or with strange
+ * dates does was looked up with the binary; see the test.
+ */
+import type { CookieModel } from '../config/model.js';
+import type { HeaderList, RequestHead, ResponseHead } from '../http/message.js';
+import type { Server } from './server.js';
+
+/** Third character of the termination state: what the request's cookie was (manual, 8.5). */
+export type RequestCookieFlag = '-' | 'N' | 'I' | 'D' | 'V' | 'E' | 'O';
+/** Fourth character: what was done to the response's cookie. */
+export type ResponseCookieFlag = '-' | 'N' | 'I' | 'U' | 'P' | 'R' | 'D';
+
+export interface RequestCookie {
+	readonly flag: RequestCookieFlag;
+	/** The server that the client is bound to, if it may be used. */
+	readonly server: Server | undefined;
+	/** First-seen date of the client's cookie, in its own unit; 0 for none. */
+	readonly firstSeen: number;
+	/** Dates have to be written again although the server stays the same. */
+	readonly needsRefresh: boolean;
+}
+
+const PREFIX_DELIMITER = '~';
+const DATE_DELIMITER = '|';
+const DATE_DIGITS = 5;
+const SECONDS_PER_UNIT = 4;
+/** Dates further ahead than this are no accident of clocks. */
+const MAX_FUTURE_SECONDS = 86_400;
+const DIGITS = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+
+/** Statuses that a cache may keep by itself (RFC 9110, section 15.1). */
+const CACHEABLE_STATUSES = new Set([200, 203, 204, 206, 300, 301, 404, 405, 410, 414, 501]);
+
+export interface PersistenceOptions {
+	readonly model: CookieModel;
+	readonly servers: readonly Server[];
+	/** `option persist`: a server that is down still keeps its clients. */
+	readonly usesDeadServers: boolean;
+}
+
+export class CookiePersistence {
+	readonly model: CookieModel;
+	readonly #byCookie = new Map<string, Server>();
+	readonly #usesDeadServers: boolean;
+	/** Everything behind the value of an inserted cookie. */
+	readonly #attributes: string;
+
+	constructor(options: PersistenceOptions) {
+		const { model } = options;
+		this.model = model;
+		this.#usesDeadServers = options.usesDeadServers;
+		for (const server of options.servers) {
+			// The first of two servers with one cookie has its clients.
+			if (server.cookie !== undefined && !this.#byCookie.has(server.cookie)) this.#byCookie.set(server.cookie, server);
+		}
+		this.#attributes = [
+			'; path=/',
+			...model.domains.map((domain) => `; domain=${domain}`),
+			model.httponly ? '; HttpOnly' : '',
+			model.secure ? '; Secure' : '',
+			...model.attributes.map((attribute) => `; ${attribute}`),
+		].join('');
+	}
+
+	/**
+	 * Finds the server in the cookies of the request, and takes out of them what is not the server's
+	 * business: the cookie itself with `insert indirect`, the prefix with `prefix`. Once per request.
+	 *
+	 * `force`: a `force-persist` rule applies. `ignore`: an `ignore-persist` rule does.
+	 */
+	readRequest(head: RequestHead, wallMs: number, force = false, ignore = false): RequestCookie {
+		const { headers } = head;
+		const found: MutableRequestCookie = {
+			flag: this.model.mode === 'none' ? '-' : 'N',
+			server: undefined,
+			firstSeen: 0,
+			needsRefresh: false,
+		};
+		const removes = this.model.mode === 'insert' && this.model.indirect;
+		for (let at = headers.indexOf('cookie'); at >= 0; at = headers.indexOf('cookie', at + 1)) {
+			const value = headers.values[at] ?? '';
+			if (!value.includes(this.model.name)) continue;
+			const changed = this.#readHeader(value, found, removes, wallMs, force);
+			if (changed === value) continue;
+			if (changed !== '') headers.values[at] = changed;
+			else headers.removeAt(at--);
+		}
+		if (ignore) found.server = undefined;
+		return found;
+	}
+
+	/** Looks at one Cookie field; the text to forward. */
+	#readHeader(text: string, found: MutableRequestCookie, removes: boolean, wallMs: number, force: boolean): string {
+		const { mode, name } = this.model;
+		let kept = '';
+		let keptFrom = 0;
+		let afterOurs = false;
+		let changed = false;
+		for (let start = 0; start <= text.length; ) {
+			const end = endOfCookie(text, start);
+			const pair = readPair(text, start, end);
+			const ours =
+				pair !== undefined && pair.nameEnd - pair.nameStart === name.length && text.startsWith(name, pair.nameStart);
+			// Attributes of a cookie (`$Path`, RFC 2965) go with it.
+			const attribute: boolean = afterOurs && text[skipSpace(text, start, end)] === '$';
+			if (ours) {
+				const value = text.slice(pair.valueStart, pair.valueEnd);
+				const delimiter = mode === 'prefix' ? value.indexOf(PREFIX_DELIMITER) : -1;
+				this.#judge(delimiter < 0 ? value : value.slice(0, delimiter), found, wallMs, force);
+				if (delimiter >= 0) {
+					kept += text.slice(keptFrom, pair.valueStart);
+					keptFrom = pair.valueStart + delimiter + 1;
+					changed = true;
+				}
+			}
+			if (removes && (ours || attribute)) {
+				kept += text.slice(keptFrom, start);
+				keptFrom = Math.min(end + 1, text.length);
+				changed = true;
+			}
+			afterOurs = ours || attribute;
+			start = end + 1;
+		}
+		if (!changed) return text;
+		kept += text.slice(keptFrom);
+		return removes ? tidy(kept) : kept;
+	}
+
+	/** Takes the value of one cookie into account; the first valid one decides. */
+	#judge(value: string, found: MutableRequestCookie, wallMs: number, force: boolean): void {
+		if (found.flag === 'V') return;
+		const bar = this.model.mode === 'insert' ? value.indexOf(DATE_DELIMITER) : -1;
+		found.firstSeen = 0;
+		found.needsRefresh = false;
+		if (this.model.mode === 'insert' && !this.#judgeDates(bar < 0 ? '' : value.slice(bar + 1), found, wallMs)) return;
+		const server = this.#byCookie.get(bar < 0 ? value : value.slice(0, bar));
+		const visible = this.model.mode !== 'none';
+		if (server === undefined) {
+			if (visible) found.flag = 'I';
+		} else if (server.isRunning() || this.#usesDeadServers || force) {
+			if (visible) found.flag = 'V';
+			found.server ??= server;
+		} else if (visible) found.flag = 'D';
+	}
+
+	/** False if the cookie is too old, or from a future that cannot be. */
+	#judgeDates(text: string, found: MutableRequestCookie, wallMs: number): boolean {
+		const { maxidleMs, maxlifeMs } = this.model;
+		if (maxidleMs === undefined && maxlifeMs === undefined) return true;
+		const nowSeconds = Math.floor(wallMs / 1000);
+		const bar = text.indexOf(DATE_DELIMITER);
+		const lastSeen = readDate(bar < 0 ? text : text.slice(0, bar));
+		const firstSeen = bar < 0 ? 0 : readDate(text.slice(bar + 1));
+		if (maxlifeMs !== undefined && firstSeen !== 0 && !isWithin(firstSeen, nowSeconds, maxlifeMs)) {
+			found.flag = 'O';
+			return false;
+		}
+		if (maxidleMs !== undefined && lastSeen !== 0 && !isWithin(lastSeen, nowSeconds, maxidleMs)) {
+			found.flag = 'E';
+			return false;
+		}
+		found.firstSeen = maxlifeMs === undefined ? 0 : firstSeen;
+		found.needsRefresh =
+			(maxidleMs !== undefined && lastSeen === 0) ||
+			(maxlifeMs === undefined) === (firstSeen !== 0) ||
+			(lastSeen !== 0 && lastSeen < Math.floor(nowSeconds / SECONDS_PER_UNIT));
+		return true;
+	}
+
+	/**
+	 * Rewrites, removes, or inserts the cookie in a response of `server`. `request` is what `readRequest`
+	 * gave, `method` the request's.
+	 */
+	writeResponse(
+		head: ResponseHead,
+		server: Server,
+		request: RequestCookie,
+		method: string,
+		wallMs: number,
+	): ResponseCookieFlag {
+		const { model } = this;
+		if (model.mode === 'none') return '-';
+		let flag = this.#rewriteResponse(head.headers, server);
+		if (model.mode !== 'insert' || flag === 'P') return flag;
+		const known = request.flag === 'V' && request.server === server;
+		if (known && !request.needsRefresh) return flag;
+		if (model.postonly && method !== 'POST') return flag;
+		// A server without a cookie: a client that comes with one is told to forget it.
+		if (server.cookie === undefined && !hasCookie(request)) return flag;
+		head.headers.add('set-cookie', this.#cookieFor(server, known ? request.firstSeen : 0, wallMs));
+		flag = known ? 'U' : 'I';
+		if (model.nocache && isCacheable(head, method)) head.headers.add('cache-control', 'private');
+		return flag;
+	}
+
+	#cookieFor(server: Server, firstSeen: number, wallMs: number): string {
+		const { name, maxidleMs, maxlifeMs } = this.model;
+		if (server.cookie === undefined) return `${name}=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/`;
+		const now = Math.floor(wallMs / 1000 / SECONDS_PER_UNIT);
+		let value = server.cookie;
+		if (maxidleMs !== undefined || maxlifeMs !== undefined) value += DATE_DELIMITER + writeDate(now);
+		if (maxlifeMs !== undefined) value += DATE_DELIMITER + writeDate(firstSeen === 0 ? now : firstSeen);
+		return `${name}=${value}${this.#attributes}`;
+	}
+
+	/** What the server itself has set under our name. */
+	#rewriteResponse(headers: HeaderList, server: Server): ResponseCookieFlag {
+		const { mode, name, preserve } = this.model;
+		let flag: ResponseCookieFlag = 'N';
+		for (let at = 0; at < headers.length; at++) {
+			const field = headers.names[at];
+			if (field !== 'set-cookie' && field !== 'set-cookie2') continue;
+			const text = headers.values[at] ?? '';
+			if (!text.includes(name)) continue;
+			const pair = readPair(text, 0, endOfAttribute(text));
+			if (pair === undefined || text.slice(pair.nameStart, pair.nameEnd) !== name) continue;
+			if (preserve) {
+				flag = 'P';
+			} else if (mode === 'insert') {
+				headers.removeAt(at--);
+				flag = 'D';
+			} else if (server.cookie !== undefined) {
+				const rest = mode === 'prefix' ? PREFIX_DELIMITER + text.slice(pair.valueStart) : text.slice(pair.valueEnd);
+				headers.values[at] = `${name}=${server.cookie}${rest}`;
+				flag = 'R';
+			}
+		}
+		return flag;
+	}
+}
+
+interface MutableRequestCookie {
+	flag: RequestCookieFlag;
+	server: Server | undefined;
+	firstSeen: number;
+	needsRefresh: boolean;
+}
+
+function hasCookie(request: RequestCookie): boolean {
+	return request.flag !== 'N' && request.flag !== '-';
+}
+
+interface Pair {
+	readonly nameStart: number;
+	readonly nameEnd: number;
+	readonly valueStart: number;
+	readonly valueEnd: number;
+}
+
+/** `name = value` between two positions, white space around each left out; undefined without a `=`. */
+function readPair(text: string, start: number, end: number): Pair | undefined {
+	const equals = text.indexOf('=', start);
+	if (equals < 0 || equals >= end) return undefined;
+	const nameStart = skipSpace(text, start, equals);
+	const valueStart = skipSpace(text, equals + 1, end);
+	return {
+		nameStart,
+		nameEnd: trimEnd(text, nameStart, equals),
+		valueStart,
+		valueEnd: trimEnd(text, valueStart, end),
+	};
+}
+
+function isSpace(text: string, at: number): boolean {
+	const code = text.charCodeAt(at);
+	return code === 32 || code === 9;
+}
+
+function skipSpace(text: string, from: number, end: number): number {
+	let at = from;
+	while (at < end && isSpace(text, at)) at++;
+	return at;
+}
+
+function trimEnd(text: string, start: number, from: number): number {
+	let at = from;
+	while (at > start && isSpace(text, at - 1)) at--;
+	return at;
+}
+
+/** The next `;` or `,` outside of quotes, or the end of the text. */
+function endOfCookie(text: string, from: number): number {
+	let quoted = false;
+	for (let at = from; at < text.length; at++) {
+		const code = text.charCodeAt(at);
+		if (code === 34) quoted = !quoted;
+		else if (code === 92 && quoted) at++;
+		else if (!quoted && (code === 59 || code === 44)) return at;
+	}
+	return text.length;
+}
+
+/** End of the first attribute of a Set-Cookie: only `;` separates, as dates have commas. */
+function endOfAttribute(text: string): number {
+	const end = text.indexOf(';');
+	return end < 0 ? text.length : end;
+}
+
+/** What is left when cookies were taken out: no separator at the ends, one space behind each. */
+function tidy(text: string): string {
+	return text
+		.split(';')
+		.map((part) => part.trim().replace(/^,+|,+$/g, ''))
+		.filter((part) => part !== '')
+		.join('; ');
+}
+
+/** Five digits of base64, in units of four seconds; 0 when it is not that. */
+function readDate(text: string): number {
+	if (text.length < DATE_DIGITS) return 0;
+	let value = 0;
+	for (let i = 0; i < DATE_DIGITS; i++) {
+		const digit = DIGITS.indexOf(text[i] as string);
+		if (digit < 0) return 0;
+		value = value * 64 + digit;
+	}
+	return value;
+}
+
+function writeDate(units: number): string {
+	let text = '';
+	for (let i = 0, value = units; i < DATE_DIGITS; i++, value = Math.floor(value / 64)) {
+		text = (DIGITS[value % 64] ?? '') + text;
+	}
+	return text;
+}
+
+function isWithin(units: number, nowSeconds: number, maxMs: number): boolean {
+	const age = nowSeconds - units * SECONDS_PER_UNIT;
+	return age <= maxMs / 1000 && age >= -MAX_FUTURE_SECONDS;
+}
+
+/** A shared cache might keep this response with our cookie in it (RFC 9111, section 3). */
+function isCacheable(head: ResponseHead, method: string): boolean {
+	if ((method !== 'GET' && method !== 'HEAD') || !CACHEABLE_STATUSES.has(head.status)) return false;
+	const { headers } = head;
+	let hasLifeOrValidator = headers.has('expires') || headers.has('etag') || headers.has('last-modified');
+	for (let at = 0; at < headers.length; at++) {
+		const name = headers.names[at];
+		const value = headers.values[at] ?? '';
+		if (name === 'pragma' && /^no-cache$/i.test(value)) return false;
+		if (name !== 'cache-control') continue;
+		if (/(^|[\s,])(private|no-store|no-cache)($|[\s,=])/i.test(value)) return false;
+		if (/(^|[\s,])(s-maxage|max-age)=0*[1-9]/i.test(value)) hasLifeOrValidator = true;
+	}
+	return hasLifeOrValidator;
+}
