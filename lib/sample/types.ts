@@ -198,6 +198,11 @@ export interface StreamLogView {
 	/** The local address of the connection to the server, `%bi` and `%bp`; undefined without one. */
 	readonly serverSideSource?: IpAddress;
 	readonly serverSideSourcePort?: number;
+	/**
+	 * Method, target and version as the client sent them, which rules may have changed since, cut to
+	 * `tune.http.logurilen`; undefined when no request line was read.
+	 */
+	readonly requestLine?: string;
 	/** Lines logged by the frontend so far, `%lc`. */
 	readonly logCounter?: number;
 }

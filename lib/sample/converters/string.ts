@@ -289,8 +289,8 @@ const JSON_ESCAPES: ReadonlyMap<number, string> = new Map([
 
 /** One code point of JSON text; undefined where four hexadecimal digits do not suffice. */
 function jsonChar(code: number): string | undefined {
-	const escape = JSON_ESCAPES.get(code);
-	if (escape !== undefined) return escape;
+	const short = JSON_ESCAPES.get(code);
+	if (short !== undefined) return short;
 	if (code >= 0x20 && code <= 0x7e) return String.fromCharCode(code);
 	return code > 0xffff ? undefined : `\\u${code.toString(16).padStart(4, '0')}`;
 }
