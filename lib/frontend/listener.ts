@@ -1,0 +1,254 @@
+/**
+ * One bind line in one data thread: accepts connections from a descriptor that all threads share, lets the
+ * early rules look at each, and hands it to the engine.
+ *
+ * Handles are taken straight from the listening handle, before Node makes a socket of them: a connection that
+ * a `tcp-request connection` rule rejects never becomes one, and the engine can make its sockets with
+ * `onread`, which `net.createServer` does not offer.
+ *
+ * When a limit is reached, HAProxy stops accepting and leaves new clients in the system's backlog. Node
+ * cannot pause a listening handle, so they are accepted here and parked unread, in order, until a place is
+ * free; to a client it is the same. At most `backlog` of them: beyond, they are closed.
+ */
+import { createServer, type Server as NetServer } from 'node:net';
+import type { BindModel } from '../config/model.js';
+import { formatSocketAddress } from '../core/address.js';
+import { HoldfastError } from '../core/errors.js';
+import { Column, type Counters } from '../shared/counters.js';
+import { ClientConnection } from '../stream/native/client-connection.js';
+import { type Endpoints, type ListenerView, Session } from '../stream/session.js';
+import { Admission, admit } from '../stream/session-rules.js';
+import type { ThreadRuntime } from '../stream/thread-runtime.js';
+import { type ConnectionGate, enterAll, leaveAll } from './connection-gate.js';
+import type { Frontend } from './frontend.js';
+
+/** A connection in service, of either engine. */
+export interface LiveConnection {
+	/** Soft stop: closes it if it rests between two requests. */
+	closeIdle(): void;
+	destroy(): void;
+}
+
+/** Makes a connection of an accepted handle and begins to serve it. */
+export type ConnectionEngine = (thread: ThreadRuntime, session: Session, handle: AcceptedHandle) => LiveConnection;
+
+export const nativeEngine: ConnectionEngine = (thread, session, handle) => {
+	const connection = new ClientConnection(thread, session, handle);
+	connection.open(session.acceptedMs);
+	return connection;
+};
+
+/** libuv's TCP or pipe handle, as Node's own listener passes it on. */
+export interface AcceptedHandle {
+	getpeername?(out: { address?: string; port?: number }): number;
+	getsockname?(out: { address?: string; port?: number }): number;
+	reset?(callback?: () => void): number;
+	close(callback?: () => void): void;
+}
+
+interface ListeningHandle {
+	onconnection: (status: number, handle: AcceptedHandle | undefined) => void;
+}
+
+/** The peer is asked for at once, while it is certainly there; the own address when somebody wants it. */
+class HandleEndpoints implements Endpoints {
+	readonly remoteAddress: string | undefined;
+	readonly remotePort: number | undefined;
+	readonly #handle: AcceptedHandle;
+	#local: { address?: string; port?: number } | undefined;
+
+	constructor(handle: AcceptedHandle) {
+		this.#handle = handle;
+		const peer: { address?: string; port?: number } = {};
+		handle.getpeername?.(peer);
+		this.remoteAddress = peer.address;
+		this.remotePort = peer.port;
+	}
+
+	get localAddress(): string | undefined {
+		return this.#own.address;
+	}
+
+	get localPort(): number | undefined {
+		return this.#own.port;
+	}
+
+	get #own(): { address?: string; port?: number } {
+		if (this.#local === undefined) {
+			this.#local = {};
+			this.#handle.getsockname?.(this.#local);
+		}
+		return this.#local;
+	}
+}
+
+export interface ListenerOptions {
+	readonly bind: BindModel;
+	readonly frontend: Frontend;
+	/** The process, the frontend, the bind line: a connection needs a place at each. */
+	readonly gates: readonly ConnectionGate[];
+	readonly engine: ConnectionEngine;
+	/** Of this listener, with `option socket-stats`. */
+	readonly counters?: Counters | undefined;
+}
+
+const DEFAULT_BACKLOG = 1024;
+/** How often parked connections are looked at: a place may have been freed by another thread. */
+const PARKED_CHECK_MS = 10;
+
+export class Listener implements ListenerView {
+	readonly name: string | undefined;
+	readonly id: number;
+	readonly bind: BindModel;
+	readonly #frontend: Frontend;
+	readonly #gates: readonly ConnectionGate[];
+	readonly #engine: ConnectionEngine;
+	readonly #counters: Counters | undefined;
+	readonly #live = new Map<Session, LiveConnection>();
+	readonly #parked: AcceptedHandle[] = [];
+	#parkedTimer: { cancel(): void } | undefined;
+	#server: NetServer | undefined;
+
+	constructor(options: ListenerOptions) {
+		const { bind } = options;
+		this.bind = bind;
+		this.name = bind.name;
+		this.id = bind.id;
+		this.#frontend = options.frontend;
+		this.#gates = options.gates;
+		this.#engine = options.engine;
+		this.#counters = options.counters;
+	}
+
+	/**
+	 * Accepts from an inherited descriptor that is bound already, or (tests, tools) binds an address of its own.
+	 * Rejects with BIND_FAILED or DESCRIPTOR_INVALID.
+	 */
+	listen(where: { readonly fd: number } | { readonly host: string; readonly port: number }): Promise<void> {
+		const server = createServer({ allowHalfOpen: true });
+		this.#server = server;
+		return new Promise((resolve, reject) => {
+			server.once('error', (cause) => {
+				const inherited = 'fd' in where;
+				const code = inherited ? 'DESCRIPTOR_INVALID' : 'BIND_FAILED';
+				reject(new HoldfastError(code, `${formatSocketAddress(this.bind.address)}: ${cause.message}`, { cause }));
+			});
+			const backlog = this.bind.backlog ?? this.#frontend.model.backlog ?? DEFAULT_BACKLOG;
+			server.listen({ ...where, backlog }, () => {
+				server.on('error', (error) =>
+					this.#frontend.thread.logger.error({ err: error }, `listener ${this.#frontend.name}: ${error.message}`),
+				);
+				const handle = (server as unknown as { _handle: ListeningHandle })._handle;
+				handle.onconnection = (status, accepted) => this.#onConnection(status, accepted);
+				resolve();
+			});
+		});
+	}
+
+	/** The port it got, when it asked for any. */
+	get port(): number {
+		const address = this.#server?.address();
+		return typeof address === 'object' && address !== null ? address.port : 0;
+	}
+
+	get connectionCount(): number {
+		return this.#live.size;
+	}
+
+	get parkedCount(): number {
+		return this.#parked.length;
+	}
+
+	#onConnection(status: number, handle: AcceptedHandle | undefined): void {
+		if (status !== 0 || handle === undefined) {
+			// No descriptor left, most often; libuv goes on accepting as soon as there is one.
+			this.#frontend.thread.logger.warn({ status }, `frontend ${this.#frontend.name}: a connection could not be accepted`);
+			return;
+		}
+		if (this.#parked.length === 0 && enterAll(this.#gates)) this.#admit(handle);
+		else this.#park(handle);
+	}
+
+	#park(handle: AcceptedHandle): void {
+		if (this.#parked.length >= (this.bind.backlog ?? this.#frontend.model.backlog ?? DEFAULT_BACKLOG)) {
+			handle.close();
+			return;
+		}
+		this.#parked.push(handle);
+		this.#parkedTimer ??= this.#frontend.thread.clock.setTimer(this.#onParkedTimer, PARKED_CHECK_MS);
+	}
+
+	readonly #onParkedTimer = (): void => {
+		this.#parkedTimer = undefined;
+		this.#unpark();
+		if (this.#parked.length > 0) {
+			this.#parkedTimer = this.#frontend.thread.clock.setTimer(this.#onParkedTimer, PARKED_CHECK_MS);
+		}
+	};
+
+	#unpark(): void {
+		while (this.#parked.length > 0 && enterAll(this.#gates)) this.#admit(this.#parked.shift() as AcceptedHandle);
+	}
+
+	/** A place is taken at each gate. */
+	#admit(handle: AcceptedHandle): void {
+		const frontend = this.#frontend;
+		const { thread, counters } = frontend;
+		const session = new Session(thread, frontend, this, new HandleEndpoints(handle));
+		const nowMs = session.acceptedMs;
+		count(counters, Column.conn_tot);
+		counters.enter();
+		this.#counters?.enter();
+		counters.countRate('connection', nowMs);
+		try {
+			const { admission, silent } = admit(session);
+			if (admission !== Admission.ACCEPTED) {
+				const column = admission === Admission.DENIED_CONNECTION ? Column.dcon : Column.dses;
+				count(counters, column);
+				if (this.#counters !== undefined) count(this.#counters, column);
+				if (silent && handle.reset !== undefined) handle.reset();
+				else handle.close();
+				session.end(nowMs);
+				return;
+			}
+			frontend.countSession(nowMs);
+			if (this.#counters !== undefined) count(this.#counters, Column.stot);
+			this.#live.set(session, this.#engine(thread, session, handle));
+		} catch (error) {
+			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was accepted`);
+			handle.close();
+			session.end(nowMs);
+		}
+	}
+
+	sessionEnded(session: Session): void {
+		this.#live.delete(session);
+		this.#frontend.counters.leave();
+		this.#counters?.leave();
+		leaveAll(this.#gates);
+		if (this.#parked.length > 0) this.#unpark();
+	}
+
+	/** Soft stop: the descriptor of this thread is closed; accepted and parked connections are still served. */
+	stopAccepting(): void {
+		this.#server?.close();
+		this.#server = undefined;
+	}
+
+	closeIdle(): void {
+		for (const connection of [...this.#live.values()]) connection.closeIdle();
+	}
+
+	/** Hard stop. */
+	destroyAll(): void {
+		this.stopAccepting();
+		this.#parkedTimer?.cancel();
+		this.#parkedTimer = undefined;
+		for (const handle of this.#parked.splice(0)) handle.close();
+		for (const connection of [...this.#live.values()]) connection.destroy();
+	}
+}
+
+function count(counters: Counters, column: number): void {
+	counters.slice[column] = (counters.slice[column] as number) + 1;
+}

@@ -1,0 +1,284 @@
+/**
+ * What a client's and a server's connection have in common: a socket read through `onread` into buffers
+ * chosen here, writes that hand whole buffers on, and pausing when the other side is slower.
+ *
+ * Bytes that were read stand in `chunk[chunkStart..chunkEnd)` while they are worked on. Whatever is left
+ * there when the work stops (a partial head, a pipelined request, a body nobody can take yet) is kept in a
+ * copy, so that the shared scratch buffer is free again; the next bytes are appended to it.
+ *
+ * Reading goes on by itself until `pauseReading`. A reader that is ahead of its writer pauses: at most
+ * `WRITE_LIMIT_BYTES` wait in a socket, so a slow client of a fast server costs two buffers.
+ */
+import { Socket } from 'node:net';
+import { Deadline } from '../timeouts.js';
+import type { ReadBuffers } from './read-buffers.js';
+
+/** Bytes that may wait in a socket before its source is paused. */
+export const WRITE_LIMIT_BYTES = 64 * 1024;
+
+/** Node's stack buffer for writing a string without allocating (StreamBase::WriteString). */
+export const TEXT_WRITE_BYTES = 16 * 1024 - 1;
+
+interface NativeHandle {
+	/** Bytes the kernel has not taken yet. */
+	readonly writeQueueSize?: number;
+	reset?(callback?: () => void): number;
+}
+
+/** A socket that knows its connection, so that one set of listeners serves all sockets. */
+class TrafficSocket extends Socket {
+	connection: Connection | undefined;
+}
+
+export const EMPTY_CHUNK: Buffer = Buffer.alloc(0);
+
+export abstract class Connection extends Deadline {
+	readonly socket: Socket;
+	protected readonly buffers: ReadBuffers;
+	/** Bytes read and not consumed. */
+	protected chunk: Buffer = EMPTY_CHUNK;
+	protected chunkStart = 0;
+	protected chunkEnd = 0;
+	/** The next reads go on with a body: they get buffers of their own. */
+	protected bulk = false;
+	/** The other side has said that it sends no more. */
+	protected readEnded = false;
+	protected readPaused = false;
+	closed = false;
+	/** Where the next read goes. */
+	#readBuffer: Buffer | undefined;
+	/** `#readBuffer` was given to another socket's write. */
+	#readBufferGone = false;
+	/** Pooled buffers in writes, in order; undefined for a write that has none. */
+	readonly #writing: (Buffer | undefined)[] = [];
+	readonly #onWritten: () => void;
+
+	/** `handle`: of an accepted connection; without it the socket is to be connected. */
+	constructor(buffers: ReadBuffers, handle: unknown) {
+		super();
+		this.buffers = buffers;
+		this.#onWritten = () => {
+			const written = this.#writing.shift();
+			if (written !== undefined) this.buffers.give(written);
+			if (!this.closed) this.guarded(this.written);
+		};
+		const options = {
+			allowHalfOpen: true,
+			onread: {
+				buffer: () => this.#nextReadBuffer(),
+				callback: (byteCount: number, buffer: Uint8Array) => this.#onRead(byteCount, buffer as Buffer),
+			},
+			...(handle === undefined ? undefined : { handle }),
+		};
+		const socket = new TrafficSocket(options as ConstructorParameters<typeof Socket>[0]);
+		socket.connection = this;
+		this.socket = socket;
+		socket.on('end', onSocketEnd);
+		socket.on('error', onSocketError);
+		socket.on('close', onSocketClose);
+	}
+
+	/** Bytes have come, or `reprocess` asks to look again. Consumes from `chunk`. */
+	protected abstract received(): void;
+	/** The other side has closed its writing half. */
+	protected abstract endReceived(): void;
+	/** The socket is gone; `error` if it broke. Called once, not after `destroy`. */
+	protected abstract lost(error: Error | undefined): void;
+	/** A write with a callback has been taken by the kernel. */
+	protected abstract written(): void;
+	/** Something threw: end this connection, and only this one. */
+	protected abstract crashed(error: unknown): void;
+
+	/** Runs `work` of this connection; what it throws ends this connection and nothing else. */
+	protected guarded(work: () => void): void {
+		try {
+			work.call(this);
+		} catch (error) {
+			this.crashed(error);
+		}
+	}
+
+	#nextReadBuffer(): Buffer | undefined {
+		const { buffers } = this;
+		const current = this.#readBuffer;
+		if (this.closed && current !== undefined) return undefined;
+		if (this.bulk) {
+			if (current === undefined || current === buffers.scratch || this.#readBufferGone) {
+				this.#readBufferGone = false;
+				this.#readBuffer = buffers.take();
+				return this.#readBuffer;
+			}
+			return undefined;
+		}
+		if (current === buffers.scratch) return undefined;
+		if (current !== undefined && !this.#readBufferGone) buffers.give(current);
+		this.#readBufferGone = false;
+		this.#readBuffer = buffers.scratch;
+		return this.#readBuffer;
+	}
+
+	#onRead(byteCount: number, buffer: Buffer): boolean {
+		try {
+			if (this.chunkStart < this.chunkEnd) this.#append(buffer, byteCount);
+			else {
+				this.chunk = buffer;
+				this.chunkStart = 0;
+				this.chunkEnd = byteCount;
+			}
+			this.received();
+			if (this.chunkStart < this.chunkEnd) this.#keepRest();
+			else this.chunk = EMPTY_CHUNK;
+		} catch (error) {
+			this.crashed(error);
+		}
+		return !this.readPaused;
+	}
+
+	#append(buffer: Buffer, byteCount: number): void {
+		this.chunk = Buffer.concat([this.chunk.subarray(this.chunkStart, this.chunkEnd), buffer.subarray(0, byteCount)]);
+		this.chunkStart = 0;
+		this.chunkEnd = this.chunk.length;
+	}
+
+	/** The bytes that stay are copied out of the buffer that is read into next. */
+	#keepRest(): void {
+		if (this.chunk !== this.#readBuffer) return;
+		this.chunk = Buffer.from(this.chunk.subarray(this.chunkStart, this.chunkEnd));
+		this.chunkStart = 0;
+		this.chunkEnd = this.chunk.length;
+	}
+
+	protected get chunkLength(): number {
+		return this.chunkEnd - this.chunkStart;
+	}
+
+	/** Works on bytes that were kept, when what they waited for has come. */
+	protected reprocess(): void {
+		if (this.closed || this.chunkStart === this.chunkEnd) return;
+		this.received();
+		if (this.chunkStart < this.chunkEnd) this.#keepRest();
+		else this.chunk = EMPTY_CHUNK;
+	}
+
+	/**
+	 * Passes bytes of this connection's chunk on to another one. In a buffer of its own they go as they
+	 * are; out of the scratch buffer, or when something stands before them, they are copied once.
+	 */
+	protected passOn(target: Connection, prefix: string, start: number, end: number, suffix: string): void {
+		const length = end - start + prefix.length + suffix.length;
+		if (length <= TEXT_WRITE_BYTES) {
+			target.writeText(prefix + this.chunk.toString('latin1', start, end) + suffix);
+			return;
+		}
+		if (this.chunk === this.#readBuffer && this.chunk !== this.buffers.scratch && !this.#readBufferGone) {
+			if (prefix.length > 0) target.writeText(prefix);
+			this.#readBufferGone = true;
+			target.writeBuffer(start === 0 && end === this.chunk.length ? this.chunk : this.chunk.subarray(start, end), this.chunk);
+			if (suffix.length > 0) target.writeText(suffix);
+			return;
+		}
+		const whole = Buffer.allocUnsafeSlow(length);
+		if (prefix.length > 0) whole.write(prefix, 0, 'latin1');
+		this.chunk.copy(whole, prefix.length, start, end);
+		if (suffix.length > 0) whole.write(suffix, length - suffix.length, 'latin1');
+		target.writeBuffer(whole, undefined);
+	}
+
+	/** Writes a byte string. */
+	writeText(text: string): void {
+		if (this.closed) return;
+		this.socket.write(text, 'latin1');
+	}
+
+	/** Writes a buffer and gives `pooled` back when the kernel has it; `written` follows. */
+	writeBuffer(view: Buffer, pooled: Buffer | undefined): void {
+		if (this.closed) return;
+		this.#writing.push(pooled);
+		this.socket.write(view, this.#onWritten);
+	}
+
+	/** Makes `written` be called when everything written so far has been taken. */
+	protected notifyWhenWritten(): void {
+		if (this.closed) return;
+		this.#writing.push(undefined);
+		this.socket.write(EMPTY_CHUNK, this.#onWritten);
+	}
+
+	/** Bytes that wait for the other side to read. */
+	get unwrittenBytes(): number {
+		return this.socket.writableLength;
+	}
+
+	/** A figure that changes while a slow reader takes anything at all. */
+	protected get kernelQueueBytes(): number {
+		return (this.socket as unknown as { _handle: NativeHandle | null })._handle?.writeQueueSize ?? 0;
+	}
+
+	pauseReading(): void {
+		if (this.readPaused || this.closed) return;
+		this.readPaused = true;
+		this.socket.pause();
+	}
+
+	resumeReading(): void {
+		if (!this.readPaused || this.closed) return;
+		this.readPaused = false;
+		this.socket.resume();
+	}
+
+	/** Closes at once; `lost` is not called. */
+	destroy(): void {
+		if (this.closed) return;
+		this.#close();
+		this.socket.destroy();
+	}
+
+	/** Closes with a reset, so that the other side sees a break and not an end. */
+	reset(): void {
+		if (this.closed) return;
+		this.#close();
+		this.socket.resetAndDestroy();
+	}
+
+	#close(): void {
+		this.closed = true;
+		this.chunk = EMPTY_CHUNK;
+		this.chunkStart = 0;
+		this.chunkEnd = 0;
+		(this.socket as TrafficSocket).connection = undefined;
+		this.released();
+	}
+
+	/** The connection is closed, by whomever: take it out of the lists and the wheel. */
+	protected abstract released(): void;
+
+	/** For the socket's listeners below. */
+	socketEnded(): void {
+		if (this.closed || this.readEnded) return;
+		this.readEnded = true;
+		this.guarded(this.endReceived);
+	}
+
+	socketLost(error: Error | undefined): void {
+		if (this.closed) return;
+		this.#close();
+		this.socket.destroy();
+		try {
+			this.lost(error);
+		} catch (thrown) {
+			this.crashed(thrown);
+		}
+	}
+}
+
+function onSocketEnd(this: Socket): void {
+	(this as TrafficSocket).connection?.socketEnded();
+}
+
+function onSocketError(this: Socket, error: Error): void {
+	(this as TrafficSocket).connection?.socketLost(error);
+}
+
+function onSocketClose(this: Socket): void {
+	(this as TrafficSocket).connection?.socketLost(undefined);
+}

@@ -1,0 +1,483 @@
+/**
+ * A connection to a server: connects, sends a request, reads the response and relays its body to the client,
+ * then rests in its server's pool of idle connections or closes.
+ *
+ * It serves one exchange at a time, that of `client`. The response head is parsed from one latin1
+ * string; when the body came in the same read and is small, the client gets head and body in one write.
+ */
+import type { TcpSocketConnectOpts } from 'node:net';
+import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
+import { ChunkedDecoder } from '../../http/body-framing.js';
+import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
+import type { BodyFraming } from '../../http/message.js';
+import { HttpRefusal } from '../../http/refusal.js';
+import type { PooledConnection } from '../../backend/pool.js';
+import type { Destination, Server } from '../../backend/server.js';
+import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
+import type { ThreadRuntime } from '../thread-runtime.js';
+import type { ClientConnection } from './client-connection.js';
+import { Connection, WRITE_LIMIT_BYTES } from './connection.js';
+import { READ_BUFFER_BYTES } from './read-buffers.js';
+
+const State = {
+	CONNECTING: 0,
+	/** In the pool, or just taken from it. */
+	IDLE: 1,
+	/** A request was sent, the head of its response is due. */
+	WAITING: 2,
+	/** The stream's rules are still busy with the head. */
+	HELD: 3,
+	BODY: 4,
+	/** The response is complete; the request is still coming. */
+	DONE: 5,
+	TUNNEL: 6,
+} as const;
+
+/** How the body is taken apart and put together again for the client. */
+const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4 } as const;
+
+export class ServerConnection extends Connection implements PooledConnection {
+	readonly server: Server;
+	readonly #thread: ThreadRuntime;
+	#state: number = State.CONNECTING;
+	client: ClientConnection | undefined;
+	#relay: number = Relay.NONE;
+	/** Body bytes still due with a length. */
+	#remainingBytes = 0;
+	#decoder: ChunkedDecoder | undefined;
+	#interimCount = 0;
+	/** The server takes another request after this response. */
+	#keepsAlive = false;
+	/** Responses completed; 0: fresh. */
+	servedCount = 0;
+	#lastQueueBytes = 0;
+	#finished = false;
+	#closing = false;
+
+	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection) {
+		super(thread.readBuffers, undefined);
+		this.#thread = thread;
+		this.server = server;
+		this.client = client;
+	}
+
+	/** Begins to connect; `client.serverReady` or `client.serverFailed` follows, never before this returns. */
+	connect(destination: Destination, timeoutMs: number): void {
+		const { socket } = this;
+		if (timeoutMs > 0) this.#thread.wheel.set(this, this.#thread.nowMs() + timeoutMs);
+		socket.once('connect', onConnect);
+		if (destination.kind === 'unix') {
+			socket.connect({ path: destination.abstract ? `\0${destination.path}` : destination.path });
+			return;
+		}
+		const source = this.server.model.source;
+		const options: TcpSocketConnectOpts = { host: destination.host, port: destination.port, noDelay: true };
+		if (source?.kind === 'ip') {
+			options.localAddress = source.address;
+			if (source.port > 0) options.localPort = source.port;
+		}
+		socket.connect(options);
+	}
+
+	/** For the listener of 'connect'. */
+	connected(): void {
+		if (this.closed || this.#state !== State.CONNECTING) return;
+		this.#state = State.IDLE;
+		this.guarded(() => this.client?.serverReady(this, false));
+	}
+
+	/** Serves another exchange, fresh from the pool. */
+	attach(client: ClientConnection): void {
+		this.client = client;
+		this.#interimCount = 0;
+		this.#finished = false;
+	}
+
+	/** A request head is being sent: its response is due. */
+	expectResponse(timeoutMs: number, nowMs: number): void {
+		this.#state = State.WAITING;
+		this.#keepsAlive = false;
+		this.#thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
+	}
+
+	/** Bytes both ways from now on (mode tcp, 101, CONNECT). */
+	beginTunnel(): void {
+		this.#state = State.TUNNEL;
+		this.bulk = true;
+	}
+
+	/** Bytes of the request were sent: the server's time to answer begins anew. */
+	touch(nowMs: number): void {
+		const timeoutMs = this.client?.stream?.serverTimeoutMs ?? 0;
+		if (timeoutMs > 0) this.#thread.wheel.set(this, nowMs + timeoutMs);
+	}
+
+	setDeadline(atMs: number): void {
+		this.#thread.wheel.set(this, atMs);
+	}
+
+	protected override received(): void {
+		switch (this.#state) {
+			case State.WAITING:
+				this.#readHead();
+				break;
+			case State.BODY:
+				this.#relayBody('');
+				break;
+			case State.TUNNEL:
+				this.client?.tunnelFromServer();
+				break;
+			case State.HELD:
+				this.pauseReading();
+				break;
+			case State.DONE:
+				// More than the response: nothing that follows can be trusted.
+				this.#keepsAlive = false;
+				this.chunkStart = this.chunkEnd;
+				break;
+			default:
+				// Bytes on an idle connection: an answer to nothing, often a 408 before the server closes.
+				this.destroy();
+		}
+	}
+
+	#readHead(): void {
+		const { client } = this;
+		const stream = client?.stream;
+		if (client === undefined || stream === undefined) return this.destroy();
+		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
+			const start = this.chunkStart;
+			const limit = this.#thread.headLimits.headSizeMax;
+			const text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
+			const end = text.indexOf('\r\n\r\n');
+			if (end < 0) {
+				const bytes = this.chunk.subarray(0, this.chunkEnd);
+				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) this.#malformed();
+				return;
+			}
+			const headEnd = end + 4;
+			const head = parseResponseHead(
+				headEnd === text.length ? text : text.slice(0, headEnd),
+				this.#thread.headLimits,
+				stream.sentMethod,
+			);
+			if (head instanceof HttpRefusal) return this.#malformed();
+			this.chunkStart = start + headEnd;
+			if (head.status < 200 && head.status !== 101) {
+				if (++this.#interimCount > MAX_INTERIM_RESPONSES) return this.#malformed();
+				client.relayInterim(head);
+				continue;
+			}
+			if (head.status === 101 && stream.request !== undefined) {
+				if (checkSwitchingProtocols(stream.request, head) !== undefined) return this.#malformed();
+			}
+			this.#state = State.HELD;
+			this.#keepsAlive = serverKeepsAlive(head);
+			this.bodyText = text;
+			this.bodyTextStart = headEnd;
+			this.bodyTextOffset = start;
+			const nowMs = this.#thread.nowMs();
+			this.touch(nowMs);
+			stream.responseReceived(head, head.framing, nowMs);
+			this.bodyText = '';
+			if (this.#state === State.HELD && !this.closed) this.pauseReading();
+			return;
+		}
+	}
+
+	/** The chunk as text, as far as it was decoded with the head: a small body needs no second decoding. */
+	private bodyText = '';
+	private bodyTextStart = 0;
+	private bodyTextOffset = 0;
+
+	/** The client's head is ready: relay the body behind it. `dechunk`: the client speaks HTTP/1.0. */
+	beginBody(head: string, framing: BodyFraming, dechunk: boolean): void {
+		this.#state = State.BODY;
+		switch (framing.kind) {
+			case 'none':
+				this.#relay = Relay.NONE;
+				break;
+			case 'length':
+				this.#relay = Relay.LENGTH;
+				this.#remainingBytes = framing.length;
+				break;
+			case 'chunked':
+				this.#relay = dechunk ? Relay.DECHUNKED : Relay.CHUNKED;
+				if (this.#decoder === undefined) this.#decoder = new ChunkedDecoder();
+				else this.#decoder.reset();
+				break;
+			case 'close':
+				this.#relay = Relay.UNTIL_CLOSE;
+				break;
+		}
+		this.#relayBody(head);
+		if (this.closed || this.#state !== State.BODY) return;
+		if (this.readPaused && (this.client?.unwrittenBytes ?? 0) <= WRITE_LIMIT_BYTES) this.resumeReading();
+	}
+
+	#relayBody(prefix: string): void {
+		const client = this.client;
+		const stream = client?.stream;
+		if (client === undefined || stream === undefined) return this.destroy();
+		const start = this.chunkStart;
+		let end = this.chunkEnd;
+		let done = false;
+		switch (this.#relay) {
+			case Relay.NONE:
+				end = start;
+				done = true;
+				break;
+			case Relay.LENGTH:
+				if (end - start >= this.#remainingBytes) {
+					end = start + this.#remainingBytes;
+					done = true;
+				}
+				this.#remainingBytes -= end - start;
+				stream.responseBodyBytes += end - start;
+				this.bulk = this.#remainingBytes > READ_BUFFER_BYTES / 4;
+				break;
+			case Relay.UNTIL_CLOSE:
+				stream.responseBodyBytes += end - start;
+				this.bulk = true;
+				break;
+			default: {
+				const decoder = this.#decoder as ChunkedDecoder;
+				const before = decoder.payloadSize;
+				let payload = '';
+				const visit =
+					this.#relay === Relay.DECHUNKED
+						? (buffer: Buffer, from: number, to: number) => {
+								payload += buffer.toString('latin1', from, to);
+							}
+						: undefined;
+				end = decoder.push(this.chunk, start, end, visit);
+				if (end < 0) {
+					if (prefix.length > 0) client.writeText(prefix);
+					return this.#malformed();
+				}
+				stream.responseBodyBytes += decoder.payloadSize - before;
+				done = decoder.isDone;
+				this.bulk = !done && end - start > READ_BUFFER_BYTES / 4;
+				if (this.#relay === Relay.DECHUNKED) {
+					this.chunkStart = end;
+					if (prefix.length + payload.length > 0) client.writeText(prefix + payload);
+					return this.#relayed(client, done);
+				}
+			}
+		}
+		if (done) this.bulk = false;
+		this.chunkStart = end;
+		if (end > start) {
+			const textStart = start - this.bodyTextOffset;
+			const textEnd = end - this.bodyTextOffset;
+			if (this.bodyText !== '' && textStart >= this.bodyTextStart && textEnd <= this.bodyText.length) {
+				client.writeText(prefix + this.bodyText.slice(textStart, textEnd));
+			} else this.passOn(client, prefix, start, end, '');
+		} else if (prefix.length > 0) client.writeText(prefix);
+		this.#relayed(client, done);
+	}
+
+	/** Something was given to the client: is it all, is it too much at once? */
+	#relayed(client: ClientConnection, done: boolean): void {
+		if (done) return this.#responseComplete(client);
+		const nowMs = this.#thread.nowMs();
+		this.touch(nowMs);
+		if (client.unwrittenBytes > WRITE_LIMIT_BYTES) {
+			this.pauseReading();
+			client.sourceWaits(nowMs);
+		}
+	}
+
+	#responseComplete(client: ClientConnection): void {
+		this.servedCount++;
+		if (this.chunkStart < this.chunkEnd) {
+			this.#keepsAlive = false;
+			this.chunkStart = this.chunkEnd;
+		}
+		this.#state = State.DONE;
+		if (client.requestComplete) this.finish();
+		client.responseComplete();
+	}
+
+	/** Request and response are complete: back to the pool, or closed. */
+	finish(): void {
+		if (this.#finished || this.closed) return;
+		this.#finished = true;
+		const { client } = this;
+		this.client = undefined;
+		if (client !== undefined) client.server = undefined;
+		this.#state = State.IDLE;
+		this.deadlineMs = 0;
+		this.bulk = false;
+		if (!this.#keepsAlive || this.readEnded || client?.mayKeepServer !== true) this.destroy();
+		else if (!this.server.idle.put(this) && !client.keepPrivate(this)) this.destroy();
+	}
+
+	/** True while the connection takes the rest of a request whose response is complete. */
+	get takesRequest(): boolean {
+		return !this.closed && this.#state !== State.DONE ? true : this.#keepsAlive && !this.closed && !this.readEnded;
+	}
+
+	#malformed(): void {
+		this.#fail(Failure.SERVER_MALFORMED);
+	}
+
+	/** Leaves the exchange and tells it why. */
+	#fail(failure: Failure): void {
+		const { client } = this;
+		this.client = undefined;
+		this.destroy();
+		client?.serverFailed(this, failure);
+	}
+
+	protected override endReceived(): void {
+		switch (this.#state) {
+			case State.IDLE:
+				if (this.client === undefined) this.destroy();
+				break;
+			case State.BODY:
+				if (this.#relay === Relay.UNTIL_CLOSE && this.client !== undefined) this.#responseComplete(this.client);
+				else this.#fail(Failure.SERVER_ABORT);
+				break;
+			case State.WAITING:
+				this.#fail(this.#closedEarly());
+				break;
+			case State.TUNNEL:
+				this.client?.tunnelServerEnded();
+				break;
+			case State.DONE:
+				this.#keepsAlive = false;
+				break;
+			default:
+				break;
+		}
+	}
+
+	#closedEarly(): Failure {
+		return this.servedCount > 0 && this.chunkLength === 0 && this.#interimCount === 0
+			? Failure.SERVER_CLOSED_REUSED
+			: Failure.SERVER_CLOSED;
+	}
+
+	protected override lost(error: Error | undefined): void {
+		const { client } = this;
+		this.client = undefined;
+		if (client === undefined) return;
+		switch (this.#state) {
+			case State.CONNECTING:
+				return client.serverFailed(this, connectFailure(error));
+			case State.WAITING:
+			case State.IDLE:
+				return client.serverFailed(
+					this,
+					this.servedCount > 0 && this.#interimCount === 0 ? Failure.SERVER_CLOSED_REUSED : Failure.SERVER_CLOSED,
+				);
+			case State.DONE:
+				client.server = undefined;
+				return client.serverGoneAfterResponse();
+			default:
+				return client.serverFailed(this, Failure.SERVER_ABORT);
+		}
+	}
+
+	protected override written(): void {
+		if (this.#closing) {
+			if (this.unwrittenBytes === 0) this.destroy();
+			return;
+		}
+		this.client?.serverDrained();
+	}
+
+	override deadlinePassed(nowMs: number): void {
+		if (this.closed) return;
+		this.guarded(() => {
+			switch (this.#state) {
+				case State.CONNECTING:
+					return this.#fail(Failure.CONNECT_TIMEOUT);
+				case State.IDLE:
+					return this.destroy();
+				case State.TUNNEL:
+					return this.client?.tunnelTimedOut('server', nowMs);
+				default: {
+					// A slow client is not the server's fault, and a server that takes bytes slowly is alive.
+					const queueBytes = this.kernelQueueBytes;
+					if (this.readPaused || (queueBytes > 0 && queueBytes !== this.#lastQueueBytes)) {
+						this.#lastQueueBytes = queueBytes;
+						return this.touch(nowMs);
+					}
+					return this.#fail(Failure.SERVER_TIMEOUT);
+				}
+			}
+		});
+	}
+
+	protected override crashed(error: unknown): void {
+		this.#thread.logger.error({ err: error }, 'a server connection failed inside the proxy');
+		if (this.closed) return;
+		const { client } = this;
+		this.client = undefined;
+		this.destroy();
+		client?.serverFailed(this, Failure.INTERNAL);
+	}
+
+	protected override released(): void {
+		this.#thread.wheel.remove(this);
+		this.server.idle.drop(this);
+	}
+
+	/** For the pool of idle connections, which has forgotten it already. */
+	close(): void {
+		this.destroy();
+	}
+
+	// What the tunnel (client-connection.ts) does with the other side's bytes.
+	tunnelTo(client: ClientConnection): number {
+		const count = this.chunkLength;
+		const { chunkStart, chunkEnd } = this;
+		this.chunkStart = chunkEnd;
+		this.passOn(client, '', chunkStart, chunkEnd, '');
+		return count;
+	}
+
+	/** Works on bytes that were kept while the client could not take them. */
+	flush(): void {
+		this.reprocess();
+	}
+
+	get isPaused(): boolean {
+		return this.readPaused;
+	}
+
+	/** The server is slower than the client: tell when it has taken what was written. */
+	sourceWaits(): void {
+		this.notifyWhenWritten();
+	}
+
+	/** The last bytes are still delivered; then the connection is gone. */
+	closeWhenWritten(): void {
+		this.#closing = true;
+		this.socket.end();
+		if (this.unwrittenBytes === 0) this.destroy();
+		else this.notifyWhenWritten();
+	}
+
+	get hasEnded(): boolean {
+		return this.readEnded;
+	}
+
+	/** The rest of the chunk that the head did not use, for rules that look at the response's bytes. */
+	get heldBytes(): Buffer | undefined {
+		return this.chunkLength === 0 ? undefined : this.chunk.subarray(this.chunkStart, this.chunkEnd);
+	}
+}
+
+function connectFailure(error: Error | undefined): Failure {
+	const code = (error as NodeJS.ErrnoException | undefined)?.code;
+	return code === 'EMFILE' || code === 'ENFILE' || code === 'EADDRNOTAVAIL' || code === 'ENOBUFS' || code === 'ENOMEM'
+		? Failure.CONNECT_RESOURCE
+		: Failure.CONNECT_REFUSED;
+}
+
+function onConnect(this: unknown): void {
+	((this as { connection?: ServerConnection }).connection)?.connected();
+}

@@ -1,0 +1,127 @@
+/**
+ * A client connection as rules, logs and counters know it: addresses, the listener it came by, trackers and
+ * variables that live as long as it does. It is the `SessionView` of every stream on it.
+ */
+import { IpAddress } from '../core/address.js';
+import type { SampleValue, SessionView } from '../sample/types.js';
+import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { FrontendTraffic } from './proxies.js';
+import type { ThreadRuntime } from './thread-runtime.js';
+
+/** The listener as a session needs it. */
+export interface ListenerView {
+	readonly name: string | undefined;
+	readonly id: number;
+	/** A connection that was counted when it was accepted has closed. */
+	sessionEnded(session: Session): void;
+}
+
+export interface Endpoints {
+	readonly remoteAddress: string | undefined;
+	readonly remotePort: number | undefined;
+	readonly localAddress: string | undefined;
+	readonly localPort: number | undefined;
+}
+
+const NO_TRACKERS: (TrackedCounter | undefined)[] = [];
+
+export class Session implements SessionView {
+	readonly frontend: FrontendTraffic;
+	readonly listener: ListenerView;
+	readonly thread: ThreadRuntime;
+	source: IpAddress | undefined;
+	sourcePort: number;
+	/** The real peer, when rules or the PROXY protocol have replaced `source`. */
+	readonly isTls: boolean = false;
+	readonly tlsVersion?: string;
+	readonly tlsCipher?: string;
+	readonly acceptedMs: number;
+	readonly acceptedWallMs: number;
+	requestCount = 0;
+	variables: Map<string, SampleValue> | undefined;
+	#trackers: (TrackedCounter | undefined)[] | undefined;
+	/** Asked of the system when somebody wants to know; set by `set-dst` and the PROXY protocol. */
+	#destination: IpAddress | undefined;
+	#destinationPort = 0;
+	#destinationKnown = false;
+	readonly #endpoints: Endpoints;
+	#ended = false;
+
+	constructor(thread: ThreadRuntime, frontend: FrontendTraffic, listener: ListenerView, endpoints: Endpoints) {
+		this.thread = thread;
+		this.frontend = frontend;
+		this.listener = listener;
+		this.#endpoints = endpoints;
+		this.acceptedMs = thread.nowMs();
+		this.acceptedWallMs = thread.clock.wallMs();
+		const { remoteAddress } = endpoints;
+		this.source = remoteAddress === undefined ? undefined : IpAddress.parse(remoteAddress);
+		this.sourcePort = endpoints.remotePort ?? 0;
+	}
+
+	get processVariables(): Map<string, SampleValue> {
+		return this.thread.processVariables;
+	}
+
+	get destination(): IpAddress | undefined {
+		if (!this.#destinationKnown) this.#lookUpDestination();
+		return this.#destination;
+	}
+
+	get destinationPort(): number {
+		if (!this.#destinationKnown) this.#lookUpDestination();
+		return this.#destinationPort;
+	}
+
+	#lookUpDestination(): void {
+		const { localAddress, localPort } = this.#endpoints;
+		this.#destinationKnown = true;
+		this.#destination = localAddress === undefined ? undefined : IpAddress.parse(localAddress);
+		this.#destinationPort = localPort ?? 0;
+	}
+
+	setSource(address: IpAddress, port: number | undefined): void {
+		this.source = address;
+		if (port !== undefined) this.sourcePort = port;
+	}
+
+	setDestination(address: IpAddress, port: number | undefined): void {
+		if (!this.#destinationKnown) this.#lookUpDestination();
+		this.#destination = address;
+		if (port !== undefined) this.#destinationPort = port;
+	}
+
+	get listenerName(): string | undefined {
+		return this.listener.name;
+	}
+
+	get listenerId(): number {
+		return this.listener.id;
+	}
+
+	/** Session-level trackers; index is n of `sc<n>`. */
+	get trackers(): (TrackedCounter | undefined)[] {
+		return this.#trackers ?? NO_TRACKERS;
+	}
+
+	/** The first tracker of an index wins; false (and the caller gives the entry back) if there is one. */
+	track(index: number, tracked: TrackedCounter): boolean {
+		this.#trackers ??= [];
+		if (this.#trackers[index] !== undefined) return false;
+		this.#trackers[index] = tracked;
+		return true;
+	}
+
+	get hasEnded(): boolean {
+		return this.#ended;
+	}
+
+	/** The connection has closed. */
+	end(nowMs: number): void {
+		if (this.#ended) return;
+		this.#ended = true;
+		for (const tracked of this.trackers) tracked?.close(nowMs);
+		this.#trackers = undefined;
+		this.listener.sessionEnded(this);
+	}
+}

@@ -1,0 +1,408 @@
+/**
+ * A stream: one request and its response, or one connection in mode tcp. This file is its state, and the
+ * two interfaces by which others see it: what rules read and change (`StreamControl`), what the backend asks
+ * of a request that wants a server (`ServerRequest`). What happens when is in steps.ts; what the engine
+ * reports comes in by the methods of `ExchangeEvents` and goes on there.
+ *
+ * One object per request with all its fields set in the constructor, so that V8 gives every stream the same
+ * shape. What few streams have (variables, captures, trackers, a log view) is made at first use.
+ */
+import type { QueueTicket } from '../backend/queue.js';
+import type { Server } from '../backend/server.js';
+import type { ServerRequest } from '../backend/backend.js';
+import type { IpAddress } from '../core/address.js';
+import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
+import { resolveErrorReply } from '../rules/error-replies.js';
+import type { LocalReply, StreamControl } from '../rules/stream-control.js';
+import type { StreamLogView, VariableScope } from '../sample/types.js';
+import type { EntryRef, StickTable } from '../stick-table/table.js';
+import { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { Exchange, ExchangeEvents, Failure } from './exchange.js';
+import { StreamLog } from './log-view.js';
+import type { BackendTraffic, FrontendTraffic } from './proxies.js';
+import type { Session } from './session.js';
+import * as steps from './steps.js';
+import { Cause, Phase } from './termination.js';
+import { Deadline } from './timeouts.js';
+import { StreamVariables } from './variables.js';
+
+const NO_CAPTURES: readonly (string | undefined)[] = [];
+
+export class Stream extends Deadline implements StreamControl, ServerRequest, ExchangeEvents {
+	readonly session: Session;
+	readonly exchange: Exchange;
+	readonly frontend: FrontendTraffic;
+	nowMs: number;
+
+	// ---- messages
+	readonly request: RequestHead | undefined;
+	response: ResponseHead | undefined = undefined;
+	/** The method that was sent to the server: what its response answers. */
+	sentMethod = '';
+	/** The line as it came, for `%r`, before rules change it. */
+	readonly originalMethod: string;
+	readonly originalTarget: string;
+	requestBodyBytes = 0;
+	responseBodyBytes = 0;
+	requestHeadBytes = 0;
+	responseHeadBytes = 0;
+
+	// ---- where it goes
+	backendTraffic: BackendTraffic | undefined = undefined;
+	server: Server | undefined = undefined;
+	/** A slot of `server` is taken and must be given back. */
+	holdsSlot = false;
+	persistentServer: Server | undefined = undefined;
+	forcePersist = false;
+	priorityClass = 0;
+	priorityOffsetMs = 0;
+	serverQueuePosition = 0;
+	backendQueuePosition = 0;
+	queueTicket: QueueTicket | undefined = undefined;
+	retryCount = 0;
+	redispatched = false;
+	/** Within `Backend.choose`, which may assign a server at once. */
+	choosing = false;
+
+	// ---- the flow (steps.ts)
+	step: number = 0;
+	resumeAt = 0;
+	/** What the stream's own deadline is for. */
+	waitingFor: number = 0;
+	inspectionOver = false;
+	/** Bytes of a response, the server's or the proxy's, have been given to the engine. */
+	responding = false;
+	ended = false;
+	cause: Cause = Cause.NONE;
+	phase: Phase = Phase.NONE;
+	statusCode = -1;
+	localReply: LocalReply | undefined = undefined;
+	tarpitted = false;
+	silent = false;
+	strictRewrites = true;
+	/** `%ts` is not logged for it: a monitor request. */
+	unlogged = false;
+	/** The connection closed without a byte (`option dontlognull`). */
+	isNull = false;
+	readonly isHttp: boolean;
+
+	// ---- counted once
+	countedOnServer = false;
+	serverReused = false;
+	/** Entries that content rules of the backend track: the request counts on them a little later. */
+	backendContentTrackers: TrackedCounter[] | undefined = undefined;
+
+	// ---- times, monotonic ms; -1: never
+	readonly requestBeganMs: number;
+	readonly startedMs: number;
+	idleMs = 0;
+	assignedMs = -1;
+	connectedMs = -1;
+	respondedMs = -1;
+	endedMs = -1;
+	/** Set by `refuse` and `tarpit`: `%TR` is then unknown. */
+	requestTimeKnown = true;
+
+	// ---- timeouts in ms, 0 none
+	clientTimeoutMs: number;
+	serverTimeoutMs = 0;
+	connectTimeoutMs = 0;
+	tunnelTimeoutMs: number;
+	clientFinTimeoutMs: number;
+	serverFinTimeoutMs = 0;
+
+	// ---- log
+	/** Third and fourth character of `%tsc` (manual, 8.5). */
+	cookieRequestState = '-';
+	cookieResponseState = '-';
+	cookieCapture: string | undefined = undefined;
+	serverCookieCapture: string | undefined = undefined;
+	logLevel: number | 'silent' | undefined = undefined;
+	decisionFile: string | undefined = undefined;
+	decisionLine = 0;
+	failedRewriteCount = 0;
+
+	#trackers: (TrackedCounter | undefined)[] | undefined = undefined;
+	#variables: StreamVariables | undefined = undefined;
+	#requestCaptures: (string | undefined)[] | undefined = undefined;
+	#responseCaptures: (string | undefined)[] | undefined = undefined;
+	#uniqueId: string | undefined = undefined;
+	#log: StreamLog | undefined = undefined;
+
+	/** Without `request`: mode tcp, or bytes that are no request. */
+	constructor(session: Session, exchange: Exchange, request: RequestHead | undefined, nowMs: number, requestBeganMs: number) {
+		super();
+		this.session = session;
+		this.exchange = exchange;
+		const { frontend } = session;
+		this.frontend = frontend;
+		this.nowMs = nowMs;
+		this.request = request;
+		this.originalMethod = request === undefined ? '' : request.method;
+		this.originalTarget = request === undefined ? '' : request.target;
+		this.isHttp = frontend.mode === 'http';
+		this.requestBeganMs = requestBeganMs;
+		this.startedMs = nowMs;
+		const { timeouts } = frontend.model;
+		this.clientTimeoutMs = timeouts.clientMs ?? 0;
+		this.tunnelTimeoutMs = timeouts.tunnelMs ?? 0;
+		this.clientFinTimeoutMs = timeouts.clientFinMs ?? 0;
+	}
+
+	// ---- StreamView --------------------------------------------------------------------------------
+
+	get view(): this {
+		return this;
+	}
+
+	get backend(): BackendTraffic['backend'] | undefined {
+		return this.backendTraffic?.backend;
+	}
+
+	get requestBuffer(): Buffer | undefined {
+		return this.exchange.requestBuffer;
+	}
+
+	get requestBufferComplete(): boolean {
+		return this.inspectionOver || this.exchange.requestBufferComplete;
+	}
+
+	get responseBuffer(): Buffer | undefined {
+		return this.exchange.responseBuffer;
+	}
+
+	get responseBufferComplete(): boolean {
+		return this.inspectionOver || this.exchange.responseBufferComplete;
+	}
+
+	get variables(): StreamVariables {
+		this.#variables ??= new StreamVariables(this.session);
+		return this.#variables;
+	}
+
+	/** `req` variables end with the request. */
+	endRequestVariables(): void {
+		this.#variables?.endRequestScope();
+	}
+
+	tracker(index: number): TrackedCounter | undefined {
+		return this.#trackers?.[index] ?? this.session.trackers[index];
+	}
+
+	get ownTrackers(): readonly (TrackedCounter | undefined)[] | undefined {
+		return this.#trackers;
+	}
+
+	get requestCaptures(): readonly (string | undefined)[] {
+		return this.#requestCaptures ?? NO_CAPTURES;
+	}
+
+	get responseCaptures(): readonly (string | undefined)[] {
+		return this.#responseCaptures ?? NO_CAPTURES;
+	}
+
+	uniqueId(): string | undefined {
+		this.#uniqueId ??= this.frontend.uniqueIdFormat?.render(this);
+		return this.#uniqueId;
+	}
+
+	get lastRule(): { readonly file: string; readonly line: number } | undefined {
+		return this.decisionFile === undefined ? undefined : { file: this.decisionFile, line: this.decisionLine };
+	}
+
+	get log(): StreamLogView {
+		this.#log ??= new StreamLog(this);
+		return this.#log;
+	}
+
+	// ---- StreamControl -----------------------------------------------------------------------------
+
+	setReply(reply: LocalReply): void {
+		this.localReply = reply;
+	}
+
+	errorReply(status: number): LocalReply {
+		const traffic = this.backendTraffic;
+		const { errorReplies } = this.frontend;
+		if (traffic === undefined) return resolveErrorReply(errorReplies, undefined, status, this);
+		return resolveErrorReply(traffic.errorReplies, errorReplies, status, this);
+	}
+
+	countFailedRewrite(): void {
+		this.failedRewriteCount++;
+	}
+
+	setTarpit(): void {
+		this.tarpitted = true;
+	}
+
+	/** Rules of a stream track at its own level; the first tracker of an index wins. */
+	track(index: number, table: StickTable, entry: EntryRef): void {
+		const tracked = new TrackedCounter(table, entry);
+		if (this.tracker(index) !== undefined) {
+			tracked.close(this.nowMs);
+			return;
+		}
+		this.#trackers ??= [];
+		this.#trackers[index] = tracked;
+		steps.trackerAdded(this, tracked);
+	}
+
+	setLogLevel(level: number | 'silent'): void {
+		this.logLevel = level;
+	}
+
+	setTimeout(which: 'server' | 'tunnel' | 'client', milliseconds: number): void {
+		if (which === 'server') this.serverTimeoutMs = milliseconds;
+		else if (which === 'tunnel') this.tunnelTimeoutMs = milliseconds;
+		else this.clientTimeoutMs = milliseconds;
+	}
+
+	setRequestCapture(slot: number, value: string): void {
+		const length = this.frontend.requestCaptureSlots[slot]?.lengthBytes;
+		if (length === undefined) return;
+		this.#requestCaptures ??= new Array(this.frontend.requestCaptureSlots.length).fill(undefined);
+		this.#requestCaptures[slot] = value.slice(0, length);
+	}
+
+	setResponseCapture(slot: number, value: string): void {
+		const length = this.frontend.responseCaptureSlots[slot]?.lengthBytes;
+		if (length === undefined) return;
+		this.#responseCaptures ??= new Array(this.frontend.responseCaptureSlots.length).fill(undefined);
+		this.#responseCaptures[slot] = value.slice(0, length);
+	}
+
+	silentDrop(): void {
+		this.silent = true;
+	}
+
+	setSource(address: IpAddress, port: number | undefined): void {
+		this.session.setSource(address, port);
+	}
+
+	setDestination(address: IpAddress, port: number | undefined): void {
+		this.session.setDestination(address, port);
+	}
+
+	setPriorityClass(value: number): void {
+		this.priorityClass = value;
+	}
+
+	setPriorityOffsetMs(value: number): void {
+		this.priorityOffsetMs = value;
+	}
+
+	/** All streams of a thread share one event loop; there is no scheduler to tell. */
+	setNice(_value: number): void {}
+
+	unsetVariable(scope: VariableScope, name: string): void {
+		this.#variables?.unset(scope, name);
+		if (this.#variables === undefined) this.variables.unset(scope, name);
+	}
+
+	noteDecision(file: string, line: number): void {
+		this.decisionFile = file;
+		this.decisionLine = line;
+	}
+
+	// ---- what engines ask --------------------------------------------------------------------------
+
+	/** `Connection: close` towards the client, by option or because the thread is stopping. */
+	get closesClient(): boolean {
+		return (
+			this.session.thread.isStopping ||
+			this.frontend.model.options.connectionMode === 'close' ||
+			this.backendTraffic?.model.options.connectionMode === 'close'
+		);
+	}
+
+	/** `Connection: close` towards the server. */
+	get closesServer(): boolean {
+		const frontendMode = this.frontend.model.options.connectionMode;
+		const backendMode = this.backendTraffic?.model.options.connectionMode;
+		const closes = frontendMode !== 'keep-alive' || (backendMode !== undefined && backendMode !== 'keep-alive');
+		return closes && this.backendTraffic?.model.options.httpPretendKeepalive !== true;
+	}
+
+	/** Whether the server's connection may serve another exchange. */
+	get keepsServer(): boolean {
+		const backendMode = this.backendTraffic?.model.options.connectionMode;
+		return this.frontend.model.options.connectionMode === 'keep-alive' && backendMode === 'keep-alive';
+	}
+
+	get reuseMode(): 'never' | 'safe' | 'aggressive' | 'always' {
+		return this.backendTraffic?.model.httpReuse ?? 'safe';
+	}
+
+	get abortOnClose(): boolean {
+		return this.backendTraffic?.model.options.abortonclose === true;
+	}
+
+	/** Ends with that cause, unless an earlier one is known. */
+	terminate(cause: Cause, phase: Phase): void {
+		if (this.cause !== Cause.NONE) return;
+		this.cause = cause;
+		this.phase = phase;
+	}
+
+	// ---- ExchangeEvents and ServerRequest: the flow is in steps.ts -----------------------------------
+
+	start(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.start(this);
+	}
+
+	/** Bytes that are no request: answered with `status` without rules. */
+	refuse(status: number, failure: Failure, nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.refuse(this, status, failure);
+	}
+
+	requestBodyArrived(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.bodyArrived(this);
+	}
+
+	serverConnected(reused: boolean, nowMs: number): void {
+		this.nowMs = nowMs;
+		this.serverReused = reused;
+		this.connectedMs = nowMs;
+		steps.serverConnected(this);
+	}
+
+	responseReceived(head: ResponseHead, _framing: BodyFraming, nowMs: number): void {
+		this.nowMs = nowMs;
+		this.response = head;
+		steps.responseReceived(this);
+	}
+
+	exchangeFailed(failure: Failure, nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.exchangeFailed(this, failure);
+	}
+
+	exchangeEnded(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.end(this);
+	}
+
+	serverAssigned(server: Server): void {
+		this.nowMs = this.session.thread.nowMs();
+		steps.serverAssigned(this, server);
+	}
+
+	queueTimedOut(): void {
+		this.nowMs = this.session.thread.nowMs();
+		steps.queueTimedOut(this);
+	}
+
+	serverLost(): void {
+		this.nowMs = this.session.thread.nowMs();
+		steps.serverLost(this);
+	}
+
+	override deadlinePassed(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.deadlinePassed(this);
+	}
+}

@@ -1,0 +1,62 @@
+/**
+ * What all connections of one data thread share: the clock and its wheel, buffers, limits, the program's
+ * log, the process variables. Made once when the thread starts (compile.ts), passed down, never global.
+ */
+import type { GlobalModel } from '../config/model.js';
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import type { HeadLimits } from '../http/head-parser.js';
+import type { SampleValue } from '../sample/types.js';
+import { ReadBuffers } from './native/read-buffers.js';
+import { TimerWheel } from './timeouts.js';
+
+export interface ThreadRuntimeOptions {
+	readonly clock: Clock;
+	readonly logger: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
+	readonly global: Pick<GlobalModel, 'tune' | 'httpErrCodes' | 'httpFailCodes'>;
+	/** `proc.` variables; shared by the streams of this thread. */
+	readonly processVariables?: Map<string, SampleValue>;
+	/** Client connections of the whole process now, `%ac`. */
+	readonly activeConnections: () => number;
+}
+
+export class ThreadRuntime {
+	readonly clock: Clock;
+	readonly wheel: TimerWheel;
+	readonly logger: ThreadRuntimeOptions['logger'];
+	readonly readBuffers: ReadBuffers;
+	readonly headLimits: HeadLimits;
+	/** `tune.bufsize`: what one side of a connection may hold. */
+	readonly bufsizeBytes: number;
+	readonly stickCounters: number;
+	readonly httpErrCodes: ReadonlySet<number>;
+	readonly httpFailCodes: ReadonlySet<number>;
+	readonly processVariables: Map<string, SampleValue>;
+	readonly activeConnections: () => number;
+	/** A soft stop has begun: the next answer on each connection is its last. */
+	isStopping = false;
+	/** Requests of this thread so far, `%rt`. */
+	requestCounter = 0;
+
+	constructor(options: ThreadRuntimeOptions) {
+		const { clock, global } = options;
+		this.clock = clock;
+		this.wheel = new TimerWheel(clock);
+		this.logger = options.logger;
+		this.readBuffers = new ReadBuffers();
+		this.bufsizeBytes = global.tune.bufsizeBytes;
+		this.headLimits = {
+			headSizeMax: global.tune.bufsizeBytes - global.tune.maxrewriteBytes,
+			headerCountMax: global.tune.httpMaxhdr,
+		};
+		this.stickCounters = global.tune.stickCounters;
+		this.httpErrCodes = new Set(global.httpErrCodes);
+		this.httpFailCodes = new Set(global.httpFailCodes);
+		this.processVariables = options.processVariables ?? new Map();
+		this.activeConnections = options.activeConnections;
+	}
+
+	nowMs(): number {
+		return this.clock.monotonicMs();
+	}
+}
