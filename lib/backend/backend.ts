@@ -12,12 +12,14 @@
 import type { ProxyModel } from '../config/model.js';
 import type { Clock, Timer } from '../core/clock.js';
 import type { ProxyView, StreamView } from '../sample/types.js';
+import type { Counters } from '../shared/counters.js';
 import { ServerAdmin, ServerStates } from '../shared/server-state.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { BalanceAlgorithm } from './balance/algorithm.js';
 import { createAlgorithm } from './balance/index.js';
 import type { HashableSample } from './balance/keys.js';
 import { Farm } from './farm.js';
+import { CookiePersistence } from './persistence.js';
 import type { QueueTicket } from './queue.js';
 import { type ResolvedAddress, Server } from './server.js';
 import { Slots } from './slots.js';
@@ -69,8 +71,10 @@ export interface BackendOptions {
 	readonly table?: StickTable | undefined;
 	/** `fullconn`, or a tenth of the summed maxconn of the frontends that may come here. */
 	readonly fullconn: number;
-	/** Rates of the proxy, for the views; 0 where nobody counts. */
-	readonly rates?: { readonly sessions: () => number };
+	/** Where the stream counts, read here for the rates that fetches ask for; 0 where nobody counts. */
+	readonly counters?: Counters;
+	/** By position of the server. */
+	readonly serverCounters?: readonly Counters[];
 	readonly random?: () => number;
 }
 
@@ -98,6 +102,8 @@ export class Backend implements ProxyView {
 	readonly clientTimeoutMs: number | undefined;
 	readonly tunnelTimeoutMs: number | undefined;
 	readonly states: ServerStates;
+	/** The `cookie` line, if there is one. */
+	readonly persistence: CookiePersistence | undefined;
 	readonly #farm: Farm;
 	readonly #algorithm: BalanceAlgorithm;
 	readonly #slots: Slots;
@@ -105,7 +111,7 @@ export class Backend implements ProxyView {
 	readonly #useServers: readonly UseServerRule[];
 	readonly #byName = new Map<string, Server>();
 	readonly #byId = new Map<number, Server>();
-	readonly #rates: { readonly sessions: () => number } | undefined;
+	readonly #counters: Counters | undefined;
 	#timer: Timer | undefined;
 
 	/** Shared memory for the servers of a backend, filled with their configured state. Called once per worker. */
@@ -133,7 +139,7 @@ export class Backend implements ProxyView {
 		this.clientTimeoutMs = model.timeouts.clientMs;
 		this.tunnelTimeoutMs = model.timeouts.tunnelMs;
 		this.#clock = clock;
-		this.#rates = options.rates;
+		this.#counters = options.counters;
 		this.#useServers = options.useServers ?? [];
 		const shape = { capacity: model.servers.length, threadCount: options.threadCount };
 		const states = new ServerStates(shape, options.state);
@@ -148,12 +154,21 @@ export class Backend implements ProxyView {
 					resolved: options.resolved?.get(server.name),
 					reuse: model.httpReuse,
 					backendName: model.name,
+					counters: options.serverCounters?.[index],
 				}),
 		);
 		for (const server of this.servers) {
 			this.#byName.set(server.name, server);
 			this.#byId.set(server.id, server);
 		}
+		this.persistence =
+			model.cookie === undefined
+				? undefined
+				: new CookiePersistence({
+						model: model.cookie,
+						servers: this.servers,
+						usesDeadServers: model.options.persist,
+					});
 		this.#farm = new Farm(states, this.servers, {
 			allBackups: model.options.allbackups,
 			fullconn: options.fullconn,
@@ -317,7 +332,7 @@ export class Backend implements ProxyView {
 		if (local.count > 0) this.#timer ??= this.#clock.setTimer(this.#onTick, QUEUE_TICK_MS);
 	};
 
-	/** Closes idle connections and stops the timer; the thread ends. Requests still waiting are told. */
+	/** Closes idle connections and stops the timer: the thread ends, and its requests have ended before. */
 	close(): void {
 		this.#timer?.cancel();
 		this.#timer = undefined;
@@ -328,16 +343,17 @@ export class Backend implements ProxyView {
 		return this.states.backendCurrent();
 	}
 
+	/** A figure of frontends. */
 	connectionRate(): number {
 		return 0;
 	}
 
 	sessionRate(): number {
-		return this.#rates?.sessions() ?? 0;
+		return this.#counters?.rate('session', this.#clock.monotonicMs()) ?? 0;
 	}
 
 	requestRate(): number {
-		return 0;
+		return this.#counters?.rate('request', this.#clock.monotonicMs()) ?? 0;
 	}
 
 	queuedCount(): number {

@@ -17,7 +17,8 @@
  *
  * `pool-max-conn` bounds the idle connections of all threads together, by a shared counter. Each
  * `pool-purge-delay`, half of the connections that were not needed during it are closed, the oldest
- * first, but never below `pool-low-conn`; one timer per server, which sleeps while nothing is idle.
+ * first; one timer per server, which sleeps while nothing is idle. `pool-low-conn` guards against taking
+ * connections from other threads, which never happens here.
  */
 import type { Clock, Timer } from '../core/clock.js';
 
@@ -33,7 +34,6 @@ export interface IdlePoolOptions {
 	readonly reuse: ReuseMode;
 	/** Idle connections over all threads; -1 is no limit, 0 none. */
 	readonly maxIdle: number;
-	readonly lowIdle: number;
 	/** 0 keeps no idle connection. */
 	readonly purgeDelayMs: number;
 	/** Requests after the first on one connection; -1 is no limit. */
@@ -173,7 +173,7 @@ export class IdlePool<C extends PooledConnection> {
 
 	readonly #onPurge = (): void => {
 		this.#timer = undefined;
-		const spare = Math.min(Math.ceil(this.#leastIdle / 2), this.idleCount - this.#options.lowIdle);
+		const spare = Math.min(Math.ceil(this.#leastIdle / 2), this.idleCount);
 		for (let closed = 0; closed < spare; closed++) this.#closeOldest();
 		this.#leastIdle = this.idleCount;
 		if (this.idleCount > 0) this.#timer = this.#options.clock.setTimer(this.#onPurge, this.#options.purgeDelayMs);

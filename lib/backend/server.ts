@@ -7,6 +7,7 @@ import type { ServerModel } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import type { ServerView } from '../sample/types.js';
+import type { Counters } from '../shared/counters.js';
 import type { ServerStates } from '../shared/server-state.js';
 import { IdlePool, type PooledConnection } from './pool.js';
 
@@ -36,6 +37,7 @@ export interface ServerOptions {
 	readonly resolved?: ResolvedAddress | undefined;
 	readonly reuse: 'never' | 'safe' | 'aggressive' | 'always';
 	readonly backendName: string;
+	readonly counters?: Counters | undefined;
 }
 
 export class Server implements ServerView {
@@ -55,6 +57,8 @@ export class Server implements ServerView {
 	/** Idle connections of this thread. */
 	readonly idle: IdlePool<PooledConnection>;
 	readonly states: ServerStates;
+	readonly #counters: Counters | undefined;
+	readonly #clock: Clock;
 	#host: string;
 	#port: number;
 	#family: 4 | 6;
@@ -77,12 +81,13 @@ export class Server implements ServerView {
 		this.idle = new IdlePool({
 			reuse: options.reuse,
 			maxIdle: model.poolMaxConn,
-			lowIdle: model.poolLowConn,
 			purgeDelayMs: model.poolPurgeDelayMs,
 			maxReuse: model.maxReuse,
 			clock: options.clock,
 			sharedIdle: { count: () => states.idle(index), add: (amount) => states.addIdle(index, amount) },
 		});
+		this.#counters = options.counters;
+		this.#clock = options.clock;
 		this.#host = '';
 		this.#port = 0;
 		this.#family = 4;
@@ -167,7 +172,7 @@ export class Server implements ServerView {
 	}
 
 	sessionRate(): number {
-		return 0;
+		return this.#counters?.rate('session', this.#clock.monotonicMs()) ?? 0;
 	}
 
 	get maxconn(): number {
