@@ -1,0 +1,105 @@
+/**
+ * What this node knows of one peer, over all its sessions: its configuration, whether and why it is away, and
+ * the counters of `show peers`. The tables' rows stay here too, since their resume points outlive a session.
+ */
+import type { SocketAddress } from '../core/address.js';
+import { STATUS } from './protocol.js';
+import type { Session } from './session.js';
+import type { SharedTable } from './shared-table.js';
+
+/** One line of a peers section, as the section needs it. */
+export interface PeerConfig {
+	readonly name: string;
+	/** Undefined for a local peer that listens on a `bind` line of its own. */
+	readonly address: SocketAddress | undefined;
+	readonly isLocal: boolean;
+	/** 0: all entries (section 14). */
+	readonly shard: number;
+	readonly isDisabled: boolean;
+}
+
+/** `last_status` of `show peers`: how the last attempt to talk ended, or how far the present one is. */
+export type PeerStatus = 'NONE' | 'CONN' | 'HSHK' | 'ESTA' | 'RETR' | 'PROT' | 'VERS' | 'NAME' | 'UNKN';
+
+const STATUS_NAMES: ReadonlyMap<number, PeerStatus> = new Map<number, PeerStatus>([
+	[STATUS.SUCCESS, 'ESTA'],
+	[STATUS.TRY_AGAIN, 'RETR'],
+	[STATUS.PROTOCOL, 'PROT'],
+	[STATUS.VERSION, 'VERS'],
+	[STATUS.LOCAL_NAME, 'NAME'],
+	[STATUS.REMOTE_NAME, 'UNKN'],
+]);
+
+export function statusName(code: number): PeerStatus {
+	return STATUS_NAMES.get(code) ?? 'PROT';
+}
+
+export class Peer {
+	readonly config: PeerConfig;
+	readonly name: string;
+	readonly isLocal: boolean;
+	readonly shard: number;
+	readonly tables: readonly SharedTable[];
+	readonly #byWireName: ReadonlyMap<string, SharedTable>;
+
+	status: PeerStatus = 'NONE';
+	/** When a connection was last dialled or accepted; undefined: never. */
+	lastHandshakeMs: number | undefined;
+	/** When it will be dialled next; undefined: no dial is waited for. */
+	dialAtMs: number | undefined;
+	session: Session | undefined;
+	/** Its last lesson ended with PARTIAL: not elected again before its next session (section 12). */
+	isNotUpToDate = false;
+
+	// Counters of `show peers`, from the start of the process.
+	heartbeatsSent = 0;
+	heartbeatsReceived = 0;
+	/** Sessions closed because nothing came. */
+	deadSessions = 0;
+	/** Connections we initiated. */
+	dials = 0;
+	protocolErrors = 0;
+	/** Sessions and attempts replaced by a newer connection. */
+	collisions = 0;
+
+	// Ours, beside HAProxy's.
+	updatesSent = 0;
+	updatesReceived = 0;
+	/** Updates for which a full table had no room. */
+	updatesRefused = 0;
+	conflictsWon = 0;
+	/** Attempts that failed before a session, by any cause. */
+	failures = 0;
+
+	/** Sessions in a row that ended because the peer broke the protocol: each doubles the pause before the next. */
+	rubbishInARow = 0;
+	/** Failed attempts in a row that the peer answered with an error status. */
+	refusalsInARow = 0;
+	/** The trouble that was logged last; undefined when there is none. Said again only when it changes. */
+	loggedTrouble: string | undefined;
+
+	constructor(config: PeerConfig, tables: readonly SharedTable[]) {
+		this.config = config;
+		this.name = config.name;
+		this.isLocal = config.isLocal;
+		this.shard = config.shard;
+		this.tables = tables;
+		this.#byWireName = new Map(tables.map((shared) => [shared.table.wireName, shared]));
+	}
+
+	tableByWireName(name: string): SharedTable | undefined {
+		return this.#byWireName.get(name);
+	}
+
+	/** Table ids are given in order from 1. */
+	tableByLocalId(id: number): SharedTable | undefined {
+		return this.tables[id - 1];
+	}
+
+	/** Updates the peer has not acknowledged, summed over tables: how far it is behind, ids having gaps. */
+	pendingUpdates(): number {
+		let sum = 0;
+		for (const { table, knownId } of this.tables) sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
+		return sum;
+	}
+}

@@ -1,0 +1,601 @@
+/**
+ * A peers section at run time: whom to call and when, who may call, who teaches whom at the start, and what
+ * is said about it. One for each section of the configuration, in the control thread.
+ *
+ * For each remote peer there is at most one session. It comes from a call of ours or of theirs; when both
+ * call at once the connection accepted last wins (section 4.2), and the random pause before the next call
+ * makes one side come first. A peer that answers with an error status, or whose sessions end in protocol
+ * errors, is called again after pauses that double: it is a matter of configuration, which somebody may be
+ * fixing on either side.
+ */
+import type { Clock, Timer } from '../core/clock.js';
+import { formatSocketAddress } from '../core/address.js';
+import { Acceptor, type AcceptorHost } from './acceptor.js';
+import type { Connection, ConnectionEvents, Network, PeersLog } from './connection.js';
+import { encodeHello, MessageWriter } from './encode.js';
+import { EntryRecord } from './entry-record.js';
+import { type Hello, StatusReader } from './handshake.js';
+import { Peer, type PeerConfig, statusName } from './peer.js';
+import { MAX_UPDATES_AT_ONCE, PeersProtocolError, PROTOCOL_MINOR, STATUS, type StatusCode, TIMING } from './protocol.js';
+import type { ReplicatedTable } from './replicated-table.js';
+import { Resync } from './resync.js';
+import { Session, type SessionEnd, type SessionHost } from './session.js';
+import { SharedTable } from './shared-table.js';
+import { shardOf, shardSeed } from './shards.js';
+
+export interface SectionOptions {
+	readonly name: string;
+	/** The name of this node, which is one of the peers. */
+	readonly localName: string;
+	readonly peers: readonly PeerConfig[];
+	readonly tables: readonly ReplicatedTable[];
+	/** 0 or 1: no shards. */
+	readonly shards: number;
+	readonly sourceCheck: boolean;
+	readonly isDisabled: boolean;
+	/** An old process of this node is alive and may come to teach us. */
+	readonly hasOldProcess: boolean;
+	readonly maxUpdatesAtOnce?: number;
+	readonly pid: number;
+	readonly clock: Clock;
+	/** 0 to 1, for the pauses between calls. */
+	readonly random: () => number;
+	/** Runs a callback after others had their turn (`setImmediate`). */
+	readonly defer: (callback: () => void) => void;
+	readonly network: Network;
+	readonly log: PeersLog;
+}
+
+/** After a signal, a table's next one is waited for only this much later: updates in between go out together. */
+const SIGNAL_PAUSE_MS = 2;
+/** The winner of a conflict pushes its value again this much later, when what was under way has arrived. */
+const PUSH_AGAIN_MS = 1000;
+const MAX_PUSH_AGAIN = 10000;
+/** Pauses that double: the first, and the longest. */
+const FIRST_PAUSE_MS = TIMING.reconnectMs;
+const LONGEST_PAUSE_MS = 300_000;
+/** A session that lasts this long clears the record of a peer that sent rubbish. */
+const GOOD_SESSION_MS = 30_000;
+/** Refused callers are counted each time and logged once in this time for each kind of refusal. */
+const CALLER_LOG_PAUSE_MS = 60_000;
+/** A stopping process gives up handing over after this long, or after so many sessions that broke. */
+const HANDOFF_MS = 5000;
+const MAX_HANDOFF_SESSIONS = 3;
+/** Keys beyond this would not fit in a message with their values. */
+const MAX_REPLICATED_KEY_BYTES = 8192;
+
+/** A call of ours that has no session yet. */
+interface Call {
+	readonly connection: Connection;
+	timer: Timer;
+}
+
+export class PeersSection implements SessionHost, AcceptorHost {
+	readonly name: string;
+	readonly localName: string;
+	readonly clock: Clock;
+	readonly maxUpdatesAtOnce: number;
+	readonly sourceCheck: boolean;
+	readonly peerCount: number;
+	readonly isDisabled: boolean;
+	readonly writer = new MessageWriter();
+	readonly peers: readonly Peer[];
+	readonly tables: readonly ReplicatedTable[];
+	readonly shards: number;
+	/** Callers refused since the start, for any reason. */
+	refusedCallers = 0;
+
+	readonly #options: SectionOptions;
+	readonly #byName: ReadonlyMap<string, Peer>;
+	readonly #acceptor: Acceptor;
+	readonly #calls = new Map<Peer, Call>();
+	readonly #callTimers = new Map<Peer, Timer>();
+	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
+	readonly #pushAgain = new Map<string, { readonly shared: SharedTable; readonly key: Buffer; readonly dueMs: number }>();
+	readonly #callerLoggedMs = new Map<number | undefined, number>();
+	#pushAgainTimer: Timer | undefined;
+	#resync: Resync;
+	#resyncTimer: Timer | undefined;
+	#isRunning = false;
+	#handoff: { readonly done: () => void; readonly giveUpMs: number; sessions: number; timer: Timer | undefined } | undefined;
+
+	constructor(options: SectionOptions) {
+		this.#options = options;
+		this.name = options.name;
+		this.localName = options.localName;
+		this.clock = options.clock;
+		this.maxUpdatesAtOnce = options.maxUpdatesAtOnce ?? MAX_UPDATES_AT_ONCE;
+		this.sourceCheck = options.sourceCheck;
+		this.isDisabled = options.isDisabled;
+		this.shards = options.shards > 1 ? options.shards : 0;
+		this.tables = options.tables.filter((table) => {
+			if (table.keyLengthBytes <= MAX_REPLICATED_KEY_BYTES) return true;
+			this.#say('warn', `table '${table.name}' is not replicated, its keys are over ${MAX_REPLICATED_KEY_BYTES} bytes`);
+			return false;
+		});
+		const records = new Map(this.tables.map((table) => [table, new EntryRecord(table.columns)]));
+		const configs = options.peers.filter((peer) => !peer.isDisabled);
+		this.peers = configs.map(
+			(config) =>
+				new Peer(
+					this.shards === 0 ? { ...config, shard: 0 } : config,
+					this.tables.map((table, index) => new SharedTable(table, index + 1, records.get(table)!)),
+				),
+		);
+		this.peerCount = this.peers.length;
+		this.#byName = new Map(this.peers.map((peer) => [peer.name, peer]));
+		this.#acceptor = new Acceptor(this);
+		this.#resync = this.#newResync();
+	}
+
+	#newResync(): Resync {
+		const remote = this.peers.filter((peer) => !peer.isLocal);
+		return new Resync({
+			hasOldProcess: this.#options.hasOldProcess,
+			hasRemotePeers: remote.length > 0,
+			shards: [...new Set(remote.map((peer) => peer.shard).filter((shard) => shard !== 0))],
+			nowMs: this.clock.monotonicMs(),
+		});
+	}
+
+	/** Calls all remote peers and starts to learn. Listening is the caller's: it gives connections to `accept`. */
+	start(): void {
+		if (this.isDisabled || this.#isRunning) return;
+		this.#isRunning = true;
+		this.#resync = this.#newResync();
+		if (this.peers.some((peer) => !peer.isLocal)) {
+			for (const table of this.tables) {
+				table.enableUpdates();
+				this.#watch(table);
+			}
+		}
+		for (const peer of this.peers) if (!peer.isLocal) this.#call(peer);
+		this.#setResyncTimer();
+	}
+
+	/** An incoming connection; its events are for what is returned. Undefined: it was refused and closed. */
+	accept(connection: Connection): ConnectionEvents | undefined {
+		if (!this.#isRunning || this.#handoff !== undefined) {
+			connection.close('reset');
+			return undefined;
+		}
+		return this.#acceptor.accept(connection);
+	}
+
+	/** Ends all sessions and calls at once, without handing over. */
+	close(): void {
+		if (!this.#isRunning) return;
+		this.#isRunning = false;
+		this.#acceptor.close();
+		for (const timer of this.#callTimers.values()) timer.cancel();
+		this.#callTimers.clear();
+		for (const peer of this.peers) {
+			this.#dropCall(peer);
+			peer.session?.end('stopped', 'this node stops');
+		}
+		this.#resyncTimer?.cancel();
+		this.#pushAgainTimer?.cancel();
+		this.#handoff?.timer?.cancel();
+	}
+
+	/**
+	 * Soft stop (section 13): leaves the remote peers, calls the new process under our own name, teaches it
+	 * everything, and calls `done` when it has confirmed, or when there is nobody to teach, or time is up. The
+	 * caller has stopped listening before.
+	 */
+	softStop(done: () => void): void {
+		if (!this.#isRunning) return done();
+		const local = this.peers.find((peer) => peer.isLocal);
+		this.#acceptor.close();
+		for (const timer of this.#callTimers.values()) timer.cancel();
+		this.#callTimers.clear();
+		const finish = (): void => {
+			this.close();
+			done();
+		};
+		this.#handoff = { done: finish, giveUpMs: this.clock.monotonicMs() + HANDOFF_MS, sessions: 0, timer: undefined };
+		for (const peer of this.peers) {
+			if (peer.isLocal) continue;
+			this.#dropCall(peer);
+			peer.session?.end('stopped', 'this node stops');
+		}
+		this.#resyncTimer?.cancel();
+		// A node that never became up to date would hand over half a table as if it were whole.
+		if (local?.config.address === undefined || this.#resync.state !== 'finished') return finish();
+		this.#call(local);
+	}
+
+	get isUpToDateNow(): boolean {
+		return this.#resync.state === 'finished';
+	}
+
+	get resync(): Resync {
+		return this.#resync;
+	}
+
+	get waitingCallers(): number {
+		return this.#acceptor.waitingCount;
+	}
+
+	// ---- for sessions
+
+	defer(callback: () => void): void {
+		this.#options.defer(callback);
+	}
+
+	isUpToDate(): boolean {
+		return this.#resync.state === 'finished';
+	}
+
+	isInShard({ table }: SharedTable, record: EntryRecord, shard: number): boolean {
+		let seed = this.#shardSeeds.get(table);
+		if (seed === undefined) {
+			seed = shardSeed(table.name);
+			this.#shardSeeds.set(table, seed);
+		}
+		return shardOf(record.key, record.keyLength, table.keyType, seed, this.shards) === shard;
+	}
+
+	lessonEnded(session: Session, end: 'finished' | 'partial'): void {
+		const { peer } = session;
+		if (end === 'partial') peer.isNotUpToDate = true;
+		this.#resync.lessonEnded(session, peer.shard, end, this.clock.monotonicMs());
+		this.#electTeacher();
+	}
+
+	handoffConfirmed(session: Session): void {
+		if (session.peer.isLocal && this.#handoff !== undefined) session.end('taught', 'the new process has everything');
+	}
+
+	tableMismatched({ peer }: Session, shared: SharedTable): void {
+		this.#trouble(peer, `its table '${shared.table.wireName}' is not ours: another ${shared.mismatch}`);
+	}
+
+	conflictWon(shared: SharedTable, record: EntryRecord): void {
+		const key = record.keyBytes();
+		const id = `${shared.localId} ${key.toString('latin1')}`;
+		const nowMs = this.clock.monotonicMs();
+		if (this.#pushAgain.size >= MAX_PUSH_AGAIN) {
+			shared.table.pushAgain(record, nowMs);
+			return;
+		}
+		this.#pushAgain.set(id, { shared, key: Buffer.from(key), dueMs: nowMs + PUSH_AGAIN_MS });
+		this.#pushAgainTimer ??= this.clock.setTimer(() => this.#pushDue(), PUSH_AGAIN_MS);
+	}
+
+	/** Entries of conflicts we won. A Map keeps them in the order they were first seen; a later conflict waits anew. */
+	#pushDue(): void {
+		this.#pushAgainTimer = undefined;
+		const nowMs = this.clock.monotonicMs();
+		for (const [id, { shared, key, dueMs }] of this.#pushAgain) {
+			if (dueMs > nowMs) continue;
+			this.#pushAgain.delete(id);
+			key.copy(shared.record.reserveKey(key.length));
+			shared.table.pushAgain(shared.record, nowMs);
+		}
+		if (this.#pushAgain.size === 0) return;
+		this.#pushAgainTimer = this.clock.setTimer(() => this.#pushDue(), PUSH_AGAIN_MS / 4);
+	}
+
+	sessionEnded(session: Session, end: SessionEnd, reason: string): void {
+		const { peer } = session;
+		const nowMs = this.clock.monotonicMs();
+		if (peer.session === session) peer.session = undefined;
+		if (!this.#isRunning) return;
+		if (end === 'rubbish' || end === 'refused') peer.rubbishInARow++;
+		else if (nowMs - session.establishedAtMs >= GOOD_SESSION_MS) peer.rubbishInARow = 0;
+		if (end !== 'replaced' && end !== 'stopped' && end !== 'taught') this.#trouble(peer, reason);
+		this.#resync.sessionLost(session, nowMs);
+		if (this.#handoff !== undefined) this.#handoffEnded(peer, end);
+		else {
+			this.#electTeacher();
+			if (end === 'replaced' || peer.isLocal) return;
+			const isFault = end === 'rubbish' || end === 'refused';
+			this.#callLater(peer, isFault ? this.#pauseMs(peer.rubbishInARow) : this.#shortPauseMs());
+		}
+	}
+
+	// ---- calling
+
+	/** 50 to 2049 ms, so that two nodes that lost each other do not call at the same moment for ever. */
+	#shortPauseMs(): number {
+		return TIMING.redialMinMs + Math.floor(this.#options.random() * TIMING.redialRandomMs);
+	}
+
+	#pauseMs(timesInARow: number): number {
+		const pauseMs = FIRST_PAUSE_MS * 2 ** Math.min(timesInARow - 1, 10);
+		return Math.min(pauseMs, LONGEST_PAUSE_MS) + this.#shortPauseMs();
+	}
+
+	#callLater(peer: Peer, delayMs: number): void {
+		this.#callTimers.get(peer)?.cancel();
+		peer.dialAtMs = this.clock.monotonicMs() + delayMs;
+		const timer = this.clock.setTimer(() => {
+			this.#callTimers.delete(peer);
+			this.#call(peer);
+		}, delayMs);
+		this.#callTimers.set(peer, timer);
+	}
+
+	#call(peer: Peer): void {
+		peer.dialAtMs = undefined;
+		if (!this.#isRunning || peer.session !== undefined || this.#calls.has(peer)) return;
+		const startedMs = this.clock.monotonicMs();
+		peer.dials++;
+		peer.status = 'CONN';
+		peer.lastHandshakeMs = startedMs;
+		const status = new StatusReader();
+		let session: Session | undefined;
+		const isCurrent = (): boolean => this.#calls.get(peer) === call;
+		const connection = this.#options.network.dial(peer.config, {
+			opened: () => {
+				if (!isCurrent()) return;
+				peer.status = 'HSHK';
+				connection.write(encodeHello(peer.name, this.localName, this.#options.pid));
+			},
+			received: (chunk) => {
+				if (session !== undefined) session.receive(chunk);
+				else if (isCurrent()) session = this.#answered(peer, connection, status, chunk, startedMs);
+			},
+			drained: () => session?.drained(),
+			closed: (reason) => {
+				if (session !== undefined) session.end('lost', reason);
+				else if (isCurrent()) this.#callFailed(peer, reason, startedMs);
+			},
+		});
+		const timer = this.clock.setTimer(() => {
+			if (!isCurrent()) return;
+			const reason = peer.status === 'CONN' ? 'no connection within 5 s' : 'no answer to our hello within 5 s';
+			this.#callFailed(peer, reason, startedMs);
+		}, TIMING.handshakeTimeoutMs);
+		const call: Call = { connection, timer };
+		this.#calls.set(peer, call);
+	}
+
+	/** Forgets a call, closing its connection. */
+	#dropCall(peer: Peer): void {
+		const call = this.#calls.get(peer);
+		if (call === undefined) return;
+		this.#calls.delete(peer);
+		call.timer.cancel();
+		call.connection.close('reset');
+	}
+
+	/** The status line has come, or part of it. Returns the session if it says 200. */
+	#answered(
+		peer: Peer,
+		connection: Connection,
+		reader: StatusReader,
+		chunk: Buffer,
+		startedMs: number,
+	): Session | undefined {
+		let code: number;
+		let next: number;
+		try {
+			const result = reader.feed(chunk);
+			if (result.kind === 'more') return undefined;
+			({ code, next } = result);
+		} catch (error) {
+			if (!(error instanceof PeersProtocolError)) throw error;
+			peer.protocolErrors++;
+			peer.rubbishInARow++;
+			peer.status = 'PROT';
+			this.#callFailed(peer, error.message, startedMs, this.#pauseMs(peer.rubbishInARow));
+			return undefined;
+		}
+		peer.status = statusName(code);
+		if (code !== STATUS.SUCCESS) {
+			peer.refusalsInARow++;
+			const pauseMs = peer.isLocal ? undefined : this.#pauseMs(Math.min(peer.refusalsInARow, 4));
+			this.#callFailed(peer, refusalText(code, peer.name, this.localName), startedMs, pauseMs, code);
+			return undefined;
+		}
+		this.#calls.get(peer)?.timer.cancel();
+		this.#calls.delete(peer);
+		return this.#establish(peer, connection, true, PROTOCOL_MINOR, chunk, next);
+	}
+
+	#callFailed(peer: Peer, reason: string, startedMs: number, pauseMs?: number, status?: number): void {
+		this.#dropCall(peer);
+		peer.failures++;
+		if (peer.isLocal) {
+			// 300: the new process has another visitor. No connection: it may be about to listen. Else it is hopeless.
+			const mayRetry = status === undefined || status === STATUS.TRY_AGAIN;
+			if (mayRetry) this.#handOverLater();
+			else {
+				this.#trouble(peer, reason);
+				this.#handoff?.done();
+			}
+			return;
+		}
+		this.#trouble(peer, reason);
+		const sinceMs = this.clock.monotonicMs() - startedMs;
+		this.#callLater(peer, pauseMs ?? Math.max(TIMING.reconnectMs - sinceMs, this.#shortPauseMs()));
+	}
+
+	// ---- being called
+
+	isPeerName(name: string): boolean {
+		return this.#byName.has(name);
+	}
+
+	isPeerAddress(address: string | undefined): boolean {
+		if (address === undefined) return true;
+		return this.peers.some((peer) => this.#options.network.addressesOf(peer.config).includes(address));
+	}
+
+	greeted(connection: Connection, hello: Hello, accept: () => void): ReturnType<AcceptorHost['greeted']> {
+		const peer = this.#byName.get(hello.callerName);
+		if (peer === undefined) return STATUS.REMOTE_NAME;
+		// A second visitor under our own name waits (section 3.3, step 6); so does who sends rubbish again and again.
+		if (peer.isLocal && peer.session !== undefined) return STATUS.TRY_AGAIN;
+		if (peer.rubbishInARow > 1 && this.#callTimers.has(peer)) return STATUS.TRY_AGAIN;
+		// The newest connection of a peer is the one that lives: the older may be dead without anyone knowing.
+		if (peer.session !== undefined || this.#calls.has(peer)) peer.collisions++;
+		this.#dropCall(peer);
+		peer.session?.end('replaced', 'replaced by a newer connection');
+		this.#callTimers.get(peer)?.cancel();
+		this.#callTimers.delete(peer);
+		peer.dialAtMs = undefined;
+		peer.lastHandshakeMs = this.clock.monotonicMs();
+		peer.status = 'ESTA';
+		let session: Session | undefined;
+		return {
+			start: (chunk, next) => {
+				accept();
+				session = this.#establish(peer, connection, false, hello.minor, chunk, next);
+			},
+			events: {
+				opened: () => {},
+				received: (chunk) => session?.receive(chunk),
+				drained: () => session?.drained(),
+				closed: (reason) => session?.end('lost', reason),
+			},
+		};
+	}
+
+	callerRefused(connection: Connection, status: StatusCode | undefined, reason: string): void {
+		this.refusedCallers++;
+		const nowMs = this.clock.monotonicMs();
+		const loggedMs = this.#callerLoggedMs.get(status);
+		if (loggedMs !== undefined && nowMs - loggedMs < CALLER_LOG_PAUSE_MS) return;
+		this.#callerLoggedMs.set(status, nowMs);
+		const answer = status === undefined ? 'without an answer' : `with status ${status}`;
+		this.#say('warn', `caller ${connection.remoteText} refused ${answer}: ${printable(reason)}`);
+	}
+
+	// ---- sessions
+
+	#establish(
+		peer: Peer,
+		connection: Connection,
+		isInitiator: boolean,
+		minor: number,
+		chunk: Buffer,
+		next: number,
+	): Session {
+		peer.isNotUpToDate = false;
+		peer.refusalsInARow = 0;
+		if (peer.loggedTrouble !== undefined) {
+			peer.loggedTrouble = undefined;
+			this.#say('info', `peer '${peer.name}' is connected again`);
+		}
+		const isHandoff = peer.isLocal && this.#handoff !== undefined;
+		if (isHandoff) this.#handoff!.sessions++;
+		const session: Session = new Session({
+			link: connection,
+			peer,
+			host: this,
+			isInitiator,
+			minor,
+			teachesAtOnce: isHandoff,
+			learnsAtOnce: peer.isLocal && !isHandoff && this.#resync.state === 'local' && this.#resync.teacher === undefined,
+		});
+		peer.session = session;
+		if (peer.isLocal && session.learning !== 'none') this.#resync.localConnected(session);
+		else this.#electTeacher();
+		this.#setResyncTimer();
+		session.receive(chunk, next);
+		return session;
+	}
+
+	/** Section 12: asks the first connected remote peer that may know more than we. */
+	#electTeacher(): void {
+		for (const peer of this.peers) {
+			const { session } = peer;
+			if (peer.isLocal || session === undefined || session.isClosed || peer.isNotUpToDate) continue;
+			if (this.#resync.elect(session, peer.shard)) session.requestLesson();
+		}
+		this.#setResyncTimer();
+	}
+
+	#setResyncTimer(): void {
+		this.#resyncTimer?.cancel();
+		this.#resyncTimer = undefined;
+		const { deadlineMs } = this.#resync;
+		if (deadlineMs === undefined || !this.#isRunning) return;
+		this.#resyncTimer = this.clock.setTimer(
+			() => {
+				this.#resync.timeout(this.clock.monotonicMs());
+				this.#electTeacher();
+			},
+			Math.max(1, deadlineMs - this.clock.monotonicMs()),
+		);
+	}
+
+	#handoffEnded(peer: Peer, end: SessionEnd): void {
+		if (!peer.isLocal) return;
+		if (end === 'taught' || this.#handoff!.sessions >= MAX_HANDOFF_SESSIONS) this.#handoff?.done();
+		else this.#handOverLater();
+	}
+
+	#handOverLater(): void {
+		const handoff = this.#handoff;
+		const local = this.peers.find((peer) => peer.isLocal);
+		if (handoff === undefined || local === undefined) return;
+		if (this.clock.monotonicMs() + TIMING.localReconnectMs > handoff.giveUpMs) {
+			this.#trouble(local, 'the new process could not be taught, what it has not learned is lost');
+			handoff.done();
+			return;
+		}
+		handoff.timer = this.clock.setTimer(() => this.#call(local), TIMING.localReconnectMs);
+	}
+
+	// ---- news
+
+	#watch(table: ReplicatedTable): void {
+		table.whenSignalled(() => {
+			if (!this.#isRunning) return;
+			if (table.takeSignal()) this.#news(table);
+			this.clock.setTimer(() => {
+				if (this.#isRunning) this.#watch(table);
+			}, SIGNAL_PAUSE_MS);
+		});
+	}
+
+	#news(table: ReplicatedTable): void {
+		for (const peer of this.peers) {
+			const shared = peer.tableByWireName(table.wireName);
+			if (shared === undefined) continue;
+			shared.hasNews = true;
+			peer.session?.news(shared);
+		}
+	}
+
+	// ---- log
+
+	/** One line when a peer's trouble begins or changes, not one for each attempt. */
+	#trouble(peer: Peer, text: string): void {
+		if (peer.loggedTrouble === text) return;
+		peer.loggedTrouble = text;
+		const { address } = peer.config;
+		const where = address === undefined ? '' : ` (${formatSocketAddress(address)})`;
+		this.#say('warn', `peer '${peer.name}'${where}: ${printable(text)}`);
+	}
+
+	#say(level: 'info' | 'warn', text: string): void {
+		this.#options.log[level](`peers section '${this.name}': ${text}`);
+	}
+}
+
+/** What an error status means, in words that name both sides' configuration. */
+function refusalText(code: number, remoteName: string, localName: string): string {
+	switch (code) {
+		case STATUS.TRY_AGAIN:
+			return 'it asks us to come back later (300)';
+		case STATUS.PROTOCOL:
+			return 'it does not understand our hello (501)';
+		case STATUS.VERSION:
+			return 'it does not speak version 2.1 of the protocol (502)';
+		case STATUS.LOCAL_NAME:
+			return `it is not called '${remoteName}' (503): its local peer name and ours for it differ`;
+		case STATUS.REMOTE_NAME:
+			return `it has no peer called '${localName}' (504): our local peer name is missing in its peers section`;
+	}
+	return `it answers with the unknown status ${code}`;
+}
+
+/** Names come from the network: nothing that moves a terminal's cursor, and not a page of it. */
+function printable(text: string): string {
+	return text.replace(/[^ -~]/g, '.').slice(0, 300);
+}
