@@ -7,9 +7,9 @@
  * an empty word counts as missing, arguments may stand in parentheses glued to the keyword, and a row
  * that cannot use a word simply leaves it, so that the rule set complains about what it found there.
  */
-import type { Diagnostic } from '../core/diagnostics.js';
 import { parseExpression } from '../sample/expression.js';
-import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
+import { type LogFormat, parseLogFormat } from '../sample/log-format.js';
+import { type ByteRegex, compileRegex } from '../sample/regex.js';
 import type { CompileContext, Expression, RuleSite } from '../sample/types.js';
 import type { StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
@@ -103,7 +103,8 @@ export class RuleWords {
 	/** Reads one sample expression at the current position. */
 	expression(): Expression | undefined {
 		const word = this.peek();
-		if (word === undefined || word === '' || word === 'if' || word === 'unless') return this.fail('missing fetch method');
+		if (word === undefined || word === '' || word === 'if' || word === 'unless')
+			return this.fail('missing fetch method');
 		const compiled = parseExpression(this.words, this.position, this.context);
 		if ('error' in compiled) return this.fail(compiled.error);
 		this.position = compiled.next;
@@ -112,19 +113,14 @@ export class RuleWords {
 
 	/** Compiles a log-format text that was taken from this rule. */
 	format(text: string): LogFormat | undefined {
-		const before = this.context.diagnostics.list.length;
-		const format = compileLogFormat(text, this.context);
-		return format === undefined ? this.#explain(before) : format;
+		const format = parseLogFormat(text, this.context);
+		return 'error' in format ? this.fail(format.error) : format;
 	}
 
-	/** Remarks of a part of the rule become remarks about the rule. */
-	#explain(from: number): undefined {
-		const list = this.context.diagnostics.list;
-		for (let i = from; i < list.length; i++) {
-			const item = list[i] as Diagnostic;
-			if (item.severity === 'alert') list[i] = { ...item, text: this.#sentence(item.text) };
-		}
-		return undefined;
+	/** Compiles a regular expression that was taken from this rule. */
+	regex(source: string): ByteRegex | undefined {
+		const regex = compileRegex(source);
+		return 'error' in regex ? this.fail(regex.error) : regex;
 	}
 
 	#sentence(reason: string): string {

@@ -99,17 +99,8 @@ function compileRule(line: Line, context: CompileContext): Rule | undefined {
 			);
 			return undefined;
 		}
-		const before = context.diagnostics.list.length;
 		condition = compileCondition(line.words, words.position, context);
-		if (condition === undefined) {
-			const list = context.diagnostics.list;
-			for (let i = before; i < list.length; i++) {
-				const item = list[i]!;
-				if (item.severity !== 'alert') continue;
-				list[i] = { ...item, text: `error detected while parsing an '${context.site} ${first}' condition : ${item.text}` };
-			}
-			return undefined;
-		}
+		if (condition === undefined) return undefined;
 	}
 	return { action, condition, file: line.place.file, line: line.place.line };
 }

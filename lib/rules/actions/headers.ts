@@ -6,11 +6,11 @@
  */
 import { asciiLower } from '../../core/bytes.js';
 import type { HeaderList } from '../../http/message.js';
-import { compileRegex, type Regex } from '../../sample/regex.js';
+import { expandReferences } from '../../sample/regex.js';
 import type { RuleSite } from '../../sample/types.js';
 import { type Action, type ActionDescriptor, HTTP_SITES, type RuleWords, rewriteFailed } from '../action.js';
-import { expandReferences, forEachListValue } from '../expansion.js';
 import { isFramingField, refuseFieldName, safeFieldValue } from '../field-values.js';
+import { forEachListValue } from '../list-values.js';
 import type { StreamControl } from '../stream-control.js';
 import { Verdict } from '../verdict.js';
 
@@ -58,16 +58,11 @@ function compileNameMatch(words: RuleWords, method: string, pattern: string): Na
 		case 'sub':
 			return (name) => name.includes(lower);
 		case 'reg': {
-			const regex = readRegex(words, pattern);
+			const regex = words.regex(pattern);
 			return regex === undefined ? undefined : (name) => regex.test(name);
 		}
 	}
 	return words.fail(`-m with unsupported matching method '${method}'`);
-}
-
-function readRegex(words: RuleWords, source: string): Regex | undefined {
-	const compiled = compileRegex(source);
-	return typeof compiled === 'string' ? words.fail(`regex '${source}' is invalid (error=${compiled})`) : compiled;
 }
 
 function compileDelete(words: RuleWords): Action | undefined {
@@ -106,10 +101,11 @@ function compileReplace(words: RuleWords, wholeField: boolean): Action | undefin
 	const first = words.next();
 	const source = words.next();
 	const text = words.next();
-	if (first === undefined || source === undefined || text === undefined) return words.fail('expects exactly 3 arguments');
+	if (first === undefined || source === undefined || text === undefined)
+		return words.fail('expects exactly 3 arguments');
 	const name = writableName(words, first);
 	if (name === undefined) return undefined;
-	const regex = readRegex(words, source);
+	const regex = words.regex(source);
 	if (regex === undefined) return undefined;
 	const format = words.format(text);
 	if (format === undefined) return undefined;
@@ -121,8 +117,8 @@ function compileReplace(words: RuleWords, wholeField: boolean): Action | undefin
 		if (index < 0) return Verdict.CONTINUE;
 		const template = format.render(stream);
 		const replace = (value: string): string => {
-			const groups = regex.exec(value);
-			return groups === undefined ? value : expandReferences(template, groups);
+			const match = regex.exec(value);
+			return match === undefined ? value : expandReferences(template, match);
 		};
 		for (; index >= 0; index = headers.indexOf(name, index + 1)) {
 			const before = headers.values[index] as string;
@@ -130,7 +126,7 @@ function compileReplace(words: RuleWords, wholeField: boolean): Action | undefin
 			if (after === before) continue;
 			const value = safeFieldValue(after);
 			if (value === undefined) return rewriteFailed(stream);
-			headers.values[index] = value;
+			headers.replaceAt(index, value);
 		}
 		return Verdict.CONTINUE;
 	};

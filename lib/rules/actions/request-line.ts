@@ -6,9 +6,8 @@
 import { isTargetText, isToken } from '../../http/characters.js';
 import type { RequestHead } from '../../http/message.js';
 import { pathAndQueryOf, pathOf, withPath, withPathAndQuery } from '../../http/uri.js';
-import { compileRegex } from '../../sample/regex.js';
+import { expandReferences } from '../../sample/regex.js';
 import { type Action, type ActionDescriptor, type RuleWords, rewriteFailed } from '../action.js';
-import { expandReferences } from '../expansion.js';
 import { Verdict } from '../verdict.js';
 
 /** Makes the change; false when its result would not be a request line. */
@@ -61,18 +60,16 @@ function compileReplace(words: RuleWords, part: (target: string) => string, appl
 	if (source === undefined || text === undefined || !words.atCondition()) {
 		return words.fail('expects exactly 2 arguments <match-regex> and <replace-format>');
 	}
-	const regex = compileRegex(source);
-	if (typeof regex === 'string') {
-		return words.fail(`failed to parse the regex : regex '${source}' is invalid (error=${regex})`);
-	}
+	const regex = words.regex(source);
+	if (regex === undefined) return undefined;
 	const format = words.format(text);
 	if (format === undefined) return undefined;
 	return (stream) => {
 		const request = stream.request;
 		if (request === undefined) return Verdict.CONTINUE;
-		const groups = regex.exec(part(request.target));
-		if (groups === undefined) return Verdict.CONTINUE;
-		return apply(request, expandReferences(format.render(stream), groups)) ? Verdict.CONTINUE : rewriteFailed(stream);
+		const match = regex.exec(part(request.target));
+		if (match === undefined) return Verdict.CONTINUE;
+		return apply(request, expandReferences(format.render(stream), match)) ? Verdict.CONTINUE : rewriteFailed(stream);
 	};
 }
 

@@ -4,11 +4,17 @@
  * the stick-table specification). Tables are resolved here; under traffic a rule is one lookup.
  */
 import { didYouMean } from '../../core/diagnostics.js';
-import { canCast, parseInteger, toInt } from '../../sample/values.js';
 import type { RuleSite, SampleType } from '../../sample/types.js';
-import type { DataSlot, StickTable } from '../../stick-table/table.js';
-import type { TrackedCounter } from '../../stick-table/tracked-counter.js';
-import { type Action, type ActionDescriptor, ALL_SITES, CONNECTION_SITES, mayComeLater, type RuleWords } from '../action.js';
+import { canCast, parseInteger, toInt } from '../../sample/values.js';
+import type { DataSlot, GpcSlots, StickTable } from '../../stick-table/table.js';
+import {
+	type Action,
+	type ActionDescriptor,
+	ALL_SITES,
+	CONNECTION_SITES,
+	mayComeLater,
+	type RuleWords,
+} from '../action.js';
 import type { StreamControl } from '../stream-control.js';
 import { Verdict } from '../verdict.js';
 
@@ -32,18 +38,6 @@ function isFailureStatus(status: number, configured: readonly number[] | undefin
 	return configured !== undefined && configured.length > 0
 		? configured.includes(status)
 		: status >= 500 && status <= 599 && status !== 501 && status !== 505;
-}
-
-/** A counter and its rate: both move at the same moments (specification, section 3). */
-type CounterPair = readonly [count: DataSlot | undefined, rate: DataSlot | undefined];
-
-function pairOf(table: StickTable, name: string): CounterPair {
-	return [table.slot(`${name}_cnt`), table.slot(`${name}_rate`)];
-}
-
-function addOne(stream: StreamControl, counter: TrackedCounter, [count, rate]: CounterPair): void {
-	if (count !== undefined) counter.table.add(counter.entry, count, 0, 1, stream.nowMs);
-	if (rate !== undefined) counter.table.add(counter.entry, rate, 0, 1, stream.nowMs);
 }
 
 function compileTrack(words: RuleWords): Action | undefined {
@@ -107,59 +101,19 @@ function compileRequestCount(
 	statuses: StatusSets,
 ): ((stream: StreamControl, index: number) => void) | undefined {
 	if (site !== 'http-request' && site !== 'http-response') return undefined;
-	const requests = pairOf(table, 'http_req');
-	const errors = pairOf(table, 'http_err');
-	const failures = pairOf(table, 'http_fail');
+	const requests = table.eventSlots('http_req');
+	const errors = table.eventSlots('http_err');
+	const failures = table.eventSlots('http_fail');
 	const { httpErrCodes, httpFailCodes } = statuses;
 	return (stream, index) => {
 		const counter = stream.tracker(index);
 		if (counter === undefined) return;
-		addOne(stream, counter, requests);
+		counter.count(requests, 1, stream.nowMs);
 		if (site === 'http-request') return;
 		const status = stream.response?.status ?? 0;
-		if (isErrorStatus(status, httpErrCodes)) addOne(stream, counter, errors);
-		if (isFailureStatus(status, httpFailCodes)) addOne(stream, counter, failures);
+		if (isErrorStatus(status, httpErrCodes)) counter.count(errors, 1, stream.nowMs);
+		if (isFailureStatus(status, httpFailCodes)) counter.count(failures, 1, stream.nowMs);
 	};
-}
-
-/** A stored value by name and, in an array, by element. */
-interface Choice {
-	readonly name: string;
-	readonly index: number;
-}
-
-/**
- * A stored value in whichever table a counter happens to track, remembered for the table seen last: rules
- * nearly always meet the same one.
- */
-class SlotLookup {
-	readonly #choices: readonly Choice[];
-	#table: StickTable | undefined;
-	#slot: DataSlot | undefined;
-	/** The element of the slot that `find` returned last. */
-	index = 0;
-
-	/** In order of preference: `gpc0`, else element 0 of `gpc`. */
-	constructor(choices: readonly Choice[]) {
-		this.#choices = choices;
-	}
-
-	/** Undefined when the table stores nothing of the kind, or too short an array. */
-	find(table: StickTable): DataSlot | undefined {
-		if (table === this.#table) return this.#slot;
-		this.#table = table;
-		this.#slot = undefined;
-		for (const { name, index } of this.#choices) {
-			const slot = table.slot(name);
-			if (slot === undefined) continue;
-			if (index < slot.count) {
-				this.#slot = slot;
-				this.index = index;
-			}
-			break;
-		}
-		return this.#slot;
-	}
 }
 
 /** What stands in the parentheses: `(<index>,<sc>)`. */
@@ -192,14 +146,16 @@ function readIndexed(words: RuleWords, what: 'GPC' | 'GPT'): CounterArguments | 
 	}
 	const index = Number(indexText);
 	if (index > ARRAY_INDEX_MAX) {
-		return words.fail(`invalid ${what.toLowerCase()} ID '${indexText.trim()}'. The max allowed ID is ${ARRAY_INDEX_MAX}`);
+		return words.fail(
+			`invalid ${what.toLowerCase()} ID '${indexText.trim()}'. The max allowed ID is ${ARRAY_INDEX_MAX}`,
+		);
 	}
 	const counter = readCounter(words, counterText, usage);
 	return counter === undefined ? undefined : { index, counter };
 }
 
 /** The operand of `sc-add-gpc` and `sc-set-gpt*`: a plain integer, or an expression. */
-function readOperand(words: RuleWords): ((stream: StreamControl) => number | bigint | undefined) | undefined {
+function readOperand(words: RuleWords): Operand | undefined {
 	const word = words.peek();
 	if (word === undefined || word === '' || words.atCondition()) return words.fail('missing integer or expression');
 	const literal = parseInteger(word);
@@ -226,73 +182,53 @@ function low32(value: number | bigint): number {
 		: Number(BigInt.asUintN(32, BigInt(value)));
 }
 
-/** The legacy names stand for an element of the array where a table has that instead; never the reverse. */
-function legacy(name: string, array: string, index: number): readonly Choice[] {
-	return [
-		{ name, index: 0 },
-		{ name: array, index },
-	];
-}
+type Operand = (stream: StreamControl) => number | bigint | undefined;
 
-/** What `sc-inc-gpc0`, `sc-inc-gpc1` and `sc-inc-gpc(i)` move: the counter and its rate, each if stored. */
-function counterAction(
-	counter: number,
-	counts: readonly Choice[],
-	rates: readonly Choice[],
-	operand: (stream: StreamControl) => number | bigint | undefined,
-): Action {
-	const countLookup = new SlotLookup(counts);
-	const rateLookup = new SlotLookup(rates);
+/** Which table a counter tracks shows under traffic; it is nearly always the one seen last. */
+function gpcAction(counter: number, name: 'gpc0' | 'gpc1' | 'gpc', index: number, operand: Operand): Action {
+	let table: StickTable | undefined;
+	let slots: GpcSlots | undefined;
 	return (stream) => {
 		const tracked = stream.tracker(counter);
 		if (tracked === undefined) return Verdict.CONTINUE;
-		const { table, entry } = tracked;
-		const count = countLookup.find(table);
-		const rate = rateLookup.find(table);
-		if (count === undefined && rate === undefined) return Verdict.CONTINUE;
+		if (tracked.table !== table) {
+			table = tracked.table;
+			slots = table.gpcSlots(name, index);
+		}
+		if (slots === undefined) return Verdict.CONTINUE;
 		const value = operand(stream);
-		if (value === undefined) return Verdict.CONTINUE;
-		const amount = low32(value);
-		if (count !== undefined) table.add(entry, count, countLookup.index, amount, stream.nowMs);
-		if (rate !== undefined) table.add(entry, rate, rateLookup.index, amount, stream.nowMs);
+		if (value !== undefined) tracked.addGpc(slots, low32(value), stream.nowMs);
 		return Verdict.CONTINUE;
 	};
 }
 
 const justOne = (): number => 1;
 
-function compileIncrementLegacy(words: RuleWords, index: 0 | 1): Action | undefined {
+function compileIncrementLegacy(words: RuleWords, name: 'gpc0' | 'gpc1'): Action | undefined {
 	const counter = readSingle(words);
-	if (counter === undefined) return undefined;
-	return counterAction(
-		counter,
-		legacy(`gpc${index}`, 'gpc', index),
-		legacy(`gpc${index}_rate`, 'gpc_rate', index),
-		justOne,
-	);
+	return counter === undefined ? undefined : gpcAction(counter, name, 0, justOne);
 }
 
 function compileAdd(words: RuleWords, incrementOnly: boolean): Action | undefined {
 	const args = readIndexed(words, 'GPC');
 	if (args === undefined) return undefined;
 	const operand = incrementOnly ? justOne : readOperand(words);
-	if (operand === undefined) return undefined;
-	const { index, counter } = args;
-	return counterAction(counter, [{ name: 'gpc', index }], [{ name: 'gpc_rate', index }], operand);
+	return operand === undefined ? undefined : gpcAction(args.counter, 'gpc', args.index, operand);
 }
 
-function tagAction(
-	counter: number,
-	choices: readonly Choice[],
-	operand: (stream: StreamControl) => number | bigint | undefined,
-): Action {
-	const tags = new SlotLookup(choices);
+function tagAction(counter: number, name: 'gpt0' | 'gpt', index: number, operand: Operand): Action {
+	let table: StickTable | undefined;
+	let slot: DataSlot | undefined;
 	return (stream) => {
 		const tracked = stream.tracker(counter);
-		const slot = tracked === undefined ? undefined : tags.find(tracked.table);
-		if (tracked === undefined || slot === undefined) return Verdict.CONTINUE;
+		if (tracked === undefined) return Verdict.CONTINUE;
+		if (tracked.table !== table) {
+			table = tracked.table;
+			slot = table.slot(name);
+		}
+		if (slot === undefined) return Verdict.CONTINUE;
 		const value = operand(stream);
-		if (value !== undefined) tracked.table.set(tracked.entry, slot, tags.index, low32(value), stream.nowMs);
+		if (value !== undefined) tracked.set(slot, index, low32(value), stream.nowMs);
 		return Verdict.CONTINUE;
 	};
 }
@@ -301,14 +237,14 @@ function compileSetTag(words: RuleWords): Action | undefined {
 	const args = readIndexed(words, 'GPT');
 	const operand = args === undefined ? undefined : readOperand(words);
 	if (args === undefined || operand === undefined) return undefined;
-	return tagAction(args.counter, [{ name: 'gpt', index: args.index }], operand);
+	return tagAction(args.counter, 'gpt', args.index, operand);
 }
 
 function compileSetTag0(words: RuleWords): Action | undefined {
 	const counter = readSingle(words);
 	const operand = counter === undefined ? undefined : readOperand(words);
 	if (counter === undefined || operand === undefined) return undefined;
-	return tagAction(counter, legacy('gpt0', 'gpt', 0), operand);
+	return tagAction(counter, 'gpt0', 0, operand);
 }
 
 export const TRACKING_ACTIONS: readonly ActionDescriptor[] = [
@@ -318,8 +254,18 @@ export const TRACKING_ACTIONS: readonly ActionDescriptor[] = [
 		compile: compileTrack,
 	},
 	{ name: 'sc-inc-gpc', sites: ALL_SITES, parentheses: true, compile: (words) => compileAdd(words, true) },
-	{ name: 'sc-inc-gpc0', sites: ALL_SITES, parentheses: true, compile: (words) => compileIncrementLegacy(words, 0) },
-	{ name: 'sc-inc-gpc1', sites: ALL_SITES, parentheses: true, compile: (words) => compileIncrementLegacy(words, 1) },
+	{
+		name: 'sc-inc-gpc0',
+		sites: ALL_SITES,
+		parentheses: true,
+		compile: (words) => compileIncrementLegacy(words, 'gpc0'),
+	},
+	{
+		name: 'sc-inc-gpc1',
+		sites: ALL_SITES,
+		parentheses: true,
+		compile: (words) => compileIncrementLegacy(words, 'gpc1'),
+	},
 	{ name: 'sc-add-gpc', sites: ALL_SITES, parentheses: true, compile: (words) => compileAdd(words, false) },
 	{ name: 'sc-set-gpt', sites: ALL_SITES, parentheses: true, compile: compileSetTag },
 	{ name: 'sc-set-gpt0', sites: ALL_SITES, parentheses: true, compile: compileSetTag0 },

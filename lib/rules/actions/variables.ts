@@ -16,9 +16,11 @@ function isEmpty(value: SampleValue): boolean {
 	return (typeof value === 'string' || Buffer.isBuffer(value)) && value.length === 0;
 }
 
-function areIntegers(old: SampleValue | undefined, value: SampleValue): old is number | bigint {
-	const isInteger = (one: SampleValue | undefined): boolean => typeof one === 'number' || typeof one === 'bigint';
-	return isInteger(old) && isInteger(value);
+/** Below zero, zero or above, as `old` compares with `value`; undefined unless both are integers. */
+function compareIntegers(old: SampleValue | undefined, value: SampleValue): number | undefined {
+	if (typeof old !== 'number' && typeof old !== 'bigint') return undefined;
+	if (typeof value !== 'number' && typeof value !== 'bigint') return undefined;
+	return old > value ? 1 : old < value ? -1 : 0;
 }
 
 /** A variable that was unset no longer exists here, so `ifexists` and `ifset` are one. */
@@ -30,8 +32,8 @@ const SET_CONDITIONS: ReadonlyMap<string, SetCondition> = new Map<string, SetCon
 	['ifempty', (_, value) => isEmpty(value)],
 	['ifnotempty', (_, value) => !isEmpty(value)],
 	// Comparisons of anything but two integers are true by default.
-	['ifgt', (old, value) => !areIntegers(old, value) || old > value],
-	['iflt', (old, value) => !areIntegers(old, value) || old < value],
+	['ifgt', (old, value) => (compareIntegers(old, value) ?? 1) > 0],
+	['iflt', (old, value) => (compareIntegers(old, value) ?? -1) < 0],
 ]);
 
 const SET_CONDITIONS_MAX = 4;
@@ -65,7 +67,10 @@ function readTarget(words: RuleWords, conditional: boolean): Target | undefined 
 }
 
 /** Made once per rule; the common rule has no condition. */
-function compileAssignment({ variable, conditions }: Target): (stream: Parameters<Action>[0], value: SampleValue) => void {
+function compileAssignment({
+	variable,
+	conditions,
+}: Target): (stream: Parameters<Action>[0], value: SampleValue) => void {
 	const { scope, name } = variable;
 	if (conditions.length === 0) return (stream, value) => stream.variables.set(scope, name, value);
 	return (stream, value) => {

@@ -16,7 +16,8 @@ const silentDrop: Action = (stream) => {
 function compileStrictMode(words: RuleWords): Action | undefined {
 	const word = words.next();
 	if (word === undefined) return words.fail('expects exactly 1 arguments');
-	if (word !== 'on' && word !== 'off') return words.fail(`Unexpected value '${word}'. Only 'on' and 'off' are supported`);
+	if (word !== 'on' && word !== 'off')
+		return words.fail(`Unexpected value '${word}'. Only 'on' and 'off' are supported`);
 	const strict = word === 'on';
 	return (stream) => {
 		stream.strictRewrites = strict;

@@ -1,20 +1,4 @@
-/**
- * The two text operations of the `replace-*` actions: back-references in a replacement, and the values of
- * a comma-separated field.
- */
-
-/**
- * `\0` is the whole match, `\1` to `\9` its groups, `\xHH` a byte, any other escaped char itself. A group
- * that took no part is empty. `groups[0]` is the match.
- */
-export function expandReferences(template: string, groups: readonly (string | undefined)[]): string {
-	if (!template.includes('\\')) return template;
-	return template.replace(/\\(x[0-9A-Fa-f]{2}|[\s\S])/g, (_, escape: string) => {
-		const code = escape.charCodeAt(0);
-		if (code >= 48 && code <= 57) return groups[code - 48] ?? '';
-		return escape.length === 3 ? String.fromCharCode(Number.parseInt(escape.slice(1), 16)) : escape;
-	});
-}
+/** The values of a comma-separated field, for `replace-value`. */
 
 /**
  * Applies `change` to each value of a list such as `a, "b,c", d` and keeps what stands between them.
