@@ -212,15 +212,12 @@ class ConditionParser {
 		}
 		this.#at += name.length;
 		const words = this.#text[this.#at] === '(' ? this.#predicateArguments(predicate) : [];
-		const missing = words.findIndex((word) => word === undefined);
-		if (missing !== -1 || words.length < predicate.argumentCount) {
-			// HAProxy takes a single empty argument for a name that does not exist.
-			if (predicate.argumentCount > 1) {
-				throw new ConditionSyntaxError(
-					`missing arguments (got ${words.length}/${predicate.argumentCount}), type 'string' expected in argument ${words.length} of predicate '${name}' used in conditional expression`,
-					start,
-				);
-			}
+		// HAProxy takes the absent argument of a predicate that has one for an empty string.
+		if (predicate.argumentCount > 1 && words.length < predicate.argumentCount) {
+			throw new ConditionSyntaxError(
+				`missing arguments (got ${words.length}/${predicate.argumentCount}), type 'string' expected in argument ${words.length} of predicate '${name}' used in conditional expression`,
+				start,
+			);
 		}
 		return predicate.evaluate(this.#subject, words[0] ?? '', words[1] ?? '');
 	}

@@ -20,7 +20,7 @@ const ACL_FLAGS: ReadonlyMap<string, number> = new Map([
 ]);
 
 /** Arguments of `return`, `deny`, `tarpit` and `http-error` (manual, 4.2), and how many words follow each. */
-const REPLY_ARGUMENTS: ReadonlyMap<string, number> = new Map([
+export const REPLY_ARGUMENTS: ReadonlyMap<string, number> = new Map([
 	['status', 1],
 	['deny_status', 1],
 	['content-type', 1],

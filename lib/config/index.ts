@@ -5,26 +5,19 @@
  * the whole can tell (names that lead nowhere, ports used twice, ...). Nothing here touches the network or
  * prints; files come through the function it is given.
  */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
-import { HoldfastError } from '../core/errors.js';
 import { checkConfiguration } from './check.js';
 import { ConditionalBlocks, evaluateCondition } from './conditions.js';
 import { newGlobal } from './draft.js';
+import type { ConfigurationFile } from './files.js';
 import { linesOf, pointAt, type RawLine, tokenizeLine } from './lexer.js';
 import type { ConfigModel } from './model.js';
 import { SectionReader } from './sections.js';
-import { ParserState, reasonOf } from './state.js';
+import { ParserState } from './state.js';
 
 export { type ConditionResult, type ConditionSubject, evaluateCondition } from './conditions.js';
 export { FEATURES, LANGUAGE_VERSION, SUPPORTED } from './features.js';
-
-export interface ConfigurationFile {
-	/** As the command line names it; messages show it. */
-	readonly path: string;
-	/** A byte string, see core/bytes.ts. */
-	readonly content: string;
-}
+export { type ConfigurationFile, readConfigurationFiles } from './files.js';
 
 /** What the command line says and the files may not override. */
 export interface ConfigurationArguments {
@@ -165,33 +158,4 @@ function directive(
 	else if (name === '.warning') diagnostics.warning(place, text);
 	else if (name === '.notice') diagnostics.notice(place, text);
 	else if (diagnosticMode) diagnostics.diag(place, text);
-}
-
-/**
- * The files that `-f` words mean: each file as it is, and of a directory its `*.cfg`, hidden ones left out,
- * in the order of their names (management guide, `-f`). Throws a HoldfastError naming what cannot be read.
- */
-export function readConfigurationFiles(paths: readonly string[]): ConfigurationFile[] {
-	const files: ConfigurationFile[] = [];
-	for (const path of paths) {
-		try {
-			const names = statSync(path).isDirectory()
-				? readdirSync(path)
-						.filter((name) => name.endsWith('.cfg') && !name.startsWith('.'))
-						.map((name) => `${path.replace(/\/+$/, '')}/${name}`)
-						.filter((name) => statSync(name).isFile())
-						.sort()
-				: [path];
-			for (const name of names) files.push({ path: name, content: readFileSync(name, 'latin1') });
-		} catch (error) {
-			throw new HoldfastError(
-				'FILE_UNREADABLE',
-				`cannot open configuration file/directory '${path}' : ${reasonOf(error)}`,
-				{
-					cause: error,
-				},
-			);
-		}
-	}
-	return files;
 }

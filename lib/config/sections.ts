@@ -49,6 +49,8 @@ export class SectionReader {
 	#reader: LineReader | undefined;
 	#lastDefaults: ProxyDraft | undefined;
 	readonly #namedDefaults = new Map<string, ProxyDraft>();
+	/** Names that two defaults sections have, which is harmless until a `from` needs one of them. */
+	readonly #twinDefaults = new Map<string, string>();
 	/** Defaults sections that a `from` names, to warn when the same one also serves by being the last. */
 	readonly #explicitDefaults = new Set<ProxyDraft>();
 	readonly #implicitDefaults = new Map<ProxyDraft, ProxyDraft>();
@@ -86,7 +88,7 @@ export class SectionReader {
 		if (this.#reader === undefined) return;
 		const prefix = (first === 'no' || first === 'default') && words.length > 1 ? first : undefined;
 		const line = prefix === undefined ? words : words.slice(1);
-		this.#reader(new Statement(place, line, this.#keyword, this.#state.diagnostics, prefix));
+		this.#reader(new Statement(place, line, this.#keyword, this.#state.diagnostics, prefix, this.#name));
 	}
 
 	/** Says what can only be said when all sections are known. */
@@ -203,6 +205,10 @@ export class SectionReader {
 						`defaults section '${this.#name}' conflicts with the one of the same name at ${twin.place.file}:${twin.place.line}, which another section names with 'from'.`,
 					);
 				}
+				if (twin !== undefined) {
+					const places = [twin.place, draft.place].map((place) => `${place.file}:${place.line}`);
+					this.#twinDefaults.set(this.#name, places.join(' and '));
+				}
 				this.#namedDefaults.set(this.#name, draft);
 			}
 		} else this.#state.proxies.push(draft);
@@ -228,6 +234,13 @@ export class SectionReader {
 		const name = statement.word(fromAt + 1);
 		if (!statement.atMost(fromAt + 1)) return 'refused';
 		const found = this.#namedDefaults.get(name);
+		const twins = this.#twinDefaults.get(name);
+		if (twins !== undefined) {
+			statement.alert(
+				`ambiguous defaults section name '${name}' referenced by ${kind} '${this.#name}' exists at least at ${twins}.`,
+			);
+			return 'refused';
+		}
 		if (found === undefined) {
 			statement.alert(
 				`defaults section '${name}' not found for ${kind} '${this.#name}'${didYouMean(name, this.#namedDefaults.keys())}.`,

@@ -4,6 +4,7 @@
  */
 import { dirname } from 'node:path';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
+import { systemReason } from '../core/errors.js';
 import type { GlobalDraft, HttpErrorsDraft, PeersDraft, ProxyDraft, UserlistDraft } from './draft.js';
 
 export class ParserState {
@@ -53,7 +54,7 @@ export class ParserState {
 		try {
 			return this.#readFile(resolved);
 		} catch (error) {
-			const text = reasonOf(error);
+			const text = systemReason(error);
 			this.#unreadable.set(resolved, text);
 			return { reason: text };
 		}
@@ -94,17 +95,4 @@ export class ParserState {
 		}
 		return undefined;
 	}
-}
-
-const SYSTEM_REASONS: ReadonlyMap<string, string> = new Map([
-	['ENOENT', 'No such file or directory'],
-	['EACCES', 'Permission denied'],
-	['EISDIR', 'Is a directory'],
-	['ENOTDIR', 'Not a directory'],
-]);
-
-/** The system's own words for why a file cannot be read. */
-export function reasonOf(error: unknown): string {
-	const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-	return SYSTEM_REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
 }

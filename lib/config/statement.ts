@@ -18,6 +18,8 @@ export class Statement {
 	readonly diagnostics: Diagnostics;
 	/** `no` or `default` stood before the keyword. */
 	readonly prefix: 'no' | 'default' | undefined;
+	/** The name of the section, if it has one. */
+	readonly sectionName: string;
 
 	constructor(
 		place: Place,
@@ -25,12 +27,14 @@ export class Statement {
 		section: string,
 		diagnostics: Diagnostics,
 		prefix?: 'no' | 'default',
+		sectionName = '',
 	) {
 		this.place = place;
 		this.words = words;
 		this.section = section;
 		this.diagnostics = diagnostics;
 		this.prefix = prefix;
+		this.sectionName = sectionName;
 	}
 
 	/** The word at an index, or an empty string: what is absent and what is empty are refused alike. */
@@ -125,6 +129,11 @@ export interface Keyword<Draft> {
 	readonly name: string;
 	/** Sections of the table where it may stand; all of them when absent. */
 	readonly sections?: readonly string[];
+	/**
+	 * On the wrong side of a proxy the line is refused. Without this it is passed over with a warning, as
+	 * HAProxy does with most keywords, so that a block of lines may be pasted into any section.
+	 */
+	readonly strictSections?: true;
 	/** `no <keyword>` and `default <keyword>` are understood by `parse`. */
 	readonly invertible?: boolean;
 	/** Built: puts the line into the draft, or says why not. */
@@ -184,9 +193,16 @@ export class KeywordTable<Draft> {
 			return;
 		}
 		if (row.sections !== undefined && !row.sections.includes(statement.section)) {
-			statement.alert(
-				`'${row.name}' not allowed in '${statement.section}' section; it may stand in ${row.sections.join(', ')}.`,
-			);
+			const lacks = statement.section === 'frontend' ? 'backend' : 'frontend';
+			if (row.strictSections !== true && (statement.section === 'frontend' || statement.section === 'backend')) {
+				statement.warning(
+					`'${row.name}' ignored because ${statement.section} '${statement.sectionName}' has no ${lacks} capability.`,
+				);
+			} else {
+				statement.alert(
+					`'${row.name}' not allowed in '${statement.section}' section; it may stand in ${row.sections.join(', ')}.`,
+				);
+			}
 			return;
 		}
 		if (row.refused !== undefined) {

@@ -39,3 +39,16 @@ export class HoldfastError extends Error {
 		this.code = code;
 	}
 }
+
+const SYSTEM_REASONS: ReadonlyMap<string, string> = new Map([
+	['ENOENT', 'No such file or directory'],
+	['EACCES', 'Permission denied'],
+	['EISDIR', 'Is a directory'],
+	['ENOTDIR', 'Not a directory'],
+]);
+
+/** The system's own words for why a file cannot be read. */
+export function systemReason(error: unknown): string {
+	const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+	return SYSTEM_REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
+}

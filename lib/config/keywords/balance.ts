@@ -28,10 +28,8 @@ function argumentOf(word: string, name: string): string | undefined {
 
 export function readBalance(statement: Statement): BalanceModel | undefined {
 	const word = statement.word(1);
-	if (word === '') {
-		statement.alert(`balance : expects an algorithm, one of ${ALGORITHMS.map((name) => `'${name}'`).join(', ')}`);
-		return undefined;
-	}
+	// Without a word the default is meant.
+	if (word === '') return { algorithm: 'roundrobin' };
 	switch (word) {
 		case 'roundrobin':
 		case 'static-rr':
@@ -133,7 +131,7 @@ export function readHashType(statement: Statement): HashTypeModel | undefined {
 	if (named !== undefined) {
 		hash = named;
 		at++;
-	} else if (statement.word(at) !== '' && statement.word(at) !== 'avalanche') {
+	} else if (statement.word(at) !== '') {
 		statement.alert(
 			`'hash-type' : unknown hash function '${statement.word(at)}'${didYouMean(statement.word(at), FUNCTIONS)}`,
 		);

@@ -83,54 +83,190 @@ export function groupIdOf(statement: Statement, index: number, state: ParserStat
 const MAX_ID = 2 ** 31 - 1;
 
 const BIND_OPTIONS: readonly BindOption[] = [
-	{ name: 'name', arguments: 1, parse: (s, i, o) => void (o.name = s.word(i)) },
-	{ name: 'id', arguments: 1, parse: (s, i, o) => void (o.id = s.integer(i, 'id', 1, MAX_ID)) },
-	{ name: 'maxconn', arguments: 1, parse: (s, i, o) => void (o.maxconn = s.integer(i, 'maxconn', 1, MAX_ID)) },
-	{ name: 'backlog', arguments: 1, parse: (s, i, o) => void (o.backlog = s.integer(i, 'backlog', 0, MAX_ID)) },
-	{ name: 'v4v6', arguments: 0, parse: (_s, _i, o) => void (o.v4v6 = true) },
-	{ name: 'v6only', arguments: 0, parse: (_s, _i, o) => void (o.v6only = true) },
-	{ name: 'mode', arguments: 1, parse: (s, i, o) => void (o.mode = fileMode(s, i)) },
-	{ name: 'uid', arguments: 1, parse: (s, i, o) => void (o.uid = s.integer(i, 'uid', 0, MAX_ID)) },
-	{ name: 'gid', arguments: 1, parse: (s, i, o) => void (o.gid = s.integer(i, 'gid', 0, MAX_ID)) },
-	{ name: 'user', arguments: 1, parse: (s, i, o, state) => void (o.uid = userIdOf(s, i, state)) },
-	{ name: 'group', arguments: 1, parse: (s, i, o, state) => void (o.gid = groupIdOf(s, i, state)) },
-	{ name: 'accept-proxy', arguments: 0, parse: (_s, _i, o) => void (o.acceptProxy = true) },
+	{
+		name: 'name',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.name = s.word(i);
+		},
+	},
+	{
+		name: 'id',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.id = s.integer(i, 'id', 1, MAX_ID);
+		},
+	},
+	{
+		name: 'maxconn',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.maxconn = s.integer(i, 'maxconn', 1, MAX_ID);
+		},
+	},
+	{
+		name: 'backlog',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.backlog = s.integer(i, 'backlog', 0, MAX_ID);
+		},
+	},
+	{
+		name: 'v4v6',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.v4v6 = true;
+		},
+	},
+	{
+		name: 'v6only',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.v6only = true;
+		},
+	},
+	{
+		name: 'mode',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.mode = fileMode(s, i);
+		},
+	},
+	{
+		name: 'uid',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.uid = s.integer(i, 'uid', 0, MAX_ID);
+		},
+	},
+	{
+		name: 'gid',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.gid = s.integer(i, 'gid', 0, MAX_ID);
+		},
+	},
+	{
+		name: 'user',
+		arguments: 1,
+		parse: (s, i, o, state) => {
+			o.uid = userIdOf(s, i, state);
+		},
+	},
+	{
+		name: 'group',
+		arguments: 1,
+		parse: (s, i, o, state) => {
+			o.gid = groupIdOf(s, i, state);
+		},
+	},
+	{
+		name: 'accept-proxy',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.acceptProxy = true;
+		},
+	},
 	{
 		name: 'level',
 		arguments: 1,
-		parse: (s, i, o) => void (o.level = s.choice(i, 'level', ['user', 'operator', 'admin'])),
+		parse: (s, i, o) => {
+			o.level = s.choice(i, 'level', ['user', 'operator', 'admin']);
+		},
 	},
 	// TLS
-	{ name: 'ssl', arguments: 0, parse: (_s, _i, o) => void (o.ssl = true) },
+	{
+		name: 'ssl',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.ssl = true;
+		},
+	},
 	{ name: 'crt', arguments: 1, parse: (s, i, o, state) => void o.tls.crt.push(based(state.global.crtBase, s.word(i))) },
 	{
 		name: 'ca-file',
 		arguments: 1,
-		parse: (s, i, o, state) => void (o.tls.caFile = based(state.global.caBase, s.word(i))),
+		parse: (s, i, o, state) => {
+			o.tls.caFile = based(state.global.caBase, s.word(i));
+		},
 	},
 	{
 		name: 'crl-file',
 		arguments: 1,
-		parse: (s, i, o, state) => void (o.tls.crlFile = based(state.global.caBase, s.word(i))),
+		parse: (s, i, o, state) => {
+			o.tls.crlFile = based(state.global.caBase, s.word(i));
+		},
 	},
 	{
 		name: 'verify',
 		arguments: 1,
-		parse: (s, i, o) => void (o.tls.verify = s.choice(i, 'verify', ['none', 'optional', 'required']) ?? 'none'),
+		parse: (s, i, o) => {
+			o.tls.verify = s.choice(i, 'verify', ['none', 'optional', 'required']) ?? 'none';
+		},
 	},
-	{ name: 'alpn', arguments: 1, parse: (s, i, o) => void (o.tls.alpn = s.word(i).split(',')) },
-	{ name: 'ciphers', arguments: 1, parse: (s, i, o) => void (o.tls.ciphers = s.word(i)) },
-	{ name: 'ciphersuites', arguments: 1, parse: (s, i, o) => void (o.tls.ciphersuites = s.word(i)) },
-	{ name: 'curves', arguments: 1, parse: (s, i, o) => void (o.tls.curves = s.word(i)) },
-	{ name: 'ecdhe', arguments: 1, parse: (s, i, o) => void (o.tls.curves = s.word(i)) },
-	{ name: 'ssl-min-ver', arguments: 1, parse: (s, i, o) => void (o.tls.minVersion = tlsVersion(s, i, 'ssl-min-ver')) },
-	{ name: 'ssl-max-ver', arguments: 1, parse: (s, i, o) => void (o.tls.maxVersion = tlsVersion(s, i, 'ssl-max-ver')) },
-	{ name: 'strict-sni', arguments: 0, parse: (_s, _i, o) => void (o.tls.strictSni = true) },
+	{
+		name: 'alpn',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.alpn = s.word(i).split(',');
+		},
+	},
+	{
+		name: 'ciphers',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.ciphers = s.word(i);
+		},
+	},
+	{
+		name: 'ciphersuites',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.ciphersuites = s.word(i);
+		},
+	},
+	{
+		name: 'curves',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.curves = s.word(i);
+		},
+	},
+	{
+		name: 'ecdhe',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.curves = s.word(i);
+		},
+	},
+	{
+		name: 'ssl-min-ver',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.minVersion = tlsVersion(s, i, 'ssl-min-ver');
+		},
+	},
+	{
+		name: 'ssl-max-ver',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tls.maxVersion = tlsVersion(s, i, 'ssl-max-ver');
+		},
+	},
+	{
+		name: 'strict-sni',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.tls.strictSni = true;
+		},
+	},
 	...NEWER.map(
 		([suffix, , next]): BindOption => ({
 			name: `no-${suffix}`,
 			arguments: 0,
-			parse: (_s, _i, o) => void (o.tls.minVersion = next),
+			parse: (_s, _i, o) => {
+				o.tls.minVersion = next;
+			},
 		}),
 	),
 	...[...NEWER, ['tlsv13', 'TLSv1.3', ''] as const].map(
@@ -143,7 +279,13 @@ const BIND_OPTIONS: readonly BindOption[] = [
 			},
 		}),
 	),
-	{ name: 'no-tlsv13', arguments: 0, parse: (_s, _i, o) => void (o.tls.maxVersion = 'TLSv1.2') },
+	{
+		name: 'no-tlsv13',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.tls.maxVersion = 'TLSv1.2';
+		},
+	},
 	{ name: 'no-sslv3', arguments: 0, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'no-ca-names', arguments: 0, withoutEffect: 'it changes only what a client is shown' },
 	{ name: 'prefer-client-ciphers', arguments: 0, withoutEffect: 'TLS 1.3 has no such order' },

@@ -1,5 +1,7 @@
 /** `errorfile`, `errorloc*`, `http-error` and `errorfiles` (manual, 4.2 and 3.8). */
+import { didYouMean } from '../../core/diagnostics.js';
 import type { ErrorReplySource } from '../draft.js';
+import { REPLY_ARGUMENTS } from '../included-files.js';
 import type { ErrorReplyModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
@@ -69,6 +71,16 @@ export function readHttpError(statement: Statement): ErrorReplySource | undefine
 	if (at < 1 || statement.word(at + 1) === '') {
 		statement.alert(`'http-error' expects 'status <code>' among its arguments.`);
 		return undefined;
+	}
+	for (let i = 1; i < statement.words.length; ) {
+		const count = REPLY_ARGUMENTS.get(statement.word(i));
+		if (count === undefined) {
+			statement.alert(
+				`'http-error' : unknown keyword '${statement.word(i)}'${didYouMean(statement.word(i), REPLY_ARGUMENTS.keys())}`,
+			);
+			return undefined;
+		}
+		i += 1 + count;
 	}
 	const status = statusOf(statement, at + 1, 'http-error');
 	if (status === undefined) return undefined;

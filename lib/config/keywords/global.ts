@@ -16,7 +16,7 @@ const MAX_STATS_CONNECTIONS = 65535;
 /** Keywords that may stand once only, as HAProxy has it. */
 function once(statement: Statement, global: GlobalDraft, keyword = statement.word(0)): boolean {
 	if (global.seen.has(keyword)) {
-		statement.alert(`'${keyword}' already specified. Continuing.`);
+		statement.warning(`'${keyword}' already specified. Continuing.`);
 		return false;
 	}
 	global.seen.set(keyword, statement.place);
@@ -196,7 +196,12 @@ function readDefaultPath(statement: Statement, { global }: ParserState): void {
 }
 
 const BUILT: readonly Row[] = [
-	{ name: 'daemon', parse: (statement, { global }) => void (global.daemon = statement.atMost(0) || global.daemon) },
+	{
+		name: 'daemon',
+		parse: (statement, { global }) => {
+			global.daemon = statement.atMost(0) || global.daemon;
+		},
+	},
 	{
 		name: 'master-worker',
 		parse(statement, { global }) {
@@ -224,16 +229,20 @@ const BUILT: readonly Row[] = [
 			}
 		},
 	},
-	numberRow('maxconn', 0, MAX_INT, (global, value) => void (global.maxconn = value === 0 ? undefined : value)),
-	textRow('pidfile', 'a file name', (global, text) => void (global.pidfile = text)),
+	numberRow('maxconn', 0, MAX_INT, (global, value) => {
+		global.maxconn = value === 0 ? undefined : value;
+	}),
+	textRow('pidfile', 'a file name', (global, text) => {
+		global.pidfile = text;
+	}),
 	{
 		name: 'localpeer',
 		parse(statement, state) {
 			const name = statement.onlyArgument('a name');
 			if (name === undefined) return;
-			const bad = /[^A-Za-z0-9_.:-]/.exec(name);
-			if (bad !== null) {
-				statement.alert(`character '${bad[0]}' is not permitted in the name of the local peer.`);
+			// It goes over the wire as a word of a line of text.
+			if (/\s/.test(name)) {
+				statement.alert(`'localpeer' expects a name without spaces.`);
 				return;
 			}
 			state.global.localpeer = name;
@@ -264,7 +273,9 @@ const BUILT: readonly Row[] = [
 		invertible: true,
 		parse: (statement, { global }) => readLog(statement, global.logTargets, false),
 	},
-	textRow('log-tag', 'a tag for use in syslog', (global, text) => void (global.logTag = text)),
+	textRow('log-tag', 'a tag for use in syslog', (global, text) => {
+		global.logTag = text;
+	}),
 	{
 		name: 'log-send-hostname',
 		parse(statement, { global }) {
@@ -272,8 +283,12 @@ const BUILT: readonly Row[] = [
 			if (statement.atMost(1)) global.logSendHostname = statement.word(1);
 		},
 	},
-	timeRow('hard-stop-after', (global, value) => void (global.hardStopAfterMs = value)),
-	timeRow('grace', (global, value) => void (global.graceMs = value)),
+	timeRow('hard-stop-after', (global, value) => {
+		global.hardStopAfterMs = value;
+	}),
+	timeRow('grace', (global, value) => {
+		global.graceMs = value;
+	}),
 	{
 		name: 'close-spread-time',
 		parse(statement, { global }) {
@@ -281,15 +296,21 @@ const BUILT: readonly Row[] = [
 			else global.closeSpreadTimeMs = statement.timeMs(1, 'close-spread-time');
 		},
 	},
-	numberRow('mworker-max-reloads', 0, MAX_INT, (global, value) => void (global.mworkerMaxReloads = value)),
+	numberRow('mworker-max-reloads', 0, MAX_INT, (global, value) => {
+		global.mworkerMaxReloads = value;
+	}),
 	{
 		name: 'spread-checks',
 		parse(statement, { global }) {
 			global.spreadChecksPercent = statement.integer(1, 'spread-checks', 0, 50) ?? 0;
 		},
 	},
-	numberRow('uid', 0, MAX_INT, (global, value) => void (global.uid = value)),
-	numberRow('gid', 0, MAX_INT, (global, value) => void (global.gid = value)),
+	numberRow('uid', 0, MAX_INT, (global, value) => {
+		global.uid = value;
+	}),
+	numberRow('gid', 0, MAX_INT, (global, value) => {
+		global.gid = value;
+	}),
 	{
 		name: 'user',
 		parse(statement, state) {
@@ -354,12 +375,18 @@ const BUILT: readonly Row[] = [
 			for (const name of [...environment.keys()]) if (!kept.has(name)) environment.delete(name);
 		},
 	},
-	textRow('ca-base', 'a directory', (global, text) => void (global.caBase = text)),
-	textRow('crt-base', 'a directory', (global, text) => void (global.crtBase = text)),
+	textRow('ca-base', 'a directory', (global, text) => {
+		global.caBase = text;
+	}),
+	textRow('crt-base', 'a directory', (global, text) => {
+		global.crtBase = text;
+	}),
 	{
 		name: 'strict-limits',
 		invertible: true,
-		parse: (statement, { global }) => void (global.strictLimits = statement.prefix !== 'no'),
+		parse: (statement, { global }) => {
+			global.strictLimits = statement.prefix !== 'no';
+		},
 	},
 	{
 		name: 'http-err-codes',

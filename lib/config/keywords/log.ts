@@ -143,12 +143,12 @@ function readSample(statement: Statement, index: number): LogTargetModel['sample
 		const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(item);
 		const low = Number(range?.[1] ?? 0);
 		const high = Number(range?.[2] ?? range?.[1] ?? 0);
-		const last = ranges.at(-1);
-		if (low < 1 || high < low || high > size || (last !== undefined && low <= last[1])) {
-			statement.alert(`log : 'sample' expects <ranges>:<size> such as '1-3,5:10', in ascending order, got '${text}'`);
+		const overlaps = ranges.some(([from, to]) => low <= to && high >= from);
+		if (low < 1 || high < low || high > size || overlaps) {
+			statement.alert(`log : 'sample' expects <ranges>:<size> such as '1-3,5:10', got '${text}'`);
 			return undefined;
 		}
 		ranges.push([low, high]);
 	}
-	return { ranges, size };
+	return { ranges: ranges.sort((a, b) => a[0] - b[0]), size };
 }

@@ -149,13 +149,25 @@ const BUILT: readonly Keyword<PeersSite>[] = [
 			peers.shards = statement.integer(1, 'shards', 1, MAX_SHARDS) ?? peers.shards;
 		},
 	},
-	{ name: 'disabled', parse: (statement, { peers }) => void (peers.disabled = statement.atMost(0) || peers.disabled) },
-	{ name: 'enabled', parse: (statement, { peers }) => void (peers.disabled = !statement.atMost(0) && peers.disabled) },
+	{
+		name: 'disabled',
+		parse: (statement, { peers }) => {
+			peers.disabled = statement.atMost(0) || peers.disabled;
+		},
+	},
+	{
+		name: 'enabled',
+		parse: (statement, { peers }) => {
+			peers.disabled = !statement.atMost(0) && peers.disabled;
+		},
+	},
 	// Holdfast's own: callers whose address is no peer's are refused.
 	{
 		name: 'source-check',
 		invertible: true,
-		parse: (statement, { peers }) => void (peers.sourceCheck = statement.atMost(0) && statement.prefix !== 'no'),
+		parse: (statement, { peers }) => {
+			peers.sourceCheck = statement.atMost(0) && statement.prefix !== 'no';
+		},
 	},
 ];
 

@@ -110,6 +110,7 @@ function ruleRow(name: string, field: RuleList, sections?: readonly string[]): K
 	return {
 		name,
 		sections,
+		strictSections: true,
 		parse(statement, { proxy }) {
 			if (refuseInAnonymousDefaults(statement, proxy, name)) return;
 			if (statement.word(length) === '') {
@@ -210,8 +211,18 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 			else proxy.description = statement.words.slice(1).join(' ');
 		},
 	},
-	{ name: 'disabled', parse: (statement, { proxy }) => void (proxy.disabled = statement.atMost(0) || proxy.disabled) },
-	{ name: 'enabled', parse: (statement, { proxy }) => void (proxy.disabled = !statement.atMost(0) && proxy.disabled) },
+	{
+		name: 'disabled',
+		parse: (statement, { proxy }) => {
+			proxy.disabled = statement.atMost(0) || proxy.disabled;
+		},
+	},
+	{
+		name: 'enabled',
+		parse: (statement, { proxy }) => {
+			proxy.disabled = !statement.atMost(0) && proxy.disabled;
+		},
+	},
 	integerRow('maxconn', 'maxconn', FRONT, 0),
 	integerRow('backlog', 'backlog', FRONT, 0),
 	integerRow('rate-limit sessions', 'rateLimitSessions', FRONT, 0),
@@ -261,6 +272,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'server',
+		strictSections: true,
 		sections: ONLY_BACK,
 		parse(statement, { proxy, state }) {
 			const server = readServer(statement, proxy.serverDefaults, state);
@@ -269,18 +281,23 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'default-server',
+		strictSections: true,
 		sections: BACK,
 		parse: (statement, { proxy, state }) => readDefaultServer(statement, proxy.serverDefaults, state, false),
 	},
 	{
 		name: 'balance',
 		sections: BACK,
-		parse: (statement, { proxy }) => void (proxy.balance = readBalance(statement) ?? proxy.balance),
+		parse: (statement, { proxy }) => {
+			proxy.balance = readBalance(statement) ?? proxy.balance;
+		},
 	},
 	{
 		name: 'hash-type',
 		sections: BACK,
-		parse: (statement, { proxy }) => void (proxy.hashType = readHashType(statement) ?? proxy.hashType),
+		parse: (statement, { proxy }) => {
+			proxy.hashType = readHashType(statement) ?? proxy.hashType;
+		},
 	},
 	{
 		name: 'hash-balance-factor',
@@ -294,6 +311,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'retry-on',
+		strictSections: true,
 		sections: BACK,
 		parse(statement, { proxy }) {
 			const events = statement.words.slice(1);
@@ -319,7 +337,9 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	{
 		name: 'cookie',
 		sections: BACK,
-		parse: (statement, { proxy }) => void (proxy.cookie = readCookie(statement) ?? proxy.cookie),
+		parse: (statement, { proxy }) => {
+			proxy.cookie = readCookie(statement) ?? proxy.cookie;
+		},
 	},
 	textRow('dynamic-cookie-key', 'dynamicCookieKey', 'a key', BACK),
 	{
@@ -363,6 +383,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'tcp-response inspect-delay',
+		strictSections: true,
 		sections: BACK,
 		parse(statement, { proxy }) {
 			if (refuseInAnonymousDefaults(statement, proxy, 'tcp-response inspect-delay')) return;
@@ -437,6 +458,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'declare capture',
+		strictSections: true,
 		sections: ONLY_FRONT,
 		parse(statement, { proxy }) {
 			const side = statement.choice(2, 'declare capture', ['request', 'response']);
@@ -471,7 +493,9 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	{
 		name: 'unique-id-format',
 		sections: FRONT,
-		parse: (statement, { proxy }) => void (proxy.uniqueIdFormat = readFormat(statement) ?? proxy.uniqueIdFormat),
+		parse: (statement, { proxy }) => {
+			proxy.uniqueIdFormat = readFormat(statement) ?? proxy.uniqueIdFormat;
+		},
 	},
 	textRow('unique-id-header', 'uniqueIdHeader', 'a header name', FRONT),
 	{
@@ -493,7 +517,9 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'error-log-format',
-		parse: (statement, { proxy }) => void (proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat),
+		parse: (statement, { proxy }) => {
+			proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat;
+		},
 	},
 	textRow('log-tag', 'logTag', 'a tag for use in syslog'),
 	{ name: 'log', invertible: true, parse: (statement, { proxy }) => readLog(statement, proxy.logs, true) },

@@ -31,107 +31,287 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	{
 		name: 'weight',
 		arguments: 1,
-		parse: (s, i, o) => void (o.weight = s.integer(i, 'weight', 0, MAX_WEIGHT) ?? 1),
+		parse: (s, i, o) => {
+			o.weight = s.integer(i, 'weight', 0, MAX_WEIGHT) ?? 1;
+		},
 	},
-	{ name: 'backup', arguments: 0, parse: (_s, _i, o) => void (o.backup = true) },
-	{ name: 'no-backup', arguments: 0, parse: (_s, _i, o) => void (o.backup = false) },
-	{ name: 'maxconn', arguments: 1, parse: (s, i, o) => void (o.maxconn = s.integer(i, 'maxconn', 0, MAX_ID) ?? 0) },
-	{ name: 'minconn', arguments: 1, parse: (s, i, o) => void (o.minconn = s.integer(i, 'minconn', 0, MAX_ID) ?? 0) },
+	{
+		name: 'backup',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.backup = true;
+		},
+	},
+	{
+		name: 'no-backup',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.backup = false;
+		},
+	},
+	{
+		name: 'maxconn',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.maxconn = s.integer(i, 'maxconn', 0, MAX_ID) ?? 0;
+		},
+	},
+	{
+		name: 'minconn',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.minconn = s.integer(i, 'minconn', 0, MAX_ID) ?? 0;
+		},
+	},
 	{
 		name: 'maxqueue',
 		arguments: 1,
-		parse: (s, i, o) => void (o.maxqueue = s.integer(i, 'maxqueue', 0, MAX_ID) ?? 0),
+		parse: (s, i, o) => {
+			o.maxqueue = s.integer(i, 'maxqueue', 0, MAX_ID) ?? 0;
+		},
 	},
-	{ name: 'disabled', arguments: 0, parse: (_s, _i, o) => void (o.disabled = true), peers: true },
-	{ name: 'enabled', arguments: 0, parse: (_s, _i, o) => void (o.disabled = false), peers: true },
+	{
+		name: 'disabled',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.disabled = true;
+		},
+		peers: true,
+	},
+	{
+		name: 'enabled',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.disabled = false;
+		},
+		peers: true,
+	},
 	{
 		name: 'id',
 		arguments: 1,
 		serverOnly: true,
-		parse: (s, i, o) => void (o.id = s.integer(i, 'id', 1, MAX_ID)),
+		parse: (s, i, o) => {
+			o.id = s.integer(i, 'id', 1, MAX_ID);
+		},
 	},
-	{ name: 'cookie', arguments: 1, serverOnly: true, parse: (s, i, o) => void (o.cookie = s.word(i)) },
-	{ name: 'non-stick', arguments: 0, parse: (_s, _i, o) => void (o.nonStick = true) },
-	{ name: 'stick', arguments: 0, parse: (_s, _i, o) => void (o.nonStick = false) },
-	{ name: 'redir', arguments: 1, parse: (s, i, o) => void (o.redir = s.word(i)) },
+	{
+		name: 'cookie',
+		arguments: 1,
+		serverOnly: true,
+		parse: (s, i, o) => {
+			o.cookie = s.word(i);
+		},
+	},
+	{
+		name: 'non-stick',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.nonStick = true;
+		},
+	},
+	{
+		name: 'stick',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.nonStick = false;
+		},
+	},
+	{
+		name: 'redir',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.redir = s.word(i);
+		},
+	},
 	{
 		name: 'pool-max-conn',
 		arguments: 1,
-		parse: (s, i, o) => void (o.poolMaxConn = s.integer(i, 'pool-max-conn', -1, MAX_ID) ?? -1),
+		parse: (s, i, o) => {
+			o.poolMaxConn = s.integer(i, 'pool-max-conn', -1, MAX_ID) ?? -1;
+		},
 	},
 	{
 		name: 'pool-low-conn',
 		arguments: 1,
-		parse: (s, i, o) => void (o.poolLowConn = s.integer(i, 'pool-low-conn', 0, MAX_ID) ?? 0),
+		parse: (s, i, o) => {
+			o.poolLowConn = s.integer(i, 'pool-low-conn', 0, MAX_ID) ?? 0;
+		},
 	},
 	{
 		name: 'pool-purge-delay',
 		arguments: 1,
-		parse: (s, i, o) => void (o.poolPurgeDelayMs = s.timeMs(i, 'pool-purge-delay') ?? 5000),
+		parse: (s, i, o) => {
+			o.poolPurgeDelayMs = s.timeMs(i, 'pool-purge-delay') ?? 5000;
+		},
 	},
 	{
 		name: 'max-reuse',
 		arguments: 1,
-		parse: (s, i, o) => void (o.maxReuse = s.integer(i, 'max-reuse', -1, MAX_ID) ?? -1),
+		parse: (s, i, o) => {
+			o.maxReuse = s.integer(i, 'max-reuse', -1, MAX_ID) ?? -1;
+		},
 	},
 	{ name: 'source', arguments: 1, parse: readSource },
-	{ name: 'send-proxy', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'v1') },
-	{ name: 'send-proxy-v2', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'v2') },
-	{ name: 'no-send-proxy', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'none') },
-	{ name: 'no-send-proxy-v2', arguments: 0, parse: (_s, _i, o) => void (o.sendProxy = 'none') },
-	{ name: 'check', arguments: 0, parse: (_s, _i, o) => void (o.check = true) },
-	{ name: 'no-check', arguments: 0, parse: (_s, _i, o) => void (o.check = false) },
-	{ name: 'inter', arguments: 1, parse: (s, i, o) => void (o.interMs = positiveTime(s, i, 'inter') ?? 2000) },
-	{ name: 'rise', arguments: 1, parse: (s, i, o) => void (o.rise = s.integer(i, 'rise', 1, MAX_ID) ?? 2) },
-	{ name: 'fall', arguments: 1, parse: (s, i, o) => void (o.fall = s.integer(i, 'fall', 1, MAX_ID) ?? 3) },
+	{
+		name: 'send-proxy',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.sendProxy = 'v1';
+		},
+	},
+	{
+		name: 'send-proxy-v2',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.sendProxy = 'v2';
+		},
+	},
+	{
+		name: 'no-send-proxy',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.sendProxy = 'none';
+		},
+	},
+	{
+		name: 'no-send-proxy-v2',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.sendProxy = 'none';
+		},
+	},
+	{
+		name: 'check',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.check = true;
+		},
+	},
+	{
+		name: 'no-check',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.check = false;
+		},
+	},
+	{
+		name: 'inter',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.interMs = positiveTime(s, i, 'inter') ?? 2000;
+		},
+	},
+	{
+		name: 'rise',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.rise = s.integer(i, 'rise', 1, MAX_ID) ?? 2;
+		},
+	},
+	{
+		name: 'fall',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.fall = s.integer(i, 'fall', 1, MAX_ID) ?? 3;
+		},
+	},
 	{
 		name: 'shard',
 		arguments: 1,
 		peers: true,
 		peersOnly: true,
-		parse: (s, i, o) => void (o.shard = s.integer(i, 'shard', 0, MAX_ID)),
+		parse: (s, i, o) => {
+			o.shard = s.integer(i, 'shard', 0, MAX_ID);
+		},
 	},
 	// TLS
-	{ name: 'ssl', arguments: 0, peers: true, parse: (_s, _i, o) => void (o.tlsEnabled = true) },
-	{ name: 'no-ssl', arguments: 0, peers: true, parse: (_s, _i, o) => void (o.tlsEnabled = false) },
+	{
+		name: 'ssl',
+		arguments: 0,
+		peers: true,
+		parse: (_s, _i, o) => {
+			o.tlsEnabled = true;
+		},
+	},
+	{
+		name: 'no-ssl',
+		arguments: 0,
+		peers: true,
+		parse: (_s, _i, o) => {
+			o.tlsEnabled = false;
+		},
+	},
 	{
 		name: 'crt',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o, state) => void (o.tlsDraft.crt = based(state.global.crtBase, s.word(i))),
+		parse: (s, i, o, state) => {
+			o.tlsDraft.crt = based(state.global.crtBase, s.word(i));
+		},
 	},
 	{
 		name: 'ca-file',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o, state) => void (o.tlsDraft.caFile = based(state.global.caBase, s.word(i))),
+		parse: (s, i, o, state) => {
+			o.tlsDraft.caFile = based(state.global.caBase, s.word(i));
+		},
 	},
 	{
 		name: 'verify',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o) => void (o.tlsDraft.verify = s.choice(i, 'verify', ['none', 'required']) ?? 'required'),
+		parse: (s, i, o) => {
+			o.tlsDraft.verify = s.choice(i, 'verify', ['none', 'required']) ?? 'required';
+		},
 	},
-	{ name: 'verifyhost', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.verifyHost = s.word(i)) },
+	{
+		name: 'verifyhost',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => {
+			o.tlsDraft.verifyHost = s.word(i);
+		},
+	},
 	{
 		name: 'sni',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o) => void (o.tlsDraft.sni = { place: s.place, words: [s.word(i)] }),
+		parse: (s, i, o) => {
+			o.tlsDraft.sni = { place: s.place, words: [s.word(i)] };
+		},
 	},
-	{ name: 'alpn', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.alpn = s.word(i).split(',')) },
-	{ name: 'ciphers', arguments: 1, peers: true, parse: (s, i, o) => void (o.tlsDraft.ciphers = s.word(i)) },
+	{
+		name: 'alpn',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => {
+			o.tlsDraft.alpn = s.word(i).split(',');
+		},
+	},
+	{
+		name: 'ciphers',
+		arguments: 1,
+		peers: true,
+		parse: (s, i, o) => {
+			o.tlsDraft.ciphers = s.word(i);
+		},
+	},
 	{
 		name: 'ssl-min-ver',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o) => void (o.tlsDraft.minVersion = tlsVersion(s, i, 'ssl-min-ver')),
+		parse: (s, i, o) => {
+			o.tlsDraft.minVersion = tlsVersion(s, i, 'ssl-min-ver');
+		},
 	},
 	{
 		name: 'ssl-max-ver',
 		arguments: 1,
 		peers: true,
-		parse: (s, i, o) => void (o.tlsDraft.maxVersion = tlsVersion(s, i, 'ssl-max-ver')),
+		parse: (s, i, o) => {
+			o.tlsDraft.maxVersion = tlsVersion(s, i, 'ssl-max-ver');
+		},
 	},
 	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{

@@ -60,11 +60,21 @@ export const STATS_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		const name = statement.onlyArgument('the name of a proxy, or "."', 2);
 		if (name !== undefined) stats.scope.push(name);
 	}),
-	row('hide-version', (_statement, stats) => void (stats.hideVersion = true)),
-	row('show-legends', (_statement, stats) => void (stats.showLegends = true)),
-	row('show-modules', (_statement, stats) => void (stats.showModules = true)),
-	row('show-node', (statement, stats) => void (stats.showNode = optionalText(statement))),
-	row('show-desc', (statement, stats) => void (stats.showDesc = optionalText(statement))),
+	row('hide-version', (_statement, stats) => {
+		stats.hideVersion = true;
+	}),
+	row('show-legends', (_statement, stats) => {
+		stats.showLegends = true;
+	}),
+	row('show-modules', (_statement, stats) => {
+		stats.showModules = true;
+	}),
+	row('show-node', (statement, stats) => {
+		stats.showNode = optionalText(statement);
+	}),
+	row('show-desc', (statement, stats) => {
+		stats.showDesc = optionalText(statement);
+	}),
 	row('admin', (statement, stats, site) => {
 		if (site.proxy.kind === 'defaults') statement.alert(`'stats admin' is not allowed in 'defaults' section.`);
 		else if (statement.word(2) !== 'if' && statement.word(2) !== 'unless') {
