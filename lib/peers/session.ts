@@ -486,7 +486,7 @@ export class Session implements MessageHandler {
 				return budget;
 			}
 			budget--;
-			shared.pushedId = record.updateId;
+			shared.push(record.updateId);
 			if (!this.#isForPeer(shared, record)) continue;
 			this.#announce(shared);
 			this.#host.writer.update(this.#liveType(shared), table.keyType, table.columns, record, this.sent);

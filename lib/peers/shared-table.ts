@@ -32,6 +32,8 @@ export class SharedTable {
 
 	/** Push position: the id pushed last in this session, `acknowledgedId` at its start. */
 	pushedId = 0;
+	/** `pushedId` is an id of ours. */
+	hasPushed = false;
 	/** Last id received in this session, and the last one we acknowledged. */
 	receivedId = 0;
 	confirmedId = 0;
@@ -85,15 +87,21 @@ export class SharedTable {
 
 	/** Puts the push position where the peer left off. */
 	#resume(): void {
+		this.hasPushed = this.hasAcknowledged;
 		if (this.hasAcknowledged) {
 			this.reader?.seek(this.acknowledgedId);
 			this.pushedId = this.acknowledgedId;
 			return;
 		}
 		this.reader?.seekStart();
-		// Half the number space back: whatever id we push first is after it.
-		this.pushedId = (this.table.updateCounter() + 2 ** 31 + 1) >>> 0;
-		this.acknowledgedId = this.pushedId;
+		this.pushedId = 0;
+		this.acknowledgedId = 0;
+	}
+
+	/** An update of this id goes out. */
+	push(id: number): void {
+		this.pushedId = id;
+		this.hasPushed = true;
 	}
 
 	/** For `ConflictRule`: undefined when the peer has confirmed nothing. */
@@ -136,8 +144,8 @@ export class SharedTable {
 	 * 3.3 to 3.5 can send others (section 10.4), and resuming there would skip updates for good.
 	 */
 	acknowledge(id: number): void {
-		const isAfterLast = ((id - this.acknowledgedId) | 0) >= 0;
-		const isSent = ((this.pushedId - id) | 0) >= 0;
+		const isAfterLast = !this.hasAcknowledged || ((id - this.acknowledgedId) | 0) >= 0;
+		const isSent = this.hasPushed && ((this.pushedId - id) | 0) >= 0;
 		this.acknowledgedNonsense = !(isAfterLast && isSent);
 		if (this.acknowledgedNonsense) return;
 		this.acknowledgedId = id;
@@ -174,7 +182,7 @@ export class SharedTable {
 			this.acknowledgedId = isPast ? position : this.teachingLocalId;
 			this.hasAcknowledged = true;
 			this.acknowledgedNonsense = false;
-			this.pushedId = this.acknowledgedId;
+			this.push(this.acknowledgedId);
 		}
 	}
 }
