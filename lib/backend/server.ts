@@ -79,7 +79,7 @@ export class Server implements ServerView {
 		this.cookie = model.cookie;
 		this.nonStick = model.nonStick;
 		this.idle = new IdlePool({
-			reuse: options.reuse,
+			reuse: isShareable(model) ? options.reuse : 'never',
 			maxIdle: model.poolMaxConn,
 			purgeDelayMs: model.poolPurgeDelayMs,
 			maxReuse: model.maxReuse,
@@ -145,11 +145,6 @@ export class Server implements ServerView {
 		return { kind: 'tcp', host: destination.toString(), port, family: destination.family };
 	}
 
-	/** The connection goes to an address that is the same for all clients, so that all may share it. */
-	hasFixedDestination(): boolean {
-		return this.#fixed !== undefined;
-	}
-
 	isUsable(): boolean {
 		return this.states.isUsable(this.index);
 	}
@@ -178,4 +173,14 @@ export class Server implements ServerView {
 	get maxconn(): number {
 		return this.states.maxconn(this.index);
 	}
+}
+
+/**
+ * Connections to this server are alike for all clients (manual, 4.2 `http-reuse`): not if where they go, the
+ * PROXY protocol header they begin with, or their SNI depends on the client.
+ */
+function isShareable(model: ServerModel): boolean {
+	const { address } = model;
+	const anywhere = address.kind === 'ip' && (address.address === '0.0.0.0' || address.address === '::');
+	return !anywhere && model.portOffset === undefined && model.sendProxy === 'none' && model.tls?.sni === undefined;
 }
