@@ -3,7 +3,8 @@
  * these steps their meaning; here is what must hold whatever the meaning:
  *
  * - Every record is in exactly one place: never touched, in the free list, or an entry. An entry is in the
- *   hash chain of its key; without trackers it is also in the expiry order of its shard (expiry.ts).
+ *   hash chain of its key; without trackers it is also in the expiry order of its shard (expiry.ts), which
+ *   entries with trackers leave at the latest when expiry or an eviction meets them.
  * - A step is made with the lock of the key's shard. The locks of the pool of free records, of the update
  *   list and of the dictionary are taken inside it, one at a time, and nothing else is taken inside them.
  * - `size` is exact: a record is taken from one pool for all shards. A full table evicts the next entry to
@@ -33,6 +34,7 @@ import {
 	LAST_FULL_TICK,
 	layoutOf,
 	NEXT,
+	ORDER_SLOT,
 	POOL_FREE,
 	POOL_HIGH_WATER,
 	POOL_LOCK,
@@ -45,17 +47,17 @@ import {
 	SHARD_WORDS,
 	STATE,
 	type TableLayout,
+	UNTRACKED,
 	UPDATE_LOCK,
 	UPDATE_STATE,
 } from './layout.js';
 import type { EntryRef } from './table.js';
 import { UpdateList } from './update-list.js';
 
-/** Entries removed in one holding of a shard's lock: some tens of microseconds. */
-const REMOVALS_PER_LOCK = 64;
+/** Entries removed or moved in one holding of a shard's lock: some tens of microseconds. */
+const STEPS_PER_LOCK = 64;
 
 const FREE_STATE = 0;
-const UNTRACKED = 1;
 
 export class EntryStore {
 	readonly words: Int32Array;
@@ -194,6 +196,7 @@ export class EntryStore {
 		words[record + NEXT] = words[this.#bucketAt]!;
 		words[this.#bucketAt] = record;
 		words[record + EXPIRE] = (nowTick + this.expireMs) | 0;
+		words[record + ORDER_SLOT] = 0;
 		const shardAt = this.#shardAt(this.#shard);
 		words[shardAt + SHARD_ENTRIES]!++;
 		this.order.link(shardAt, this.#wheelAt(this.#shard), record);
@@ -209,14 +212,20 @@ export class EntryStore {
 
 	/** Any date. An entry with trackers keeps it for when they are gone. */
 	setDate(record: number, date: number): void {
-		if (this.words[record + STATE] !== UNTRACKED) this.words[record + EXPIRE] = date;
-		else this.order.move(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record, date);
+		const shardAt = this.#shardAt(this.#shard);
+		const wheelAt = this.#wheelAt(this.#shard);
+		if (this.words[record + STATE] === UNTRACKED) this.order.setDate(shardAt, wheelAt, record, date);
+		else {
+			// It may still be in a slot, but never in one later than its date.
+			if (((date - this.words[record + EXPIRE]!) | 0) < 0) this.order.unlink(shardAt, wheelAt, record);
+			this.words[record + EXPIRE] = date;
+		}
 	}
 
 	/** One tracker more: no expiry, no eviction. */
 	pin(record: number): void {
 		const words = this.words;
-		if (words[record + STATE] === UNTRACKED) {
+		if (this.order.isExact && words[record + STATE] === UNTRACKED) {
 			this.order.unlink(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
 		}
 		words[record + STATE]!++;
@@ -225,7 +234,7 @@ export class EntryStore {
 	unpin(record: number, nowTick: number): void {
 		const words = this.words;
 		this.#prolong(record, nowTick);
-		if (--words[record + STATE]! === UNTRACKED) {
+		if (--words[record + STATE]! === UNTRACKED && words[record + ORDER_SLOT] === 0) {
 			this.order.link(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
 		}
 	}
@@ -275,11 +284,12 @@ export class EntryStore {
 			const shardAt = this.#shardAt(shard);
 			for (let more = this.words[shardAt + SHARD_LINKED] !== 0; more && removed < budget; ) {
 				acquireLock(this.words, shardAt);
-				const slice = Math.min(REMOVALS_PER_LOCK, budget - removed);
+				this.order.steps = 0;
+				const slice = Math.min(STEPS_PER_LOCK, budget - removed);
 				const done = this.#removeDue(shard, nowTick, slice);
+				more = done === slice || this.order.steps > STEPS_PER_LOCK;
 				releaseLock(this.words, shardAt);
 				removed += done;
-				more = done === slice;
 			}
 		}
 		return removed;
@@ -288,7 +298,7 @@ export class EntryStore {
 	#removeDue(shard: number, nowTick: number, limit: number): number {
 		let removed = 0;
 		while (removed < limit) {
-			const record = this.order.due(this.#shardAt(shard), this.#wheelAt(shard), nowTick);
+			const record = this.order.due(this.#shardAt(shard), this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
 			if (record === 0) break;
 			this.#remove(shard, record);
 			removed++;
@@ -299,7 +309,8 @@ export class EntryStore {
 	/** Evicts the next entry to expire of a locked shard; with nopurge only one that is due. */
 	#makeRoom(shard: number, nowTick: number): boolean {
 		const shardAt = this.#shardAt(shard);
-		const due = this.order.due(shardAt, this.#wheelAt(shard), nowTick);
+		this.order.steps = 0;
+		const due = this.order.due(shardAt, this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
 		const victim = due !== 0 || this.#nopurge ? due : this.order.oldest(shardAt, this.#wheelAt(shard));
 		if (victim === 0) return false;
 		this.#remove(shard, victim);
@@ -398,10 +409,9 @@ export class EntryStore {
 
 	#remove(shard: number, record: number): void {
 		const words = this.words;
-		const isLinked = words[record + STATE] === UNTRACKED;
 		words[record + STATE] = FREE_STATE;
 		const shardAt = this.#shardAt(shard);
-		if (isLinked) this.order.unlink(shardAt, this.#wheelAt(shard), record);
+		this.order.unlink(shardAt, this.#wheelAt(shard), record);
 		let linkAt = this.#bucketOf(shard, words[record + HASH]!);
 		while (words[linkAt] !== record) linkAt = words[linkAt]! + NEXT;
 		words[linkAt] = words[record + NEXT]!;
@@ -481,10 +491,13 @@ export class EntryStore {
 			const linked = new Set<number>();
 			const trouble = this.order.audit(shardAt, this.#wheelAt(shard), (record) => linked.add(record));
 			if (trouble !== undefined) return `shard ${shard}: ${trouble}`;
-			if (linked.size !== untracked)
-				return `shard ${shard}: ${untracked} entries without tracker, ${linked.size} in order`;
+			let linkedUntracked = 0;
 			for (const record of linked) {
-				if (!entries.has(record) || words[record + STATE] !== UNTRACKED) return `record ${record} must not be in order`;
+				if (!entries.has(record)) return `record ${record} must not be in order`;
+				if (words[record + STATE] === UNTRACKED) linkedUntracked++;
+			}
+			if (linkedUntracked !== untracked) {
+				return `shard ${shard}: ${untracked} entries without tracker, ${linkedUntracked} of them in order`;
 			}
 			if (words[shardAt] !== 0) return `shard ${shard} is locked`;
 		}
@@ -556,6 +569,7 @@ export class EntryStore {
 		words[POOL_USED] = 0;
 		for (let record = layout.recordsAt; record < end; record += layout.recordWords) {
 			words[record + UPDATE_STATE] = 0;
+			words[record + ORDER_SLOT] = 0;
 			if (words[record + STATE] === FREE_STATE) {
 				words[record + NEXT] = words[POOL_FREE]!;
 				words[POOL_FREE] = record;

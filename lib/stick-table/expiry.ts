@@ -10,17 +10,38 @@
  * the counters of use, since a lookup checks the date itself. A table without `expire` has one slot: the
  * order of last touch.
  *
- * Entries with trackers are in no slot: they may neither expire nor be evicted, and thousands of idle long
- * connections cost a search for a victim nothing. They are put back when the last tracker leaves.
+ * Two ways to keep it, chosen by the size of the table:
+ *
+ * exact  (one shard, or no `expire`)  A refresh moves the entry to the end of its new slot, a tracker takes it
+ *        out until the last one leaves. The victim of an eviction is the entry touched longest ago.
+ * lazy   (large tables)  A refresh only writes the date, a tracker nothing at all: moving costs three cache
+ *        misses on neighbours, most of what a counted request costs. Whoever later meets the entry at the
+ *        head of a slot (expiry, eviction) moves it to where it belongs, at most once per refresh. Victims are
+ *        the oldest up to the span of a slot. No entry is ever in a slot later than its date.
  *
  * All functions are called with the lock of the shard held.
  */
-import { EXPIRE, ORDER_NEXT, ORDER_PREV, SHARD_FIRST_TICK, SHARD_LINKED, type TableLayout } from './layout.js';
+import {
+	EXPIRE,
+	ORDER_NEXT,
+	ORDER_PREV,
+	ORDER_SLOT,
+	SHARD_FIRST_TICK,
+	SHARD_LINKED,
+	STATE,
+	type TableLayout,
+	UNTRACKED,
+} from './layout.js';
 
 /** Entries of the current slot that are looked at although they are not due: those learned out of order. */
 const UNDUE_LIMIT = 16;
+/** Entries moved in search of a victim before the next one at hand is taken. */
+const VICTIM_STEPS = 512;
 
 export class ExpiryOrder {
+	readonly isExact: boolean;
+	/** Entries that `due` moved since the caller set it to 0: time spent in the lock. */
+	steps = 0;
 	readonly #words: Int32Array;
 	readonly #slots: number;
 	readonly #shift: number;
@@ -31,14 +52,17 @@ export class ExpiryOrder {
 		this.#slots = layout.wheelSlots;
 		this.#shift = layout.wheelShift;
 		this.#hasExpiry = hasExpiry;
+		this.isExact = layout.shardCount === 1 || !hasExpiry;
 	}
 
-	/** Puts the record in the slot of its date. `wheelAt` is the wheel of the shard at `shardAt`. */
+	/** Puts the record at the end of the slot of its date. `wheelAt` is the wheel of the shard at `shardAt`. */
 	link(shardAt: number, wheelAt: number, record: number): void {
 		const words = this.#words;
 		const date = words[record + EXPIRE]!;
-		const slotAt = this.#slotAt(wheelAt, date);
+		const slot = this.#slotOf(date);
+		const slotAt = wheelAt + slot * 2;
 		const tail = words[slotAt + 1]!;
+		words[record + ORDER_SLOT] = slot + 1;
 		words[record + ORDER_PREV] = tail;
 		words[record + ORDER_NEXT] = 0;
 		if (tail === 0) words[slotAt] = record;
@@ -49,61 +73,86 @@ export class ExpiryOrder {
 		}
 	}
 
-	/** Takes the record out; its date must be the one it was linked with. */
+	/** Takes the record out of its slot, if it is in one. */
 	unlink(shardAt: number, wheelAt: number, record: number): void {
 		const words = this.#words;
-		const slotAt = this.#slotAt(wheelAt, words[record + EXPIRE]!);
+		const slot = words[record + ORDER_SLOT]! - 1;
+		if (slot < 0) return;
+		const slotAt = wheelAt + slot * 2;
 		const previous = words[record + ORDER_PREV]!;
 		const next = words[record + ORDER_NEXT]!;
 		if (previous === 0) words[slotAt] = next;
 		else words[previous + ORDER_NEXT] = next;
 		if (next === 0) words[slotAt + 1] = previous;
 		else words[next + ORDER_PREV] = previous;
+		words[record + ORDER_SLOT] = 0;
 		words[shardAt + SHARD_LINKED]!--;
 	}
 
-	/** Gives a linked record a later date: to the end of that date's slot. */
-	move(shardAt: number, wheelAt: number, record: number, date: number): void {
+	/** Gives a record without trackers another date. */
+	setDate(shardAt: number, wheelAt: number, record: number, date: number): void {
 		const words = this.#words;
-		if (
-			words[record + ORDER_NEXT] === 0 &&
-			this.#slotAt(wheelAt, words[record + EXPIRE]!) === this.#slotAt(wheelAt, date)
-		) {
-			words[record + EXPIRE] = date;
-			return;
-		}
-		this.unlink(shardAt, wheelAt, record);
+		const isEarlier = ((date - words[record + EXPIRE]!) | 0) < 0;
 		words[record + EXPIRE] = date;
+		if (!this.isExact && !isEarlier) return;
+		if (words[record + ORDER_NEXT] === 0 && words[record + ORDER_SLOT] === this.#slotOf(date) + 1) return;
+		this.unlink(shardAt, wheelAt, record);
 		this.link(shardAt, wheelAt, record);
 	}
 
-	/** The record that expires next, or 0 when all entries of the shard have trackers. */
+	/** The entry without trackers that expires next, or 0 when there is none. */
 	oldest(shardAt: number, wheelAt: number): number {
 		const words = this.#words;
-		if (words[shardAt + SHARD_LINKED] === 0) return 0;
+		let steps = 0;
+		while (words[shardAt + SHARD_LINKED] !== 0) {
+			const head = this.#firstLinked(shardAt, wheelAt);
+			if (words[head + STATE] !== UNTRACKED) this.unlink(shardAt, wheelAt, head);
+			else if (words[head + ORDER_SLOT] === this.#slotOf(words[head + EXPIRE]!) + 1 || steps++ === VICTIM_STEPS)
+				return head;
+			else {
+				this.unlink(shardAt, wheelAt, head);
+				this.link(shardAt, wheelAt, head);
+			}
+		}
+		return 0;
+	}
+
+	#firstLinked(shardAt: number, wheelAt: number): number {
+		const words = this.#words;
 		let tick = words[shardAt + SHARD_FIRST_TICK]!;
-		for (let i = 0; i < this.#slots; i++) {
-			const head = words[this.#slotAt(wheelAt, tick)]!;
+		for (;;) {
+			const head = words[wheelAt + this.#slotOf(tick) * 2]!;
 			if (head !== 0) {
 				words[shardAt + SHARD_FIRST_TICK] = tick;
 				return head;
 			}
 			tick = this.#nextSlotTick(tick);
 		}
-		return 0;
 	}
 
-	/** A record whose date is reached, or 0. Empty slots of the past are stepped over for good. */
-	due(shardAt: number, wheelAt: number, nowTick: number): number {
+	/**
+	 * An entry whose date is reached, or 0: none is, or more than `maxSteps` entries were moved looking for one.
+	 * Empty slots of the past are stepped over for good.
+	 */
+	due(shardAt: number, wheelAt: number, nowTick: number, maxSteps: number): number {
 		const words = this.#words;
 		if (!this.#hasExpiry || words[shardAt + SHARD_LINKED] === 0) return 0;
 		let tick = words[shardAt + SHARD_FIRST_TICK]!;
 		for (let i = 0; i <= this.#slots && ((nowTick - tick) | 0) >= 0; i++) {
+			const slot = this.#slotOf(tick);
 			const isPast = ((this.#nextSlotTick(tick) - nowTick) | 0) <= 0;
 			let undue = 0;
-			for (let record = words[this.#slotAt(wheelAt, tick)]!; record !== 0; record = words[record + ORDER_NEXT]!) {
-				if (((words[record + EXPIRE]! - nowTick) | 0) <= 0) return record;
-				if (!isPast && ++undue === UNDUE_LIMIT) break;
+			for (let record = words[wheelAt + slot * 2]!; record !== 0; ) {
+				const next = words[record + ORDER_NEXT]!;
+				const date = words[record + EXPIRE]!;
+				const isTracked = words[record + STATE] !== UNTRACKED;
+				if (!isTracked && ((date - nowTick) | 0) <= 0) return record;
+				if (isTracked || this.#slotOf(date) !== slot) {
+					this.unlink(shardAt, wheelAt, record);
+					if (!isTracked) this.link(shardAt, wheelAt, record);
+					if (++this.steps > maxSteps) return 0;
+				} else if (!isPast && ++undue === UNDUE_LIMIT) break;
+				record = next;
 			}
 			if (!isPast) return 0;
 			tick = this.#nextSlotTick(tick);
@@ -112,7 +161,7 @@ export class ExpiryOrder {
 		return 0;
 	}
 
-	/** Records linked in the wheel and whether every link agrees with its neighbour: for checks. */
+	/** What is wrong with the wheel, or undefined; visits the records in it. For checks. */
 	audit(shardAt: number, wheelAt: number, visit: (record: number) => void): string | undefined {
 		const words = this.#words;
 		let count = 0;
@@ -121,7 +170,11 @@ export class ExpiryOrder {
 			let previous = 0;
 			for (let record = words[slotAt]!; record !== 0; record = words[record + ORDER_NEXT]!) {
 				if (words[record + ORDER_PREV] !== previous) return `record ${record} has a wrong predecessor in its slot`;
-				if (this.#slotAt(wheelAt, words[record + EXPIRE]!) !== slotAt) return `record ${record} is in a wrong slot`;
+				if (words[record + ORDER_SLOT] !== slot + 1) return `record ${record} does not know its slot`;
+				if (this.isExact) {
+					if (this.#slotOf(words[record + EXPIRE]!) !== slot) return `record ${record} is in a wrong slot`;
+					if (words[record + STATE] !== UNTRACKED) return `record ${record} has trackers and is in a slot`;
+				}
 				if (++count > words[shardAt + SHARD_LINKED]!) return 'more records in the slots than counted';
 				visit(record);
 				previous = record;
@@ -131,8 +184,8 @@ export class ExpiryOrder {
 		return count === words[shardAt + SHARD_LINKED] ? undefined : 'fewer records in the slots than counted';
 	}
 
-	#slotAt(wheelAt: number, tick: number): number {
-		return this.#hasExpiry ? wheelAt + ((tick >>> this.#shift) & (this.#slots - 1)) * 2 : wheelAt;
+	#slotOf(tick: number): number {
+		return this.#hasExpiry ? (tick >>> this.#shift) & (this.#slots - 1) : 0;
 	}
 
 	#nextSlotTick(tick: number): number {

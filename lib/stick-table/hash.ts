@@ -15,27 +15,34 @@ export function hashWords(words: Int32Array, at: number, count: number, seed0: n
 	let v1 = seed1;
 	let v2 = 0x6c796765 ^ seed0;
 	let v3 = 0x74656462 ^ seed1;
-	// Words, then the length block (one round each), then three rounds to finish.
-	for (let i = 0; i < count + 4; i++) {
-		const isWord = i <= count;
-		const word = i < count ? words[at + i]! : i === count ? count << 26 : 0;
-		if (isWord) v3 ^= word;
-		else if (i === count + 1) v2 ^= 0xff;
+	// The words, and the length block as one more.
+	for (let i = 0; i <= count; i++) {
+		const word = i < count ? words[at + i]! : count << 26;
+		v3 ^= word;
 		v0 = (v0 + v1) | 0;
-		v1 = (v1 << 5) | (v1 >>> 27);
-		v1 ^= v0;
+		v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
 		v0 = (v0 << 16) | (v0 >>> 16);
 		v2 = (v2 + v3) | 0;
-		v3 = (v3 << 8) | (v3 >>> 24);
-		v3 ^= v2;
+		v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
 		v0 = (v0 + v3) | 0;
-		v3 = (v3 << 7) | (v3 >>> 25);
-		v3 ^= v0;
+		v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
 		v2 = (v2 + v1) | 0;
-		v1 = (v1 << 13) | (v1 >>> 19);
-		v1 ^= v2;
+		v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
 		v2 = (v2 << 16) | (v2 >>> 16);
-		if (isWord) v0 ^= word;
+		v0 ^= word;
+	}
+	v2 ^= 0xff;
+	for (let i = 0; i < 3; i++) {
+		v0 = (v0 + v1) | 0;
+		v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
+		v0 = (v0 << 16) | (v0 >>> 16);
+		v2 = (v2 + v3) | 0;
+		v3 = ((v3 << 8) | (v3 >>> 24)) ^ v2;
+		v0 = (v0 + v3) | 0;
+		v3 = ((v3 << 7) | (v3 >>> 25)) ^ v0;
+		v2 = (v2 + v1) | 0;
+		v1 = ((v1 << 13) | (v1 >>> 19)) ^ v2;
+		v2 = (v2 << 16) | (v2 >>> 16);
 	}
 	return v1 ^ v3;
 }

@@ -119,7 +119,7 @@ function packedBytes(lengthBytes: number, stopAtNul: boolean): Pick<KeyCodec, 'w
 const IP_CODEC: KeyCodec = {
 	...bigEndianWords(1),
 	encode(value, into, at) {
-		const address = addressOf(value)?.toV4();
+		const address = value instanceof IpAddress && value.v6 === undefined ? value : addressOf(value)?.toV4();
 		if (address === undefined) return false;
 		into[at] = address.v4;
 		return true;

@@ -14,7 +14,9 @@
  *
  * A record is its links, its key and then the stored data in the order of their wire ids:
  *
- *     NEXT | HASH | ORDER_PREV | ORDER_NEXT | EXPIRE | STATE | UPDATE x 4 | key ... | data ...
+ *     NEXT | HASH | ORDER x 3 | EXPIRE | STATE | UPDATE x 4 | key ... | data ...
+ *
+ * and padded to whole cache lines when that costs two words or less: an `ip` entry with one rate is one line.
  */
 
 import type { StickTableModel } from '../config/model.js';
@@ -49,6 +51,8 @@ export const UPDATE_ENABLED = 33;
 export const UPDATE_COUNTER = 34;
 export const UPDATE_LOCAL_ID = 35;
 export const UPDATE_LISTS = 36; // head and tail of `local`, then of `learned`
+/** Readers from this one on were never opened. */
+export const READERS_HIGH_WATER = 40;
 export const UPDATE_SIGNAL = 48;
 export const READERS = 64; // one line each would be waste: readers live in one thread
 export const READER_WORDS = 2;
@@ -57,7 +61,7 @@ const HEADER_WORDS = READERS + MAX_READERS * READER_WORDS;
 
 // A shard.
 export const SHARD_LOCK = 0;
-/** Entries in the expiry order, which is those without trackers. */
+/** Entries in the expiry order: those without trackers, and in large tables some with. */
 export const SHARD_LINKED = 1;
 /** No entry of the order has an earlier slot than this tick's. */
 export const SHARD_FIRST_TICK = 2;
@@ -71,20 +75,24 @@ export const NEXT = 0;
 export const HASH = 1;
 export const ORDER_PREV = 2;
 export const ORDER_NEXT = 3;
+/** Slot of the wheel it is in, plus 1; 0: in none. */
+export const ORDER_SLOT = 4;
 /** Tick at which the entry expires. */
-export const EXPIRE = 4;
+export const EXPIRE = 5;
 /** 0: free. n + 1: an entry with n trackers. */
-export const STATE = 5;
+export const STATE = 6;
+export const UNTRACKED = 1;
 /** Which update list, and whether it was sent (update-list.ts). */
-export const UPDATE_STATE = 6;
-export const UPDATE_ID = 7;
-export const UPDATE_PREV = 8;
-export const UPDATE_NEXT = 9;
-export const KEY = 10;
+export const UPDATE_STATE = 7;
+export const UPDATE_ID = 8;
+export const UPDATE_PREV = 9;
+export const UPDATE_NEXT = 10;
+export const KEY = 11;
 
 /** A table this small keeps the exact order of all its entries; larger ones pay for threads with shards. */
 const ONE_SHARD_SIZE = 16384;
 const SHARDS = 16;
+const LINE_WORDS = 16;
 const MAX_WHEEL_SLOTS = 1024;
 /** Word indexes are kept in Int32 words. */
 const MAX_WORDS = 2 ** 31 - 1;
@@ -139,7 +147,7 @@ export interface TableLayout {
 export function layoutOf(model: StickTableModel): TableLayout {
 	const keyWords = keyCodec(model).words;
 	const { slots, endOffset } = layOutData(model, KEY + keyWords);
-	const recordWords = endOffset;
+	const recordWords = padded(endOffset);
 	const shardCount = model.size < ONE_SHARD_SIZE ? 1 : SHARDS;
 	const bucketsPerShard = powerOfTwoFrom(Math.ceil(model.size / shardCount));
 	const wheelSlots =
@@ -154,7 +162,7 @@ export function layoutOf(model: StickTableModel): TableLayout {
 	let at = HEADER_WORDS;
 	const take = (words: number): number => {
 		const start = at;
-		at = Math.ceil((at + words) / 16) * 16;
+		at = Math.ceil((at + words) / LINE_WORDS) * LINE_WORDS;
 		return start;
 	};
 	const shardsAt = take(shardCount * SHARD_WORDS);
@@ -227,6 +235,11 @@ function namesOf(slots: readonly DataSlot[]): ReadonlyMap<string, DataSlot> {
 		byName.set(name, { ...slot, type: name, count: 1, offset: slot.offset + index * CLASS_WORDS[slot.class] });
 	}
 	return byName;
+}
+
+function padded(words: number): number {
+	const whole = Math.ceil(words / LINE_WORDS) * LINE_WORDS;
+	return whole - words <= 2 ? whole : words;
 }
 
 function powerOfTwoFrom(atLeast: number): number {

@@ -618,7 +618,7 @@ export class StickTable {
 	 * Removes entries whose date is reached, at most `budget`; returns how many. To be called some times a second,
 	 * by one thread, and again at once while the result equals the budget. Locks are held for 64 removals at most.
 	 */
-	expire(nowMs: number, budget = 10_000): number {
+	expire(nowMs: number, budget = 1000): number {
 		return this.#store.expire(tick(nowMs) | 0, budget);
 	}
 

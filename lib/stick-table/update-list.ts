@@ -46,6 +46,7 @@ import {
 	MAX_READERS,
 	READER_WORDS,
 	READERS,
+	READERS_HIGH_WATER,
 	UPDATE_COUNTER,
 	UPDATE_ENABLED,
 	UPDATE_ID,
@@ -136,7 +137,9 @@ export class UpdateList {
 		let at = 0;
 		for (let i = 0; i < MAX_READERS && at === 0; i++) {
 			const candidate = READERS + i * READER_WORDS;
-			if (words[candidate + READER_LIST] === 0) at = candidate;
+			if (words[candidate + READER_LIST] !== 0) continue;
+			at = candidate;
+			words[READERS_HIGH_WATER] = Math.max(words[READERS_HIGH_WATER]!, i + 1);
 		}
 		if (at !== 0) {
 			words[at + READER_LIST] = list === 'local' ? IN_LOCAL : IN_LEARNED;
@@ -356,7 +359,8 @@ function detach(words: Int32Array, record: number): void {
 
 function stepReadersBack(words: Int32Array, record: number, previous: number): void {
 	let moved = false;
-	for (let i = 0; i < MAX_READERS; i++) {
+	const end = words[READERS_HIGH_WATER]!;
+	for (let i = 0; i < end; i++) {
 		const at = READERS + i * READER_WORDS;
 		if (words[at + READER_LIST] === 0 || words[at + READER_RECORD] !== record) continue;
 		words[at + READER_RECORD] = previous;
