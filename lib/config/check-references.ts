@@ -4,7 +4,8 @@ import type { ConfigModel, Line, ProxyModel, StickTableModel } from './model.js'
 
 const at = (place: Place): string => `${place.file}:${place.line}`;
 
-export function checkReferences(model: ConfigModel, diagnostics: Diagnostics): void {
+/** With `tableRefused` some table is missing only because its line was refused, so uses are not looked at. */
+export function checkReferences(model: ConfigModel, diagnostics: Diagnostics, tableRefused: boolean): void {
 	const backends = new Map<string, ProxyModel>();
 	for (const proxy of model.proxies) if (proxy.kind !== 'frontend') backends.set(proxy.name, proxy);
 	for (const proxy of model.proxies) {
@@ -12,7 +13,7 @@ export function checkReferences(model: ConfigModel, diagnostics: Diagnostics): v
 		checkBackends(proxy, backends, diagnostics);
 		checkUseServers(proxy, diagnostics);
 	}
-	checkTables(model, diagnostics);
+	checkTables(model, diagnostics, tableRefused);
 }
 
 /** A name with a `%` is a log format, whose value is only known per request. */
@@ -30,7 +31,7 @@ function checkBackends(proxy: ProxyModel, backends: ReadonlyMap<string, ProxyMod
 		if (target === undefined) {
 			diagnostics.alert(
 				place,
-				`Proxy '${proxy.name}': unable to find required ${rule}: '${name}'${didYouMean(name, backends.keys())}.`,
+				`Proxy '${proxy.name}': unable to find required ${rule}: '${name}'${didYouMean(name, backends.keys())}`,
 			);
 		} else if (proxy.mode === 'http' && target.mode === 'tcp') {
 			diagnostics.alert(
@@ -48,7 +49,7 @@ function checkUseServers(proxy: ProxyModel, diagnostics: Diagnostics): void {
 		if (!isPlainName(name) || names.includes(name)) continue;
 		diagnostics.alert(
 			line.place,
-			`${proxy.kind} '${proxy.name}' : unable to find server '${name}' referenced in a 'use-server' rule${didYouMean(name, names)}.`,
+			`${proxy.kind} '${proxy.name}' : unable to find server '${name}' referenced in a 'use-server' rule${didYouMean(name, names)}`,
 		);
 	}
 }
@@ -61,7 +62,7 @@ function namedTable(words: readonly string[]): string | undefined {
 	return index < 1 ? undefined : before[index + 1];
 }
 
-function checkTables(model: ConfigModel, diagnostics: Diagnostics): void {
+function checkTables(model: ConfigModel, diagnostics: Diagnostics, tableRefused: boolean): void {
 	const tables = new Map<string, StickTableModel>();
 	const declared = [
 		...model.proxies.flatMap((proxy) => proxy.stickTable ?? []),
@@ -82,11 +83,12 @@ function checkTables(model: ConfigModel, diagnostics: Diagnostics): void {
 		if (table.peers !== undefined && !sections.includes(table.peers)) {
 			diagnostics.alert(
 				table.place,
-				`unable to find sync peers '${table.peers}' of stick-table '${table.name}'${didYouMean(table.peers, sections)}.`,
+				`unable to find sync peers '${table.peers}' of stick-table '${table.name}'${didYouMean(table.peers, sections)}`,
 			);
 		}
-		if (table.writeTo !== undefined) checkWriteTo(table, table.writeTo, tables, diagnostics);
+		if (table.writeTo !== undefined && !tableRefused) checkWriteTo(table, table.writeTo, tables, diagnostics);
 	}
+	if (tableRefused) return;
 	for (const proxy of model.proxies) {
 		if (!proxy.disabled) checkTableUses(proxy, tables, diagnostics);
 	}
@@ -100,7 +102,7 @@ function checkWriteTo(
 ): void {
 	const target = tables.get(name);
 	const say = (text: string): void => diagnostics.alert(table.place, `stick-table '${table.name}': ${text}`);
-	if (target === undefined) say(`unable to find table '${name}' of 'write-to'${didYouMean(name, tables.keys())}.`);
+	if (target === undefined) say(`unable to find table '${name}' of 'write-to'${didYouMean(name, tables.keys())}`);
 	else if (target === table) say(`'write-to' cannot name the table itself.`);
 	else if (target.writeTo !== undefined) say(`table '${name}' of 'write-to' has a 'write-to' itself.`);
 	else if (target.keyType !== table.keyType || target.keyLengthBytes !== table.keyLengthBytes) {
@@ -136,7 +138,7 @@ function checkTableUses(
 		if (tables.has(name)) continue;
 		diagnostics.alert(
 			line.place,
-			`Proxy '${proxy.name}': unable to find stick-table '${name}'${didYouMean(name, tables.keys())}.`,
+			`Proxy '${proxy.name}': unable to find stick-table '${name}'${didYouMean(name, tables.keys())}`,
 		);
 	}
 }

@@ -54,7 +54,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		httpErrors: groups,
 		files: state.files,
 	};
-	checkReferences(model, diagnostics);
+	checkReferences(model, diagnostics, state.tableRefused);
 	checkSupported(model, diagnostics);
 	return model;
 }
@@ -243,7 +243,7 @@ function finishErrorReplies(
 				`proxy '${proxy.name}': unable to find the http-errors section '${source.name}'${didYouMean(
 					source.name,
 					groups.map((candidate) => candidate.name),
-				)}.`,
+				)}`,
 			);
 			continue;
 		}

@@ -243,7 +243,7 @@ export class SectionReader {
 		}
 		if (found === undefined) {
 			statement.alert(
-				`defaults section '${name}' not found for ${kind} '${this.#name}'${didYouMean(name, this.#namedDefaults.keys())}.`,
+				`defaults section '${name}' not found for ${kind} '${this.#name}'${didYouMean(name, this.#namedDefaults.keys())}`,
 			);
 			return 'refused';
 		}

@@ -16,6 +16,8 @@ export class ParserState {
 	readonly peers: PeersDraft[] = [];
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];
+	/** A table's line was refused: that a rule does not find the table is then no news. */
+	tableRefused = false;
 	/** Contents of files by the path as the configuration writes it. */
 	readonly files = new Map<string, string>();
 	readonly #readFile: (path: string) => string;

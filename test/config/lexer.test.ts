@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: the language under test has these
 import t from 'tap';
 import { linesOf, MAX_LINE_BYTES, MAX_WORDS, pointAt, tokenizeLine } from '../../lib/config/lexer.js';
 

@@ -182,7 +182,7 @@ export function readCookie(statement: Statement): CookieModel | undefined {
 			else statement.alert(`'cookie' : '${word}' expects a time in seconds, got '${statement.word(i)}'.`);
 		} else {
 			statement.alert(
-				`'cookie' supports 'rewrite', 'insert', 'prefix', 'indirect', 'nocache', 'postonly', 'domain', 'maxidle', 'dynamic', 'maxlife', 'preserve', 'httponly', 'secure' and 'attr' options, got '${word}'${didYouMean(word, [...FLAGS, 'rewrite', 'insert', 'prefix', 'domain', 'attr', 'maxidle', 'maxlife'])}.`,
+				`'cookie' supports 'rewrite', 'insert', 'prefix', 'indirect', 'nocache', 'postonly', 'domain', 'maxidle', 'dynamic', 'maxlife', 'preserve', 'httponly', 'secure' and 'attr' options, got '${word}'${didYouMean(word, [...FLAGS, 'rewrite', 'insert', 'prefix', 'domain', 'attr', 'maxidle', 'maxlife'])}`,
 			);
 		}
 	}

@@ -123,7 +123,7 @@ const BUILT: readonly Keyword<PeersSite>[] = [
 	},
 	{
 		name: 'table',
-		parse(statement, { peers }) {
+		parse(statement, { peers, state }) {
 			const name = statement.word(1);
 			if (name === '') {
 				statement.alert(`'table' expects a name, then the arguments of a stick-table.`);
@@ -139,7 +139,8 @@ const BUILT: readonly Keyword<PeersSite>[] = [
 				return;
 			}
 			const table = readStickTable(statement, 2, full, peers.name);
-			if (table !== undefined) peers.tables.push(table);
+			if (table === undefined) state.tableRefused = true;
+			else peers.tables.push(table);
 		},
 	},
 	{ name: 'log', invertible: true, parse: (statement, { peers }) => readLog(statement, peers.logs, true) },

@@ -526,7 +526,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	{
 		name: 'stick-table',
 		sections: NOT_DEFAULTS,
-		parse(statement, { proxy }) {
+		parse(statement, { proxy, state }) {
 			if (proxy.stickTable !== undefined) {
 				statement.alert(
 					`stick-table name '${proxy.name}' conflicts with table declared in ${proxy.kind} '${proxy.name}' at ${proxy.stickTable.place.file}:${proxy.stickTable.place.line}.`,
@@ -534,6 +534,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 				return;
 			}
 			proxy.stickTable = readStickTable(statement, 1, proxy.name, undefined);
+			state.tableRefused ||= proxy.stickTable === undefined;
 		},
 	},
 	...(['match', 'on', 'store-request', 'store-response'] as const).map(

@@ -168,7 +168,7 @@ export function readStickTable(
 				readStore(statement, ++i, store, say);
 				break;
 			default:
-				say(`unknown argument '${word}'${didYouMean(word, ARGUMENTS)}.`);
+				say(`unknown argument '${word}'${didYouMean(word, ARGUMENTS)}`);
 		}
 	}
 	if (!typeSeen) say(`missing 'type'.`);
@@ -231,7 +231,7 @@ function readStore(
 		const type = DATA_TYPE_SYNONYMS.get(written) ?? written;
 		const argument = DATA_TYPES.get(type);
 		if (match === null || argument === undefined) {
-			say(`unknown data type '${item}'${didYouMean(written, DATA_TYPES.keys())}.`);
+			say(`unknown data type '${item}'${didYouMean(written, DATA_TYPES.keys())}`);
 			continue;
 		}
 		const data = readTypeArgument(type, argument, match[2], say);
