@@ -225,3 +225,8 @@ export function formatSocketAddress(address: SocketAddress): string {
 			return `fd@${address.fd}`;
 	}
 }
+
+/** Two bind lines with the same key share the socket; over a reload the key finds it again. */
+export function socketKey(address: SocketAddress, v6only = false): string {
+	return formatSocketAddress(address) + (v6only ? ' v6only' : '');
+}

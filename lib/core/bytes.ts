@@ -12,7 +12,7 @@ export function bytesOf(text: string): Buffer {
 
 /** The byte string of some bytes. */
 export function textOf(bytes: Uint8Array): string {
-	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).latin1Slice();
+	return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }
 
 /** ASCII lower case; other bytes stay, whatever the locale, as for header names and host names. */

@@ -1,0 +1,43 @@
+#!/usr/bin/env node
+/** The program: reads the command line and leaves with the exit code of what it asked for. */
+import { evaluateCondition } from '../lib/config/index.js';
+import { HoldfastError } from '../lib/core/errors.js';
+import { VERSION_LINE } from '../lib/core/version.js';
+import { describeBuild } from '../lib/process/build.js';
+import { checkOnly, run } from '../lib/process/launch.js';
+import { parseArguments, USAGE } from './arguments.js';
+
+function environmentOfProcess(): Map<string, string> {
+	return new Map(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
+}
+
+async function main(): Promise<number> {
+	const options = parseArguments(process.argv.slice(2));
+	if ('help' in options) return 0;
+	if (options.version !== undefined) {
+		process.stdout.write(`${VERSION_LINE}\n${options.version === 'full' ? describeBuild() : ''}`);
+		return 0;
+	}
+	if (options.condition !== undefined) {
+		const result = evaluateCondition(options.condition, { environment: environmentOfProcess() });
+		if (result.ok) return result.value ? 0 : 1;
+		process.stderr.write(`[ALERT]    (${process.pid}) : config : ${result.reason}\n`);
+		return 2;
+	}
+	if (options.configPaths.length === 0) {
+		process.stderr.write(`${VERSION_LINE}\n${USAGE}`);
+		return 1;
+	}
+	if (options.workingDirectory !== undefined) process.chdir(options.workingDirectory);
+	return options.check ? checkOnly(options) : run(options);
+}
+
+try {
+	process.exitCode = await main();
+} catch (error) {
+	if (!(error instanceof HoldfastError)) throw error;
+	process.stderr.write(
+		`[ALERT]    (${process.pid}) : ${error.message}\n${error.code === 'ARGUMENT_INVALID' ? USAGE : ''}`,
+	);
+	process.exitCode = 1;
+}

@@ -1,0 +1,310 @@
+/**
+ * A whole configuration, compiled for one thread: tables, then the rules of every proxy, then the backends,
+ * then the frontends that lead to them. All lines are compiled even after a faulty one, so that one run
+ * names every mistake; only then is anything built from them.
+ */
+import { hostname } from 'node:os';
+import { type Condition, compileCondition } from '../acl/condition.js';
+import { Backend, type BackendOptions, type UseServerRule } from '../backend/backend.js';
+import type { ConfigModel, Line, ProxyModel } from '../config/model.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import type { Diagnostics } from '../core/diagnostics.js';
+import type { Logger } from '../core/logger.js';
+import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
+import { requestCaptureSlots, responseCaptureSlots } from '../rules/captures.js';
+import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.js';
+import { compileRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
+import { compileExpression } from '../sample/expression.js';
+import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
+import type { CompileContext, Expression, ProcessView, RuleSite } from '../sample/types.js';
+import { CounterMemory } from '../shared/counters.js';
+import { StickTable } from '../stick-table/table.js';
+import type { BackendTraffic } from '../stream/proxies.js';
+import { ThreadRuntime } from '../stream/thread-runtime.js';
+import { Names, ProxyContext } from './context.js';
+import { compileStreamLogger, type TrafficLogs } from './logging.js';
+import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
+
+/** What a thread is made of. */
+export interface CompiledConfiguration {
+	readonly model: ConfigModel;
+	readonly tables: ReadonlyMap<string, StickTable>;
+	readonly backends: ReadonlyMap<string, BackendTraffic>;
+	readonly frontends: ReadonlyMap<string, Frontend>;
+	readonly counters: CounterMemory;
+	readonly counterIndexes: CounterIndexes;
+	readonly thread: ThreadRuntime;
+}
+
+export interface CompileOptions {
+	readonly threadIndex: number;
+	readonly clock: Clock;
+	readonly logger: Logger;
+	readonly trafficLogs: TrafficLogs;
+	/** Tells another thread that slots of a backend were granted to it. */
+	readonly wake: (threadIndex: number, backendId: number) => void;
+}
+
+/** The lines of a proxy, compiled; nothing is built from them until all proxies are without mistakes. */
+interface ProxyParts {
+	readonly model: ProxyModel;
+	readonly rules: ProxyRuleSets;
+	readonly errorReplies: ErrorReplies;
+	readonly useBackends: readonly { readonly condition: Condition | undefined; readonly name: string | LogFormat }[];
+	readonly monitorFails: readonly Condition[];
+	readonly uniqueIdFormat: LogFormat | undefined;
+	readonly useServers: readonly UseServerRule[];
+	readonly hashExpression: Expression | undefined;
+	readonly streamLogger: StreamLogger | undefined;
+}
+
+/** Attaches to the tables of a configuration; `write-to` leads from one to the other. */
+export function attachTables(model: ConfigModel, shared: SharedState): ReadonlyMap<string, StickTable> {
+	const tables = new Map<string, StickTable>();
+	for (const table of tableModels(model)) {
+		const buffer = shared.tables.get(table.name);
+		if (buffer === undefined) throw new Error(`no memory was allocated for table ${table.name}`);
+		tables.set(table.name, new StickTable(table, buffer));
+	}
+	for (const { name, writeTo } of tableModels(model)) {
+		const target = writeTo === undefined ? undefined : tables.get(writeTo);
+		if (target !== undefined) tables.get(name)?.linkWriteTo(target);
+	}
+	return tables;
+}
+
+/** Compiles for one thread; undefined after any alert in `diagnostics`. */
+export function compileConfiguration(
+	model: ConfigModel,
+	shared: SharedState,
+	diagnostics: Diagnostics,
+	options: CompileOptions,
+): CompiledConfiguration | undefined {
+	const { threadIndex, clock, logger } = options;
+	const errorsBefore = diagnostics.errorCount;
+	const tables = attachTables(model, shared);
+	const counters = new CounterMemory(shared.counterShape, shared.counters, threadIndex);
+	const counterIndexes = new CounterIndexes(model);
+	const gateWords = new Int32Array(shared.gates);
+	const activeConnections = (): number => Atomics.load(gateWords, counterIndexes.process);
+	const thread = new ThreadRuntime({ clock, logger, global: model.global, activeConnections });
+	const processView: ProcessView = {
+		clock,
+		hostname: model.global.node ?? hostname(),
+		threadIndex,
+		threadCount: model.global.nbthread,
+		activeConnections,
+		isStopping: () => thread.isStopping,
+	};
+	const names = new Names(model, tables, processView);
+	const parts: ProxyParts[] = [];
+	for (const proxy of model.proxies) {
+		const compiled = compileProxy(proxy, new ProxyContext(names, proxy, diagnostics), options.trafficLogs);
+		if (compiled !== undefined) parts.push(compiled);
+	}
+	if (diagnostics.errorCount > errorsBefore || parts.length < model.proxies.length) return undefined;
+
+	const backends = new Map<string, BackendTraffic>();
+	for (const part of parts) {
+		if (!isBackendSide(part.model)) continue;
+		const traffic = buildBackend(part, { shared, tables, counters, counterIndexes, model, options });
+		names.backend(part.model.name)?.become(traffic.backend);
+		backends.set(part.model.name, traffic);
+	}
+	const frontends = new Map<string, Frontend>();
+	for (const part of parts) {
+		if (!isFrontendSide(part.model)) continue;
+		const { name } = part.model;
+		const frontend = new Frontend({
+			model: part.model,
+			thread,
+			rules: part.rules,
+			errorReplies: part.errorReplies,
+			counters: counters.object(counterIndexes.frontend(name)),
+			requestCaptureSlots: requestCaptureSlots(part.model),
+			responseCaptureSlots: responseCaptureSlots(part.model),
+			uniqueIdFormat: part.uniqueIdFormat,
+			useBackends: part.useBackends.map((rule) => useBackendRule(rule, backends)),
+			defaultBackend: backends.get(part.model.defaultBackend?.name ?? (part.model.kind === 'listen' ? name : '')),
+			backends,
+			monitorFails: part.monitorFails,
+			table: tables.get(name),
+			logger: part.streamLogger,
+		});
+		names.frontend(name)?.become(frontend);
+		frontends.set(name, frontend);
+	}
+	return { model, tables, backends, frontends, counters, counterIndexes, thread };
+}
+
+/** For the control thread: the same objects, to check the lines and to look at; no traffic comes to them. */
+export function compileForControl(
+	model: ConfigModel,
+	shared: SharedState,
+	diagnostics: Diagnostics,
+	logger: Logger,
+): CompiledConfiguration | undefined {
+	return compileConfiguration(model, shared, diagnostics, {
+		threadIndex: model.global.nbthread,
+		clock: systemClock,
+		logger,
+		trafficLogs: { logFor: () => undefined },
+		wake: () => undefined,
+	});
+}
+
+function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: TrafficLogs): ProxyParts | undefined {
+	const rules = compileRuleSets(model, context);
+	const errorReplies = compileErrorReplies(model, context);
+	const useBackends = compileAll(model.useBackends, (line) => compileUseBackend(line, context));
+	const monitorFails = compileAll(model.monitorFails, (line) =>
+		compileCondition(line.words, 0, context.at(line.place, 'monitor fail')),
+	);
+	const uniqueIdFormat =
+		model.uniqueIdFormat === undefined
+			? undefined
+			: compileLogFormat(
+					model.uniqueIdFormat.words.join(' '),
+					context.at(model.uniqueIdFormat.place, 'unique-id-format'),
+				);
+	const useServers = compileAll(model.useServers, (line) => compileUseServer(line, context));
+	const hashExpression = compileHashExpression(model, context);
+	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
+	if (
+		rules === undefined ||
+		errorReplies === undefined ||
+		useBackends === undefined ||
+		monitorFails === undefined ||
+		useServers === undefined ||
+		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
+	) {
+		return undefined;
+	}
+	return {
+		model,
+		rules,
+		errorReplies,
+		useBackends,
+		monitorFails,
+		uniqueIdFormat,
+		useServers,
+		hashExpression,
+		streamLogger,
+	};
+}
+
+/** Every line, or undefined if one failed. */
+function compileAll<T>(lines: readonly Line[], compile: (line: Line) => T | undefined): T[] | undefined {
+	const compiled = lines.map(compile);
+	return compiled.some((one) => one === undefined) ? undefined : (compiled as T[]);
+}
+
+/** The condition that begins at `if` or `unless`; `true` for none, undefined after an error. */
+function conditionOf(line: Line, site: RuleSite, context: CompileContext): Condition | true | undefined {
+	const at = line.words.findIndex((word) => word === 'if' || word === 'unless');
+	return at < 0 ? true : compileCondition(line.words, at, context.at(line.place, site));
+}
+
+function compileUseBackend(
+	line: Line,
+	context: CompileContext,
+): { condition: Condition | undefined; name: string | LogFormat } | undefined {
+	const condition = conditionOf(line, 'use_backend', context);
+	if (condition === undefined) return undefined;
+	const name = nameOrFormat(line.words[0] ?? '', context.at(line.place, 'use_backend'));
+	return name === undefined ? undefined : { condition: condition === true ? undefined : condition, name };
+}
+
+/** A plain name, or a log-format expression that gives one for each request. */
+function nameOrFormat(text: string, context: CompileContext): string | LogFormat | undefined {
+	return text.includes('%') ? compileLogFormat(text, context) : text;
+}
+
+function useBackendRule(
+	rule: ProxyParts['useBackends'][number],
+	backends: ReadonlyMap<string, BackendTraffic>,
+): UseBackendRule {
+	const { condition, name } = rule;
+	if (typeof name !== 'string') return { condition, target: name };
+	const target = backends.get(name);
+	// The reader of the configuration has refused names that lead nowhere.
+	if (target === undefined) throw new Error(`backend ${name} was not built`);
+	return { condition, target };
+}
+
+function compileUseServer(line: Line, context: CompileContext): UseServerRule | undefined {
+	const condition = conditionOf(line, 'use-server', context);
+	const name = nameOrFormat(line.words[0] ?? '', context.at(line.place, 'use-server'));
+	if (condition === undefined || name === undefined) return undefined;
+	return {
+		name: typeof name === 'string' ? () => name : (view) => name.render(view),
+		test: condition === true ? () => true : (view) => condition.test(view) === true,
+	};
+}
+
+function compileHashExpression(model: ProxyModel, context: CompileContext): Expression | undefined {
+	if (model.balance.algorithm !== 'hash') return undefined;
+	const { expression } = model.balance;
+	return compileExpression(expression.words, 0, context.at(expression.place, 'balance'))?.expression;
+}
+
+interface BackendSurroundings {
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+	readonly tables: ReadonlyMap<string, StickTable>;
+	readonly counters: CounterMemory;
+	readonly counterIndexes: CounterIndexes;
+	readonly options: CompileOptions;
+}
+
+function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): BackendTraffic {
+	const { model: proxy } = part;
+	const { shared, tables, counters, counterIndexes, options } = surroundings;
+	const state = shared.backends.get(proxy.name);
+	if (state === undefined) throw new Error(`no memory was allocated for backend ${proxy.name}`);
+	const ownCounters = counters.object(counterIndexes.backend(proxy.name));
+	const { hashExpression } = part;
+	const serverCounters = proxy.servers.map((server) => counters.object(counterIndexes.server(proxy.name, server.id)));
+	const resolved = shared.resolved.get(proxy.name);
+	const backendOptions: BackendOptions = {
+		model: proxy,
+		state,
+		threadIndex: options.threadIndex,
+		threadCount: surroundings.model.global.nbthread + 1,
+		clock: options.clock,
+		wake: (threadIndex) => options.wake(threadIndex, proxy.id),
+		useServers: part.useServers,
+		table: tables.get(proxy.name),
+		fullconn: fullconnOf(proxy, surroundings.model),
+		counters: ownCounters,
+		serverCounters,
+		...(resolved === undefined ? {} : { resolved }),
+		...(hashExpression === undefined ? {} : { hashExpression: hashExpression.evaluate }),
+	};
+	return {
+		model: proxy,
+		backend: new Backend(backendOptions),
+		rules: part.rules,
+		errorReplies: part.errorReplies,
+		counters: ownCounters,
+		serverCounters,
+	};
+}
+
+/**
+ * `fullconn`, or a tenth of the sum of `maxconn` of the frontends that may lead here by a plain name, as the
+ * manual computes it.
+ */
+function fullconnOf(proxy: ProxyModel, model: ConfigModel): number {
+	if (proxy.fullconn !== undefined) return proxy.fullconn;
+	let sum = 0;
+	for (const frontend of model.proxies) {
+		if (!isFrontendSide(frontend)) continue;
+		const leadsHere =
+			frontend.defaultBackend?.name === proxy.name ||
+			(frontend.kind === 'listen' && frontend.name === proxy.name) ||
+			frontend.useBackends.some((line) => line.words[0] === proxy.name);
+		if (leadsHere) sum += frontend.maxconn;
+	}
+	return Math.max(1, Math.floor((sum + 9) / 10));
+}

@@ -1,0 +1,91 @@
+/**
+ * The log lines of a frontend's streams: which format, at which level, to which targets (manual, 8.2, 8.3).
+ */
+import type { LogTargetModel, ProxyModel } from '../config/model.js';
+import type { StreamLogger } from '../frontend/frontend.js';
+import { compileLogFormat, HTTP_LOG_FORMAT, type LogFormat, TCP_LOG_FORMAT } from '../sample/log-format.js';
+import type { CompileContext } from '../sample/types.js';
+import type { Session } from '../stream/session.js';
+import type { Stream } from '../stream/stream.js';
+
+/** Where lines go. */
+export interface TrafficLogSink {
+	/** `level` 0 (emerg) to 7 (debug). */
+	write(level: number, line: string): void;
+}
+
+/** Gives the sinks of the lines' targets, each target opened once. */
+export interface TrafficLogs {
+	logFor(targets: readonly LogTargetModel[], proxy: ProxyModel): TrafficLogSink | undefined;
+}
+
+const LEVEL_ERR = 3;
+const LEVEL_INFO = 6;
+
+/**
+ * What writes the lines of a frontend; undefined when it has no `log` line, or after an error. Formats are
+ * compiled in any case, so that a mistake in one is named even where it is not used yet.
+ */
+export function compileStreamLogger(
+	model: ProxyModel,
+	context: CompileContext,
+	logs: TrafficLogs,
+): StreamLogger | undefined {
+	const errorsBefore = context.diagnostics.errorCount;
+	const format = compileFormat(model, context);
+	if (model.errorLogFormat !== undefined) {
+		const { place, words } = model.errorLogFormat;
+		compileLogFormat(words.join(' '), context.at(place, 'log-format'));
+	}
+	if (context.diagnostics.errorCount > errorsBefore || model.logTargets.length === 0) return undefined;
+	const sink = logs.logFor(model.logTargets, model);
+	if (sink === undefined) return undefined;
+	const { logSeparateErrors } = model.options;
+	if (format === undefined) return new ConnectionLogger(sink, model.mode);
+	return {
+		log(stream) {
+			const level = stream.logLevel ?? (logSeparateErrors && hasError(stream) ? LEVEL_ERR : LEVEL_INFO);
+			if (level !== 'silent') sink.write(level, format.render(stream));
+		},
+	};
+}
+
+/** Undefined: neither a format nor an option says one, and the line is the default's (manual, 8.2.1). */
+function compileFormat(model: ProxyModel, context: CompileContext): LogFormat | undefined {
+	const { logFormat } = model;
+	if (logFormat === undefined) return undefined;
+	const [place, text] =
+		typeof logFormat === 'string'
+			? [model.place, logFormat === 'tcplog' ? TCP_LOG_FORMAT : HTTP_LOG_FORMAT]
+			: [logFormat.place, logFormat.words.join(' ')];
+	return compileLogFormat(text, context.at(place, 'log-format'));
+}
+
+/** Errors, timeouts, retries, redispatches and statuses from 500 on (manual, 8.3.3). */
+function hasError(stream: Stream): boolean {
+	return stream.cause !== '-' || stream.retryCount > 0 || stream.redispatched || stream.statusCode >= 500;
+}
+
+/** The default format: one line as soon as a connection is accepted, and none at its end. */
+class ConnectionLogger implements StreamLogger {
+	readonly #sink: TrafficLogSink;
+	readonly #mode: string;
+
+	constructor(sink: TrafficLogSink, mode: 'http' | 'tcp') {
+		this.#sink = sink;
+		this.#mode = mode.toUpperCase();
+	}
+
+	accepted(session: Session): void {
+		const from = session.source === undefined ? 'unix' : session.source.toString();
+		const to = session.destination === undefined ? 'unix' : session.destination.toString();
+		const fromPort = session.source === undefined ? session.listenerId : session.sourcePort;
+		const toPort = session.destination === undefined ? session.listenerId : session.destinationPort;
+		this.#sink.write(
+			LEVEL_INFO,
+			`Connect from ${from}:${fromPort} to ${to}:${toPort} (${session.frontend.name}/${this.#mode})`,
+		);
+	}
+
+	log(): void {}
+}

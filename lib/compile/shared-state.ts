@@ -1,0 +1,140 @@
+/**
+ * The memory that all threads of a worker share, allocated once by the control thread from the model, and
+ * where in it each thing is counted. Data threads get the buffers with the model and attach to them.
+ */
+import { Backend } from '../backend/backend.js';
+import type { ResolvedServers } from '../backend/resolve.js';
+import type { ConfigModel, ProxyModel, StickTableModel } from '../config/model.js';
+import { systemClock } from '../core/clock.js';
+import { CounterMemory, type CounterShape } from '../shared/counters.js';
+import { StickTable } from '../stick-table/table.js';
+
+export interface SharedState {
+	/** By the names that rules use: the proxy's, or `<peers section>/<table>`. */
+	readonly tables: ReadonlyMap<string, SharedArrayBuffer>;
+	/** State of the servers, by backend. */
+	readonly backends: ReadonlyMap<string, SharedArrayBuffer>;
+	readonly counters: SharedArrayBuffer;
+	readonly counterShape: CounterShape;
+	/** Connections that hold a place (`maxconn`), a word for each object that `CounterIndexes` numbers. */
+	readonly gates: SharedArrayBuffer;
+	/** What the names of `server` lines resolved to. */
+	readonly resolved: ResolvedServers;
+}
+
+/** Every stick table of a configuration: those of proxies, then those of peers sections. */
+export function tableModels(model: ConfigModel): StickTableModel[] {
+	const ofProxies = model.proxies.flatMap(({ stickTable }) => (stickTable === undefined ? [] : [stickTable]));
+	return [...ofProxies, ...model.peers.flatMap(({ tables }) => tables)];
+}
+
+export const isFrontendSide = (proxy: ProxyModel): boolean => proxy.kind !== 'backend';
+export const isBackendSide = (proxy: ProxyModel): boolean => proxy.kind !== 'frontend';
+
+/**
+ * Numbers the objects that have counters: the process first, then for each proxy its frontend, its backend,
+ * its listeners and its servers.
+ */
+export class CounterIndexes {
+	/** Connections of the whole process. */
+	readonly process = 0;
+	readonly count: number;
+	readonly #indexes = new Map<string, number>();
+
+	constructor(model: ConfigModel) {
+		let next = 1;
+		for (const proxy of model.proxies) {
+			if (isFrontendSide(proxy)) this.#indexes.set(`frontend ${proxy.name}`, next++);
+			if (isBackendSide(proxy)) this.#indexes.set(`backend ${proxy.name}`, next++);
+			for (const bind of proxy.binds) this.#indexes.set(`listener ${proxy.name} ${bind.id}`, next++);
+			for (const server of proxy.servers) this.#indexes.set(`server ${proxy.name} ${server.id}`, next++);
+		}
+		this.count = next;
+	}
+
+	frontend(name: string): number {
+		return this.#get(`frontend ${name}`);
+	}
+
+	backend(name: string): number {
+		return this.#get(`backend ${name}`);
+	}
+
+	listener(proxyName: string, bindId: number): number {
+		return this.#get(`listener ${proxyName} ${bindId}`);
+	}
+
+	server(proxyName: string, serverId: number): number {
+		return this.#get(`server ${proxyName} ${serverId}`);
+	}
+
+	#get(key: string): number {
+		const index = this.#indexes.get(key);
+		if (index === undefined) throw new Error(`no counters were numbered for ${key}`);
+		return index;
+	}
+}
+
+/** A generation that serves, whose tables the next one takes over. */
+export interface FormerState {
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+}
+
+/**
+ * Reserves what the threads of a generation share. The control thread is one more thread, after the data
+ * threads: it counts too, and looks at the servers.
+ *
+ * A table that `former` has with the same layout is taken over as it is: both generations then count on the same
+ * memory. Counters of proxies and states of servers begin anew, as after a reload of HAProxy.
+ * @throws HoldfastError TABLE_TOO_LARGE
+ */
+export function allocateShared(model: ConfigModel, resolved: ResolvedServers, former?: FormerState): SharedState {
+	const tables = new Map(
+		tableModels(model).map((table) => [table.name, takenOver(table, model, former) ?? StickTable.allocate(table)]),
+	);
+	const { nbthread } = model.global;
+	const nowMs = systemClock.monotonicMs();
+	const backends = new Map(
+		model.proxies
+			.filter(isBackendSide)
+			.map((proxy) => [proxy.name, Backend.allocateState(proxy, nbthread + 1, nowMs)] as const),
+	);
+	const indexes = new CounterIndexes(model);
+	const counterShape: CounterShape = { objectCount: indexes.count, threadCount: nbthread + 1 };
+	return {
+		tables,
+		backends,
+		counters: CounterMemory.allocate(counterShape),
+		counterShape,
+		gates: new SharedArrayBuffer(indexes.count * Int32Array.BYTES_PER_ELEMENT),
+		resolved,
+	};
+}
+
+function takenOver(
+	table: StickTableModel,
+	model: ConfigModel,
+	former: FormerState | undefined,
+): SharedArrayBuffer | undefined {
+	if (former === undefined || !model.global.tune.reloadKeepTables) return undefined;
+	const formerTable = tableModels(former.model).find(({ name }) => name === table.name);
+	if (formerTable === undefined || !haveSameLayout(formerTable, table)) return undefined;
+	return former.shared.tables.get(table.name);
+}
+
+/** Whether two declarations lay out their memory alike, so that threads of both may share it. */
+export function haveSameLayout(a: StickTableModel, b: StickTableModel): boolean {
+	return (
+		a.keyType === b.keyType &&
+		a.keyLengthBytes === b.keyLengthBytes &&
+		a.size === b.size &&
+		a.expireMs === b.expireMs &&
+		a.bratesFactor === b.bratesFactor &&
+		a.store.length === b.store.length &&
+		a.store.every((stored, index) => {
+			const other = b.store[index];
+			return stored.type === other?.type && stored.periodMs === other.periodMs && stored.count === other.count;
+		})
+	);
+}

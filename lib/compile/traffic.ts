@@ -1,0 +1,87 @@
+/**
+ * The listeners of one data thread: made from the compiled frontends, opened on the thread's own descriptors,
+ * closed at a soft stop.
+ */
+
+import type { BindModel } from '../config/model.js';
+import { socketKey } from '../core/address.js';
+import { ConnectionGate } from '../frontend/connection-gate.js';
+import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
+import type { CompiledConfiguration } from './configuration.js';
+import { nodeEngine } from './node-engine.js';
+import type { SharedState } from './shared-state.js';
+
+/** How often a leaving thread looks whether its last connection has closed. */
+const DRAIN_CHECK_MS = 20;
+
+export interface Traffic {
+	/** Rejects with HoldfastError when a descriptor cannot be listened on. */
+	listen(): Promise<void>;
+	/** Nothing is accepted any more; `drained` is called once the last connection has closed. */
+	softStop(drained: () => void): void;
+	/** Gives up the descriptors and serves on: another program is to take the addresses. */
+	stopAccepting(): void;
+}
+
+interface OpenListener {
+	readonly listener: Listener;
+	readonly fd: number;
+}
+
+export function openTraffic(
+	compiled: CompiledConfiguration,
+	shared: SharedState,
+	descriptors: ReadonlyMap<string, number>,
+): Traffic {
+	const { model, thread, counterIndexes, counters } = compiled;
+	const words = new Int32Array(shared.gates);
+	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
+	const engine: ConnectionEngine = model.global.tune.httpEngine === 'node' ? nodeEngine : nativeEngine;
+	const listeners: OpenListener[] = [];
+	for (const frontend of compiled.frontends.values()) {
+		if (frontend.model.disabled) continue;
+		const index = counterIndexes.frontend(frontend.name);
+		const frontendGate = new ConnectionGate(words, index, frontend.model.maxconn);
+		for (const bind of frontend.model.binds) {
+			const fd = descriptors.get(keyOf(bind));
+			if (fd === undefined) continue;
+			const at = counterIndexes.listener(frontend.name, bind.id);
+			const gates = [processGate, frontendGate, new ConnectionGate(words, at, bind.maxconn ?? 0)];
+			const { socketStats } = frontend.model.options;
+			const listener = new Listener({
+				bind,
+				frontend,
+				gates,
+				engine,
+				...(socketStats ? { counters: counters.object(at) } : {}),
+			});
+			listeners.push({ listener, fd });
+		}
+	}
+	const connectionCount = (): number =>
+		listeners.reduce((sum, { listener }) => sum + listener.connectionCount + listener.parkedCount, 0);
+	return {
+		async listen() {
+			await Promise.all(listeners.map(({ listener, fd }) => listener.listen({ fd })));
+		},
+		softStop(drained) {
+			thread.isStopping = true;
+			for (const { listener } of listeners) {
+				listener.stopAccepting();
+				listener.closeIdle();
+			}
+			const check = (): void => {
+				if (connectionCount() === 0) drained();
+				else thread.clock.setTimer(check, DRAIN_CHECK_MS);
+			};
+			check();
+		},
+		stopAccepting() {
+			for (const { listener } of listeners) listener.stopAccepting();
+		},
+	};
+}
+
+function keyOf(bind: BindModel): string {
+	return socketKey(bind.address, bind.v6only);
+}

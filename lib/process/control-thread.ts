@@ -1,0 +1,204 @@
+/**
+ * The control thread of a worker: reads and checks configurations, allocates what threads share, starts the
+ * data threads, and does everything that is not traffic (expiry of tables, peers, the program's own log).
+ * It never waits for a data thread: what it wants to know is in shared memory, what it wants done it sends
+ * as a message.
+ *
+ * A reload gives the process a new generation of data threads, not the machine a new process. Stick tables
+ * are memory that both generations are attached to, so there is nothing to hand over: a request that the
+ * old threads still serve and one that the new ones accept count on the same entry, `conn_cur` included, and
+ * a table of a million entries changes hands in no time. Only a table whose declaration changes its layout
+ * has to be moved. What this gives up is the replacement of the program itself by a reload; that takes a new
+ * process, with peers or a snapshot to carry the tables.
+ */
+import {
+	allocateShared,
+	type CompiledConfiguration,
+	compileForControl,
+	resolveServerNames,
+	type SharedState,
+} from '../compile/index.js';
+import { loadConfiguration } from '../config/index.js';
+import type { ConfigModel } from '../config/model.js';
+import { systemClock } from '../core/clock.js';
+import { Diagnostics } from '../core/diagnostics.js';
+import { HoldfastError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import { configurationOptions } from './configuration.js';
+import { Generation } from './generation.js';
+import { type SocketHandle, socketRequests } from './listening-socket.js';
+import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import { TableKeeper } from './table-keeper.js';
+
+export interface ControlThreadHost {
+	tellMaster(message: FromWorker): void;
+	exit(code: number): void;
+}
+
+/** A configuration between `load` and `ready`. */
+interface Candidate {
+	readonly number: number;
+	readonly diagnostics: Diagnostics;
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+	readonly compiled: CompiledConfiguration;
+	readonly handles: Map<string, SocketHandle[]>;
+	generation?: Generation;
+}
+
+export class ControlThread {
+	readonly #settings: WorkerSettings;
+	readonly #logger: Logger;
+	readonly #host: ControlThreadHost;
+	#candidate: Candidate | undefined;
+	#serving: Generation | undefined;
+	readonly #generations = new Set<Generation>();
+	#tableKeeper: TableKeeper | undefined;
+	#stopping = false;
+
+	constructor(settings: WorkerSettings, logger: Logger, host: ControlThreadHost) {
+		this.#settings = settings;
+		this.#logger = logger;
+		this.#host = host;
+	}
+
+	receive(message: Exclude<ToWorker, { kind: 'settings' }>, handle: SocketHandle | undefined): void {
+		switch (message.kind) {
+			case 'load':
+				void this.#load(message.generation, message.files);
+				break;
+			case 'socket':
+				if (handle !== undefined) this.#keepHandle(message.generation, message.key, handle);
+				break;
+			case 'sockets-complete':
+				this.#startGeneration(message.generation);
+				break;
+			case 'sockets-refused':
+				if (this.#candidate?.number === message.generation) this.#fail(this.#candidate, message.reason);
+				break;
+			case 'soft-stop':
+				this.#softStop();
+				break;
+			case 'stop-accepting':
+				this.#serving?.tell(message);
+				break;
+		}
+	}
+
+	async #load(number: number, files: Parameters<typeof configurationOptions>[0]): Promise<void> {
+		const diagnostics = new Diagnostics();
+		const fail = (reason: string): void =>
+			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
+		try {
+			const args = this.#settings.arguments;
+			const model = loadConfiguration(configurationOptions(files, args), diagnostics);
+			if (model === undefined) return fail('Fatal errors found in configuration.');
+			const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
+			const shared = allocateShared(model, resolved, this.#serving);
+			const compiled = compileForControl(model, shared, diagnostics, this.#logger);
+			if (compiled === undefined || diagnostics.errorCount > 0) return fail('Fatal errors found in configuration.');
+			if (args.zeroWarning && diagnostics.warningCount > 0) {
+				return fail("Some warnings were found and 'zero-warning' is set. Aborting.");
+			}
+			this.#candidate = { number, diagnostics, model, shared, compiled, handles: new Map() };
+			const sockets = socketRequests(model).map((request) => ({
+				request,
+				copies: request.acceptedBy === 'data threads' ? model.global.nbthread : 1,
+			}));
+			if (sockets.length === 0) {
+				return fail("[holdfast.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
+			}
+			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
+		} catch (error) {
+			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');
+			fail(error instanceof Error ? error.message : String(error));
+		}
+	}
+
+	#keepHandle(generation: number, key: string, handle: SocketHandle): void {
+		const candidate = this.#candidate;
+		if (candidate?.number !== generation) return;
+		const handles = candidate.handles.get(key);
+		if (handles === undefined) candidate.handles.set(key, [handle]);
+		else handles.push(handle);
+	}
+
+	#startGeneration(number: number): void {
+		const candidate = this.#candidate;
+		if (candidate?.number !== number) return;
+		const descriptors = new Map<string, readonly number[]>();
+		for (const [key, handles] of candidate.handles)
+			descriptors.set(
+				key,
+				handles.map(({ fd }) => fd),
+			);
+		const generation = new Generation({
+			number,
+			model: candidate.model,
+			shared: candidate.shared,
+			descriptors,
+			memoryLimitMb: this.#settings.memoryLimitMb,
+			debug: this.#settings.debug,
+			logger: this.#logger,
+			onListening: () => this.#becomeServing(candidate, generation),
+			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
+			onGone: () => {
+				this.#generations.delete(generation);
+				if (this.#stopping && this.#generations.size === 0) this.#host.exit(0);
+			},
+		});
+		candidate.generation = generation;
+		this.#generations.add(generation);
+	}
+
+	#becomeServing(candidate: Candidate, generation: Generation): void {
+		const former = this.#serving;
+		this.#serving = generation;
+		this.#candidate = undefined;
+		this.#keepTables(candidate.compiled);
+		former?.softStop();
+		if (this.#stopping) generation.softStop();
+		const { global } = candidate.model;
+		this.#host.tellMaster({
+			kind: 'ready',
+			generation: candidate.number,
+			diagnostics: candidate.diagnostics.list,
+			masterWorker: global.masterWorker,
+			pidfile: global.pidfile,
+			socketKeys: [...candidate.handles.keys()],
+		});
+	}
+
+	#generationFailed(candidate: Candidate, generation: Generation, reason: string): void {
+		if (this.#serving === generation) {
+			// Traffic threads cannot be trusted any more; the master starts a new worker on the same sockets.
+			this.#logger.error({ reason }, 'a data thread of the serving configuration ended');
+			this.#host.exit(1);
+			return;
+		}
+		generation.end();
+		if (this.#candidate === candidate) this.#fail(candidate, reason);
+	}
+
+	#fail(candidate: Candidate, reason: string): void {
+		this.#candidate = undefined;
+		this.#host.tellMaster({
+			kind: 'failed',
+			generation: candidate.number,
+			reason,
+			diagnostics: candidate.diagnostics.list,
+		});
+	}
+
+	#keepTables(compiled: CompiledConfiguration): void {
+		this.#tableKeeper?.stop();
+		this.#tableKeeper = new TableKeeper([...compiled.tables.values()], systemClock, this.#logger);
+		this.#tableKeeper.start();
+	}
+
+	#softStop(): void {
+		this.#stopping = true;
+		if (this.#generations.size === 0) this.#host.exit(0);
+		for (const generation of this.#generations) generation.softStop();
+	}
+}

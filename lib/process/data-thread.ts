@@ -1,0 +1,66 @@
+/**
+ * The entry of a data thread: compiles the configuration for itself, listens on its own descriptors, and
+ * serves connections until the generation is told to leave and the last one has closed.
+ *
+ * What escapes a connection's own guard (a bug) is logged with its stack and ends nothing else: a thread
+ * that left would take every other connection with it.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Backend } from '../backend/backend.js';
+import { WakeMesh } from '../backend/wake.js';
+import { compileConfiguration } from '../compile/index.js';
+import { openTraffic } from '../compile/traffic.js';
+import { systemClock } from '../core/clock.js';
+import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { createLogger } from '../core/logger.js';
+import { TrafficLogTargets } from '../stream/log.js';
+import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+
+const start = workerData as DataThreadStart;
+const { threadIndex, model, shared } = start;
+const logger = createLogger({ level: start.debug ? 'debug' : 'info' });
+const port = parentPort;
+if (port === null) throw new Error('data-thread.js is started by the control thread only');
+
+const tell = (message: FromDataThread): void => port.postMessage(message);
+
+process.on('uncaughtException', (error) => {
+	logger.error({ err: error, thread: threadIndex }, 'an exception escaped its connection');
+});
+process.on('unhandledRejection', (reason) => {
+	logger.error({ err: reason, thread: threadIndex }, 'a rejection escaped its connection');
+});
+
+const backendsById = new Map<number, Backend>();
+const wakeMesh = new WakeMesh(start.wakePorts, (id) => backendsById.get(id)?.collectSlots());
+
+const diagnostics = new Diagnostics();
+const compiled = compileConfiguration(model, shared, diagnostics, {
+	threadIndex,
+	clock: systemClock,
+	logger,
+	trafficLogs: new TrafficLogTargets(model.global, systemClock, logger),
+	wake: (target, backendId) => wakeMesh.wake(target, backendId),
+});
+
+if (compiled === undefined) {
+	const first = diagnostics.list.find(({ severity }) => severity === 'alert');
+	tell({ kind: 'failed', text: first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid) });
+} else {
+	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
+	const traffic = openTraffic(compiled, shared, start.descriptors);
+	port.on('message', (message: ToDataThread) => {
+		switch (message.kind) {
+			case 'soft-stop':
+				traffic.softStop(() => tell({ kind: 'drained' }));
+				break;
+			case 'stop-accepting':
+				traffic.stopAccepting();
+				break;
+		}
+	});
+	traffic.listen().then(
+		() => tell({ kind: 'listening' }),
+		(error: unknown) => tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error) }),
+	);
+}

@@ -1,0 +1,129 @@
+/**
+ * One configuration at work: its data threads, from the start of the first to the end of the last. A worker
+ * has one generation that accepts and, after a reload, older ones that finish what they have.
+ *
+ *     starting --all listen--> serving --softStop--> leaving --all drained--> gone
+ */
+import { type MessagePort, Worker } from 'node:worker_threads';
+import { createWakePorts } from '../backend/wake.js';
+import type { SharedState } from '../compile/shared-state.js';
+import type { ConfigModel } from '../config/model.js';
+import type { Logger } from '../core/logger.js';
+import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+
+export interface GenerationOptions {
+	readonly number: number;
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+	/** A descriptor per data thread, by socket key. */
+	readonly descriptors: ReadonlyMap<string, readonly number[]>;
+	readonly memoryLimitMb: number | undefined;
+	readonly debug: boolean;
+	readonly logger: Logger;
+	readonly onListening: () => void;
+	/** A thread could not start, or ended without being told to. */
+	readonly onFailure: (reason: string) => void;
+	readonly onGone: () => void;
+}
+
+interface DataThread {
+	readonly worker: Worker;
+	listening: boolean;
+	drained: boolean;
+}
+
+export class Generation {
+	readonly number: number;
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+	readonly #options: GenerationOptions;
+	readonly #threads: DataThread[];
+	#leaving = false;
+	#gone = false;
+	#hardStop: NodeJS.Timeout | undefined;
+
+	constructor(options: GenerationOptions) {
+		this.#options = options;
+		this.number = options.number;
+		this.model = options.model;
+		this.shared = options.shared;
+		const threadCount = options.model.global.nbthread;
+		const ports = createWakePorts(threadCount);
+		this.#threads = Array.from({ length: threadCount }, (_, index) => this.#startThread(index, ports[index] ?? []));
+	}
+
+	get isLeaving(): boolean {
+		return this.#leaving;
+	}
+
+	tell(message: ToDataThread): void {
+		for (const { worker } of this.#threads) worker.postMessage(message);
+	}
+
+	/** No more connections are accepted; the generation is gone when the last one has closed. */
+	softStop(): void {
+		if (this.#leaving) return;
+		this.#leaving = true;
+		this.tell({ kind: 'soft-stop' });
+		const { hardStopAfterMs } = this.model.global;
+		if (hardStopAfterMs === undefined) return;
+		this.#hardStop = setTimeout(() => {
+			this.#options.logger.warn({ generation: this.number }, 'hard-stop-after reached, connections are closed');
+			this.end();
+		}, hardStopAfterMs);
+		this.#hardStop.unref();
+	}
+
+	/** Ends the threads and whatever connections they have. */
+	end(): void {
+		this.#leaving = true;
+		for (const { worker } of this.#threads) void worker.terminate();
+		this.#becomeGone();
+	}
+
+	#startThread(threadIndex: number, wakePorts: readonly (MessagePort | undefined)[]): DataThread {
+		const { model, shared, memoryLimitMb, debug, logger } = this.#options;
+		const descriptors = new Map<string, number>();
+		for (const [key, fds] of this.#options.descriptors) {
+			const fd = fds[threadIndex];
+			if (fd !== undefined) descriptors.set(key, fd);
+		}
+		const workerData: DataThreadStart = { threadIndex, model, shared, descriptors, wakePorts, debug };
+		const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
+			workerData,
+			transferList: wakePorts.filter((port) => port !== undefined),
+			...(memoryLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb } }),
+		});
+		const thread: DataThread = { worker, listening: false, drained: false };
+		worker.on('message', (message: FromDataThread) => this.#receive(thread, message));
+		worker.on('error', (error) => logger.error({ err: error, thread: threadIndex }, 'data thread died'));
+		worker.on('exit', (code) => {
+			if (!thread.drained && !this.#gone) this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);
+		});
+		return thread;
+	}
+
+	#receive(thread: DataThread, message: FromDataThread): void {
+		switch (message.kind) {
+			case 'listening':
+				thread.listening = true;
+				if (this.#threads.every(({ listening }) => listening)) this.#options.onListening();
+				break;
+			case 'drained':
+				thread.drained = true;
+				void thread.worker.terminate();
+				if (this.#threads.every(({ drained }) => drained)) this.#becomeGone();
+				break;
+			case 'failed':
+				this.#options.onFailure(message.text);
+				break;
+		}
+	}
+
+	#becomeGone(): void {
+		if (this.#gone) return;
+		this.#gone = true;
+		clearTimeout(this.#hardStop);
+		this.#options.onGone();
+	}
+}

@@ -1,0 +1,195 @@
+/**
+ * From the command line to a running master: what `bin/holdfast.ts` calls, with exit codes as HAProxy's.
+ *
+ *     0  left as asked; the configuration is valid (-c); the condition is true (-cc)
+ *     1  the command line, the configuration or a bind is wrong; the condition is false (-cc)
+ *     2  the configuration has no listener (-c); the condition cannot be read (-cc)
+ */
+import { spawn } from 'node:child_process';
+import { type Diagnostic, formatDiagnostic } from '../core/diagnostics.js';
+import { HoldfastError } from '../core/errors.js';
+import { createLogger } from '../core/logger.js';
+import { VERSION_LINE } from '../core/version.js';
+import { readConfigurationFiles } from './configuration.js';
+import { type ProcessEnvironment, systemEnvironment } from './env.js';
+import { type LoadOutcome, Master } from './master.js';
+import type { ConfigArguments } from './messages.js';
+import type { ProgramOptions } from './options.js';
+
+/** Tells the process in the background that its parent waits for its first words. */
+const DAEMON_MARK = 'HOLDFAST_DAEMON_START';
+
+/** Pauses between attempts to bind an address that an older program, asked to pause, still holds. */
+const REBIND_PAUSE_MS = 20;
+const REBIND_ATTEMPTS = 50;
+
+function configArguments(options: ProgramOptions): ConfigArguments {
+	return {
+		localpeer: options.localPeer,
+		maxconn: options.maxconn,
+		masterWorker: options.masterWorker,
+		daemon: options.daemon && !options.foreground,
+		pidfile: options.pidfile,
+		diagnosticMode: options.diagnostics,
+		ignoreResolutionFailures: options.ignoreResolutionFailures,
+		skipServerVerify: options.skipServerVerify,
+		zeroWarning: options.zeroWarning,
+	};
+}
+
+/** Prints remarks as HAProxy does: all of them, alerts even when quiet, `diag` only when asked for. */
+function printDiagnostics(list: readonly Diagnostic[], options: ProgramOptions, print: (text: string) => void): void {
+	if (list.some(({ severity }) => severity === 'alert')) print(`[NOTICE]   (${process.pid}) : ${VERSION_LINE}`);
+	for (const item of list) {
+		if (options.quiet && item.severity !== 'alert') continue;
+		if (item.severity === 'diag' && !options.diagnostics) continue;
+		print(formatDiagnostic(item, process.pid));
+	}
+}
+
+/**
+ * Checks the configuration and tells the outcome (`-c`): 0 and `Configuration file is valid`, 2 without any listener,
+ * else 1. The check is the worker's own, without its threads and sockets.
+ */
+export async function checkOnly(options: ProgramOptions): Promise<number> {
+	const { checkConfiguration } = await import('./check.js');
+	const result = await checkConfiguration(options.configPaths, configArguments(options));
+	const print = (text: string): void => systemEnvironment.print(text);
+	printDiagnostics(result.diagnostics, options, print);
+	if (result.failure !== undefined) {
+		print(`[ALERT]    (${process.pid}) : config : ${result.failure}`);
+		return 1;
+	}
+	if (!result.hasListeners) {
+		process.stdout.write('Configuration file has no error but will not start (no listener) => exit(2).\n');
+		return 2;
+	}
+	if (!options.quiet) process.stdout.write('Configuration file is valid\n');
+	return 0;
+}
+
+/** Runs the load balancer; resolves only when it could not start, with the exit code. */
+export async function run(options: ProgramOptions): Promise<number> {
+	const startedFromParent = process.env[DAEMON_MARK] !== undefined;
+	delete process.env[DAEMON_MARK];
+	if (!startedFromParent && !options.foreground && (options.daemon || (await fileSaysDaemon(options)))) {
+		return startInBackground();
+	}
+	const environment: ProcessEnvironment = startedFromParent
+		? { ...systemEnvironment, print: (text) => process.send?.({ print: text }) }
+		: systemEnvironment;
+	const { print } = environment;
+	if (options.verbose) {
+		for (const { word, reason } of options.withoutEffect) {
+			print(`[NOTICE]   (${environment.pid}) : '${word}' has no effect: ${reason}`);
+		}
+	}
+	const logger = createLogger({ level: options.debug ? 'debug' : 'info' });
+	let masterWorker = options.masterWorker;
+	const master = new Master({
+		environment,
+		logger,
+		readFiles: () => readConfigurationFiles(options.configPaths),
+		settings: {
+			arguments: configArguments(options),
+			memoryLimitMb: options.memoryLimitMb,
+			debug: options.debug,
+			leaveWithMaster: options.foreground,
+		},
+		onServing: (generation, serving) => {
+			masterWorker = options.masterWorker || serving.masterWorker;
+			if (generation > 1) return;
+			const pidfile = options.pidfile ?? serving.pidfile;
+			if (pidfile !== undefined) environment.writePidfile(pidfile, [environment.pid]);
+			for (const pid of options.finishPids) environment.signal(pid, 'SIGUSR1');
+			for (const pid of options.terminatePids) environment.signal(pid, 'SIGTERM');
+		},
+		onStopped: (how) => {
+			// Without master-worker mode a killed HAProxy dies of the signal, and scripts look at that.
+			if (how === 'hard' && !masterWorker) environment.exitBySignal('SIGTERM');
+			else environment.exit(0);
+		},
+	});
+	const reload = async (): Promise<void> => {
+		const outcome = await master.reload();
+		printDiagnostics(outcome.diagnostics, options, print);
+	};
+	environment.onSignal('SIGUSR1', () => master.softStop());
+	environment.onSignal('SIGTERM', () => master.hardStop());
+	environment.onSignal('SIGINT', () => master.hardStop());
+	environment.onSignal('SIGUSR2', () => void reload());
+	environment.onSignal('SIGHUP', () => void reload());
+	environment.onSignal('SIGTTOU', () => master.pause());
+	environment.onSignal('SIGTTIN', () => void master.resume());
+
+	const olderPids = [...options.finishPids, ...options.terminatePids];
+	const outcome = await startReplacing(olderPids, environment, () => master.start());
+	printDiagnostics(outcome.diagnostics, options, print);
+	if (!outcome.ok) {
+		const subject = outcome.diagnostics.length > 0 ? 'config : ' : '';
+		print(`[ALERT]    (${environment.pid}) : ${subject}${outcome.reason}`);
+		return 1;
+	}
+	if (startedFromParent) {
+		process.send?.({ serving: true });
+		process.disconnect();
+	}
+	return new Promise<never>(() => undefined);
+}
+
+/** Whether the files themselves say `daemon`; a file that cannot be read is the master's to report. */
+async function fileSaysDaemon(options: ProgramOptions): Promise<boolean> {
+	const { saysDaemon } = await import('./check.js');
+	try {
+		return saysDaemon(readConfigurationFiles(options.configPaths), configArguments(options));
+	} catch (error) {
+		if (error instanceof HoldfastError) return false;
+		throw error;
+	}
+}
+
+/**
+ * With `-sf` or `-st` an older program may hold the addresses: it is asked to pause (SIGTTOU) and the start
+ * is tried again for a moment; if that fails it is told to go on (management.txt, section 4).
+ */
+async function startReplacing(
+	olderPids: readonly number[],
+	environment: ProcessEnvironment,
+	start: () => Promise<LoadOutcome>,
+): Promise<LoadOutcome> {
+	let outcome = await start();
+	if (olderPids.length === 0) return outcome;
+	let attempts = 0;
+	while (!outcome.ok && outcome.reason.includes('Address already in use') && attempts < REBIND_ATTEMPTS) {
+		if (attempts === 0) for (const pid of olderPids) environment.signal(pid, 'SIGTTOU');
+		await new Promise<void>((resolve) => environment.clock.setTimer(resolve, REBIND_PAUSE_MS));
+		outcome = await start();
+		attempts++;
+	}
+	if (!outcome.ok && attempts > 0) for (const pid of olderPids) environment.signal(pid, 'SIGTTIN');
+	return outcome;
+}
+
+/**
+ * `-D`: starts the same command without a terminal, waits until it serves or has failed, passes on what it
+ * says, and leaves with its outcome.
+ */
+function startInBackground(): Promise<number> {
+	const [, script, ...words] = process.argv;
+	const child = spawn(process.execPath, [...process.execArgv, script ?? '', ...words], {
+		detached: true,
+		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+		env: { ...process.env, [DAEMON_MARK]: '1' },
+	});
+	return new Promise((resolve) => {
+		child.on('message', (message: { readonly print?: string; readonly serving?: boolean }) => {
+			if (message.print !== undefined) systemEnvironment.print(message.print);
+			if (message.serving === true) {
+				child.unref();
+				resolve(0);
+			}
+		});
+		child.once('error', () => resolve(1));
+		child.once('exit', (code) => resolve(code ?? 1));
+	});
+}

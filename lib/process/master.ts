@@ -1,0 +1,248 @@
+/**
+ * The master process: it owns the bound sockets for life, and starts and replaces the worker.
+ *
+ * It never accepts a connection and knows nothing of the configuration: the worker reads the files' text,
+ * says which sockets it wants, and the master binds those that it does not have yet. A mistake in the files,
+ * an address that is taken: the worker goes on with what it had, and so do the sockets.
+ *
+ * A reload is a message to the worker, not a new process (see control-thread.ts for why). A worker that dies
+ * is replaced on the same sockets, with a growing pause if it keeps dying.
+ */
+import type { Diagnostic } from '../core/diagnostics.js';
+import { HoldfastError } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import type { ProcessEnvironment, WorkerProcess } from './env.js';
+import type { BoundSocket } from './listening-socket.js';
+import type { ConfigFile, FromWorker, ServingConfiguration, WantedSocket, WorkerSettings } from './messages.js';
+
+/** First pause before a worker that died is started again; doubled at each death in a row. */
+const FIRST_RESTART_PAUSE_MS = 100;
+const LONGEST_RESTART_PAUSE_MS = 30_000;
+/** A worker that served this long is healthy: the next death starts from no pause again. */
+const HEALTHY_AFTER_MS = 10_000;
+
+export interface MasterOptions {
+	readonly environment: ProcessEnvironment;
+	readonly logger: Logger;
+	/** Reads the configuration files anew. Throws HoldfastError FILE_UNREADABLE. */
+	readonly readFiles: () => readonly ConfigFile[];
+	readonly settings: WorkerSettings;
+	/** Called when a configuration serves, with its number from 1. */
+	readonly onServing: (generation: number, serving: ServingConfiguration) => void;
+	/** Called when the worker has left after a stop. */
+	readonly onStopped: (how: 'soft' | 'hard') => void;
+}
+
+/** The outcome of a start or of a reload. */
+export type LoadOutcome =
+	| { readonly ok: true; readonly generation: number; readonly diagnostics: readonly Diagnostic[] }
+	| { readonly ok: false; readonly reason: string; readonly diagnostics: readonly Diagnostic[] };
+
+/** A configuration that is on its way to serve. */
+interface Load {
+	readonly generation: number;
+	readonly files: readonly ConfigFile[];
+	/** Sockets bound for it that nobody else uses. */
+	readonly fresh: string[];
+	readonly settle: (outcome: LoadOutcome) => void;
+}
+
+export class Master {
+	readonly #options: MasterOptions;
+	readonly #sockets = new Map<string, BoundSocket>();
+	#worker: WorkerProcess | undefined;
+	#load: Load | undefined;
+	#generationCount = 0;
+	/** What the worker serves: the text to start another one with. */
+	#servingFiles: readonly ConfigFile[] | undefined;
+	#servingSinceMs = 0;
+	#deathsInARow = 0;
+	#stopping: 'soft' | 'hard' | undefined;
+	#reloading: Promise<LoadOutcome> | undefined;
+	#nextReload: Promise<LoadOutcome> | undefined;
+
+	constructor(options: MasterOptions) {
+		this.#options = options;
+	}
+
+	get workerPid(): number | undefined {
+		return this.#worker?.pid;
+	}
+
+	/** Reads the files and starts the worker. */
+	start(): Promise<LoadOutcome> {
+		return this.#readAndLoad();
+	}
+
+	/**
+	 * Reads the files again. Anything wrong leaves what serves as it is. Reloads are one at a time: all that are
+	 * asked for during one are answered by a single one after it, which reads the files as they are then.
+	 */
+	async reload(): Promise<LoadOutcome> {
+		if (this.#reloading !== undefined) {
+			this.#nextReload ??= this.#reloading.then(() => {
+				this.#nextReload = undefined;
+				return this.reload();
+			});
+			return this.#nextReload;
+		}
+		this.#reloading = this.#readAndLoad();
+		const outcome = await this.#reloading;
+		this.#reloading = undefined;
+		const { logger } = this.#options;
+		if (outcome.ok) logger.info({ generation: outcome.generation }, 'reload succeeded');
+		else logger.error({ reason: outcome.reason }, 'reload failed, the former configuration goes on serving');
+		return outcome;
+	}
+
+	/** SIGUSR1: finish what is in flight, then leave. */
+	softStop(): void {
+		this.#stopping ??= 'soft';
+		this.#worker?.send({ kind: 'soft-stop' });
+		this.#leaveIfAlone();
+	}
+
+	/** SIGTERM: stop at once. */
+	hardStop(): void {
+		this.#stopping = 'hard';
+		this.#worker?.kill('SIGTERM');
+		this.#leaveIfAlone();
+	}
+
+	/**
+	 * SIGTTOU: gives up the addresses, so that another program may take them, and serves on what is connected.
+	 */
+	pause(): void {
+		this.#worker?.send({ kind: 'stop-accepting' });
+		this.#closeAllBut([]);
+	}
+
+	/** SIGTTIN: the other program did not take over; binds the addresses again. */
+	async resume(): Promise<void> {
+		if (this.#servingFiles === undefined) return;
+		const outcome = await this.#loadFiles(this.#servingFiles);
+		if (!outcome.ok) this.#options.logger.error({ reason: outcome.reason }, 'cannot accept connections again');
+	}
+
+	#readAndLoad(): Promise<LoadOutcome> {
+		try {
+			return this.#loadFiles(this.#options.readFiles());
+		} catch (error) {
+			if (!(error instanceof HoldfastError)) throw error;
+			return Promise.resolve({ ok: false, reason: error.message, diagnostics: [] });
+		}
+	}
+
+	#loadFiles(files: readonly ConfigFile[]): Promise<LoadOutcome> {
+		if (this.#stopping !== undefined) {
+			return Promise.resolve({ ok: false, reason: 'the program is stopping', diagnostics: [] });
+		}
+		const worker = this.#worker ?? this.#startWorker();
+		const generation = ++this.#generationCount;
+		return new Promise((settle) => {
+			this.#load = { generation, files, fresh: [], settle };
+			worker.send({ kind: 'load', generation, files });
+		});
+	}
+
+	#startWorker(): WorkerProcess {
+		const worker = this.#options.environment.spawnWorker();
+		this.#worker = worker;
+		worker.onMessage((message) => this.#receive(worker, message));
+		worker.onExit((code, signal) => this.#buried(worker, signal === null ? `code ${code ?? 'unknown'}` : signal));
+		worker.send({ kind: 'settings', ...this.#options.settings });
+		return worker;
+	}
+
+	#receive(worker: WorkerProcess, message: FromWorker): void {
+		const load = this.#load;
+		if (load === undefined || message.generation !== load.generation) return;
+		switch (message.kind) {
+			case 'sockets-wanted':
+				this.#giveSockets(worker, load, message.sockets);
+				break;
+			case 'ready':
+				this.#servingFiles = load.files;
+				this.#servingSinceMs = this.#options.environment.clock.monotonicMs();
+				this.#closeAllBut(message.socketKeys);
+				this.#options.onServing(load.generation, message);
+				this.#settle(load, { ok: true, generation: load.generation, diagnostics: message.diagnostics });
+				break;
+			case 'failed':
+				this.#settle(load, { ok: false, reason: message.reason, diagnostics: message.diagnostics });
+				break;
+		}
+	}
+
+	#giveSockets(worker: WorkerProcess, load: Load, wanted: readonly WantedSocket[]): void {
+		const { generation } = load;
+		try {
+			for (const { request } of wanted) {
+				if (this.#sockets.has(request.key)) continue;
+				this.#sockets.set(request.key, this.#options.environment.bind(request));
+				load.fresh.push(request.key);
+			}
+		} catch (error) {
+			if (!(error instanceof HoldfastError)) throw error;
+			worker.send({ kind: 'sockets-refused', generation, reason: error.message });
+			return;
+		}
+		for (const { request, copies } of wanted) {
+			const handle = this.#sockets.get(request.key)?.handle;
+			for (let copy = 0; copy < copies; copy++) worker.send({ kind: 'socket', generation, key: request.key }, handle);
+		}
+		worker.send({ kind: 'sockets-complete', generation });
+	}
+
+	#settle(load: Load, outcome: LoadOutcome): void {
+		this.#load = undefined;
+		if (!outcome.ok) for (const key of load.fresh) this.#closeSocket(key);
+		load.settle(outcome);
+	}
+
+	#buried(worker: WorkerProcess, exit: string): void {
+		if (this.#worker === worker) this.#worker = undefined;
+		const load = this.#load;
+		const reason = `the worker ended before it was ready (${exit})`;
+		if (load !== undefined) this.#settle(load, { ok: false, reason, diagnostics: [] });
+		if (this.#stopping !== undefined) this.#leaveIfAlone();
+		else if (this.#servingFiles !== undefined) {
+			this.#options.logger.error({ worker: worker.pid, exit }, 'worker died');
+			this.#restart(this.#servingFiles);
+		}
+	}
+
+	/** A worker that died is replaced with the configuration it had: the files may be half edited. */
+	#restart(files: readonly ConfigFile[]): void {
+		const { environment, logger } = this.#options;
+		const servedMs = environment.clock.monotonicMs() - this.#servingSinceMs;
+		this.#deathsInARow = servedMs >= HEALTHY_AFTER_MS ? 0 : this.#deathsInARow + 1;
+		const pauseMs =
+			this.#deathsInARow === 0
+				? 0
+				: Math.min(LONGEST_RESTART_PAUSE_MS, FIRST_RESTART_PAUSE_MS * 2 ** (this.#deathsInARow - 1));
+		environment.clock.setTimer(() => {
+			if (this.#stopping !== undefined || this.#worker !== undefined) return;
+			void this.#loadFiles(files).then((outcome) => {
+				if (outcome.ok) logger.info({ worker: this.#worker?.pid }, 'worker restarted');
+				else logger.error({ reason: outcome.reason }, 'the worker could not be restarted');
+			});
+		}, pauseMs);
+	}
+
+	#closeAllBut(keys: readonly string[]): void {
+		const kept = new Set(keys);
+		for (const key of [...this.#sockets.keys()]) if (!kept.has(key)) this.#closeSocket(key);
+	}
+
+	#closeSocket(key: string): void {
+		this.#sockets.get(key)?.close();
+		this.#sockets.delete(key);
+	}
+
+	#leaveIfAlone(): void {
+		if (this.#stopping === undefined || this.#worker !== undefined) return;
+		this.#closeAllBut([]);
+		this.#options.onStopped(this.#stopping);
+	}
+}

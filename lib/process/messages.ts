@@ -1,0 +1,102 @@
+/**
+ * What master, worker and data threads say to each other. Plain data: the master's channel to a worker is
+ * structured-clone IPC, the worker's to its threads are message ports.
+ *
+ * How a configuration comes to serve, at the start and at each reload alike:
+ *
+ *     master -> worker   load             the files' text
+ *     worker -> master   sockets-wanted   parsed and checked: these addresses, so many copies of each
+ *     master -> worker   socket ...       each copy with its handle, then sockets-complete; or sockets-refused
+ *     worker -> master   ready            the new data threads listen, the former ones finish what they have
+ *                  or    failed           nothing has changed
+ */
+import type { MessagePort } from 'node:worker_threads';
+import type { SharedState } from '../compile/shared-state.js';
+import type { ConfigModel } from '../config/model.js';
+import type { Diagnostic } from '../core/diagnostics.js';
+import type { SocketRequest } from './listening-socket.js';
+
+export interface ConfigFile {
+	readonly path: string;
+	readonly content: string;
+}
+
+/** The part of the command line that changes what the configuration means. */
+export interface ConfigArguments {
+	readonly localpeer: string | undefined;
+	readonly maxconn: number | undefined;
+	readonly masterWorker: boolean;
+	readonly daemon: boolean;
+	readonly pidfile: string | undefined;
+	readonly diagnosticMode: boolean;
+	readonly ignoreResolutionFailures: boolean;
+	readonly skipServerVerify: boolean;
+	readonly zeroWarning: boolean;
+}
+
+/** The first message to a worker. */
+export interface WorkerSettings {
+	readonly arguments: ConfigArguments;
+	readonly memoryLimitMb: number | undefined;
+	/** Log in detail, `-d`. */
+	readonly debug: boolean;
+	/** Leave when the master does: in the foreground nobody should have to look for a stray worker. */
+	readonly leaveWithMaster: boolean;
+}
+
+export interface WantedSocket {
+	readonly request: SocketRequest;
+	/** One per thread that accepts on it. */
+	readonly copies: number;
+}
+
+export type ToWorker =
+	| ({ readonly kind: 'settings' } & WorkerSettings)
+	| { readonly kind: 'load'; readonly generation: number; readonly files: readonly ConfigFile[] }
+	/** Comes with a handle. */
+	| { readonly kind: 'socket'; readonly generation: number; readonly key: string }
+	| { readonly kind: 'sockets-complete'; readonly generation: number }
+	| { readonly kind: 'sockets-refused'; readonly generation: number; readonly reason: string }
+	| { readonly kind: 'soft-stop' }
+	/** The descriptors are given up, what is connected is served on. */
+	| { readonly kind: 'stop-accepting' };
+
+/** What the master needs to know of a configuration that serves. */
+export interface ServingConfiguration {
+	readonly masterWorker: boolean;
+	readonly pidfile: string | undefined;
+	readonly socketKeys: readonly string[];
+}
+
+export type FromWorker =
+	| { readonly kind: 'sockets-wanted'; readonly generation: number; readonly sockets: readonly WantedSocket[] }
+	| ({
+			readonly kind: 'ready';
+			readonly generation: number;
+			readonly diagnostics: readonly Diagnostic[];
+	  } & ServingConfiguration)
+	| {
+			readonly kind: 'failed';
+			readonly generation: number;
+			readonly reason: string;
+			readonly diagnostics: readonly Diagnostic[];
+	  };
+
+export interface DataThreadStart {
+	readonly threadIndex: number;
+	readonly model: ConfigModel;
+	readonly shared: SharedState;
+	/** This thread's own descriptor of each socket, by `socketKey`. */
+	readonly descriptors: ReadonlyMap<string, number>;
+	/** Row of `createWakePorts`: a port to each other data thread of the generation. */
+	readonly wakePorts: readonly (MessagePort | undefined)[];
+	readonly debug: boolean;
+}
+
+export type ToDataThread = { readonly kind: 'soft-stop' } | { readonly kind: 'stop-accepting' };
+
+export type FromDataThread =
+	| { readonly kind: 'listening' }
+	/** Nothing is accepted any more and the last connection is closed. */
+	| { readonly kind: 'drained' }
+	| { readonly kind: 'failed'; readonly text: string };

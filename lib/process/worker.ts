@@ -1,0 +1,36 @@
+/**
+ * The entry of a worker process: its main thread is the control thread. This file only ties the channel and
+ * the signals to `ControlThread`.
+ */
+import { createLogger } from '../core/logger.js';
+import { ControlThread } from './control-thread.js';
+import type { SocketHandle } from './listening-socket.js';
+import type { FromWorker, ToWorker } from './messages.js';
+
+let control: ControlThread | undefined;
+let leaveWithMaster = true;
+
+const tellMaster = (message: FromWorker): void => {
+	// A channel that is closed means that the master is gone: there is nobody to tell.
+	if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+};
+
+process.on('message', (received, handle) => {
+	const message = received as ToWorker;
+	if (message.kind === 'settings') {
+		leaveWithMaster = message.leaveWithMaster;
+		const logger = createLogger({ level: message.debug ? 'debug' : 'info' });
+		control = new ControlThread(message, logger, { tellMaster, exit: (code) => process.exit(code) });
+	} else control?.receive(message, handle as SocketHandle | undefined);
+});
+
+process.on('disconnect', () => {
+	if (leaveWithMaster || control === undefined) process.exit(0);
+});
+
+process.on('SIGTERM', () => process.exit(0));
+// The terminal sends it to the whole group; the master decides what it means.
+process.on('SIGINT', () => undefined);
+process.on('SIGUSR1', () => control?.receive({ kind: 'soft-stop' }, undefined));
+process.on('SIGHUP', () => undefined);
+process.on('SIGPIPE', () => undefined);
