@@ -1,13 +1,14 @@
 /** What the traffic log will say: `set-log-level` and `capture` (manual, 4.2 `http-request`). */
+
+import { LOG_LEVELS } from '../../config/keywords/log.js';
 import { toText } from '../../sample/values.js';
 import { type Action, type ActionDescriptor, mayComeLater, type RuleWords } from '../action.js';
 import { requestCaptureSlots, responseCaptureSlots, slotOfRule } from '../captures.js';
-import { LOG_LEVELS } from '../log-levels.js';
 import { Verdict } from '../verdict.js';
 
 function compileSetLogLevel(words: RuleWords): Action | undefined {
 	const word = words.next() ?? '';
-	const index = LOG_LEVELS.indexOf(word);
+	const index = LOG_LEVELS.findIndex((level) => level === word);
 	if (index < 0 && word !== 'silent') {
 		return words.fail("expects exactly 1 argument (log level name or 'silent')");
 	}

@@ -1,0 +1,183 @@
+/**
+ * Traffic logs: lines already rendered go to the targets of `log` lines, each with its own level filter,
+ * sampling, header and length (manual, 4.2 `log`). One `TrafficLogTargets` per thread opens every target once,
+ * whatever number of proxies name it.
+ *
+ * It gives up: the reference samples over all threads of the process; here `sample` counts the lines of a
+ * thread. The share of lines is the same.
+ */
+import { LOG_LEVELS } from '../config/keywords/log.js';
+import type { GlobalModel, LogTargetModel, ProxyModel } from '../config/model.js';
+import type { Clock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import { cutLine, type LogIdentity, logHeader, type WriteHeader } from './log-header.js';
+import { DescriptorSink, type LogSink, UdpSink, UnixSink } from './log-sinks.js';
+
+/** `log-tag` unless the configuration has one. */
+export const DEFAULT_LOG_TAG = 'holdfast';
+
+/** What the identity of lines takes from the `global` section. */
+type LogGlobals = Pick<GlobalModel, 'logTag' | 'logSendHostname'>;
+
+function levelOf(name: string): number {
+	return LOG_LEVELS.findIndex((level) => level === name);
+}
+
+/** Which lines of a sequence `sample <ranges>:<size>` lets pass: lines are numbered from 1, and again after `size`. */
+export class LogSampler {
+	readonly #ranges: readonly (readonly [low: number, high: number])[];
+	readonly #size: number;
+	#index = 0;
+
+	constructor(sample: NonNullable<LogTargetModel['sample']>) {
+		this.#ranges = sample.ranges;
+		this.#size = sample.size;
+	}
+
+	next(): boolean {
+		const index = this.#index + 1;
+		this.#index = index === this.#size ? 0 : index;
+		return this.#ranges.some(([low, high]) => index >= low && index <= high);
+	}
+}
+
+/** One `log` line: what passes, and in which dress. */
+class LogTarget {
+	readonly #sink: LogSink;
+	readonly #header: WriteHeader;
+	/** `<priority>` alone, for the helper of datagram sockets. */
+	readonly #priority: WriteHeader;
+	readonly #lengthBytes: number;
+	/** Less important than this is not sent. */
+	readonly #maxLevel: number;
+	/** More important than this is sent as this. */
+	readonly #minLevel: number;
+	readonly #sampler: LogSampler | undefined;
+
+	constructor(model: LogTargetModel, sink: LogSink, identity: LogIdentity) {
+		this.#sink = sink;
+		this.#header = logHeader(model.format, model.facility, identity);
+		this.#priority = logHeader('priority', model.facility, identity);
+		this.#lengthBytes = model.lengthBytes;
+		this.#maxLevel = levelOf(model.maxLevel);
+		this.#minLevel = levelOf(model.minLevel);
+		this.#sampler = model.sample === undefined ? undefined : new LogSampler(model.sample);
+	}
+
+	write(level: number, text: string, wallMs: number): void {
+		if (level > this.#maxLevel) return;
+		if (this.#sampler !== undefined && !this.#sampler.next()) return;
+		const shown = level < this.#minLevel ? this.#minLevel : level;
+		const line = cutLine(this.#header(shown, wallMs), text, this.#lengthBytes);
+		const sink = this.#sink;
+		if (sink instanceof UnixSink) sink.sendBoth(line, cutLine(this.#priority(shown, wallMs), text, this.#lengthBytes));
+		else sink.send(line);
+	}
+}
+
+/** The log of a proxy: every line goes to each of its targets. */
+export class TrafficLog {
+	readonly #targets: readonly LogTarget[];
+	readonly #clock: Clock;
+
+	constructor(targets: readonly LogTarget[], clock: Clock) {
+		this.#targets = targets;
+		this.#clock = clock;
+	}
+
+	/** `level` 0 (emerg) to 7 (debug); `line` without newline. */
+	write(level: number, line: string): void {
+		const wallMs = this.#clock.wallMs();
+		// A line break inside would let a client forge a line of the log.
+		const text = /[\r\n\0]/.test(line) ? line.replace(/[\r\n\0]/g, ' ') : line;
+		for (const target of this.#targets) target.write(level, text, wallMs);
+	}
+}
+
+/** Opens targets for the proxies of a thread. */
+export class TrafficLogTargets {
+	readonly #global: LogGlobals;
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	readonly #sinks = new Map<string, LogSink>();
+	readonly #openSink: ((target: LogTargetModel['target']) => LogSink) | undefined;
+
+	/** `openSink` stands in for the real targets in tests. */
+	constructor(
+		global: LogGlobals,
+		clock: Clock,
+		logger: Logger,
+		openSink?: (target: LogTargetModel['target']) => LogSink,
+	) {
+		this.#global = global;
+		this.#clock = clock;
+		this.#logger = logger;
+		this.#openSink = openSink;
+	}
+
+	/** The log of a section; undefined without targets. */
+	logFor(targets: readonly LogTargetModel[], proxy?: Pick<ProxyModel, 'logTag'>): TrafficLog | undefined {
+		if (targets.length === 0) return undefined;
+		const identity: LogIdentity = {
+			tag: proxy?.logTag ?? this.#global.logTag ?? DEFAULT_LOG_TAG,
+			pid: process.pid,
+			hostname: this.#global.logSendHostname,
+		};
+		const opened: LogTarget[] = [];
+		for (const model of targets) {
+			const sink = this.#sinkOf(model.target, identity.tag);
+			if (sink !== undefined) opened.push(new LogTarget(model, sink, identity));
+		}
+		return new TrafficLog(opened, this.#clock);
+	}
+
+	/** Lines that no target took, since the start. */
+	get droppedCount(): number {
+		let count = 0;
+		for (const sink of this.#sinks.values()) count += sink.droppedCount;
+		return count;
+	}
+
+	/** Calls back when what was logged is written, before a thread ends. */
+	end(done: () => void): void {
+		let open = this.#sinks.size;
+		if (open === 0) {
+			done();
+			return;
+		}
+		for (const sink of this.#sinks.values()) {
+			sink.end(() => {
+				open--;
+				if (open === 0) done();
+			});
+		}
+	}
+
+	#sinkOf(target: LogTargetModel['target'], tag: string): LogSink | undefined {
+		// The helper of a datagram socket writes the tag itself: one for each tag.
+		const key = JSON.stringify(target.kind === 'unix' ? { ...target, tag } : target);
+		const known = this.#sinks.get(key);
+		if (known !== undefined) return known;
+		const sink = this.#openSink === undefined ? this.#open(target, tag) : this.#openSink(target);
+		if (sink !== undefined) this.#sinks.set(key, sink);
+		return sink;
+	}
+
+	#open(target: LogTargetModel['target'], tag: string): LogSink | undefined {
+		switch (target.kind) {
+			case 'stdout':
+				return new DescriptorSink(1, this.#clock, this.#logger);
+			case 'stderr':
+				return new DescriptorSink(2, this.#clock, this.#logger);
+			case 'fd':
+				return new DescriptorSink(target.fd, this.#clock, this.#logger);
+			case 'udp':
+				return new UdpSink(target.host, target.port, this.#logger);
+			case 'unix':
+				return new UnixSink(target.path, tag, this.#clock, this.#logger);
+			case 'ring':
+				// Refused when the file is read, until there are rings.
+				return undefined;
+		}
+	}
+}
