@@ -76,6 +76,24 @@ t.test('a grant whose request has left goes to the next, on any thread', async (
 	t.equal(a.queuedCount(), 0);
 });
 
+t.test('a slot that is given back between the choice and the wait is not missed', async (t) => {
+	const { backends, deliverWakes } = threads(2, backendModel(full(1), { algorithm: 'static-rr' }));
+	const [a, b] = backends as [Backend, Backend];
+	const holder = ask(a);
+	const { states } = b;
+	const lock = states.lock.bind(states);
+	states.lock = () => {
+		// The first lock that b takes is the one of its enqueuing: a releases just before.
+		states.lock = lock;
+		a.release(holder.server as Server);
+		lock();
+	};
+	const waiting = ask(b);
+	deliverWakes();
+	t.equal(waiting.server?.name, 's1', 'a saw nobody waiting, so b has to look again itself');
+	t.equal(states.current(0), 1);
+});
+
 t.test('a request bound to a server waits for that one, and goes before those who wait for any', async (t) => {
 	const { backend } = single(backendModel(full(1, 2)));
 	const [one, two] = backend.servers as [Server, Server];
