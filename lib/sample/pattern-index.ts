@@ -9,7 +9,7 @@
  */
 import { IpAddress } from '../core/address.js';
 import { asciiLower } from '../core/bytes.js';
-import { type ByteRegex, compileRegex } from './regex.js';
+import { compileRegex, type Regex } from './regex.js';
 import type { SampleType, SampleValue } from './types.js';
 import { parseInteger, readInt, toAddress, toBytes, toInt, toText } from './values.js';
 
@@ -284,11 +284,11 @@ function wordMatcher(delimiters: string): Matcher {
 }
 
 class RegexMatcher implements Matcher {
-	readonly #tests: { readonly entry: PatternEntry; readonly regex: ByteRegex }[] = [];
+	readonly #tests: { readonly entry: PatternEntry; readonly regex: Regex }[] = [];
 
 	add(entry: PatternEntry): string | undefined {
 		const regex = compileRegex(entry.text, { ignoreCase: entry.ignoreCase });
-		if ('error' in regex) return regex.error;
+		if (typeof regex === 'string') return `regex '${entry.text}' is invalid (error=${regex})`;
 		this.#tests.push({ entry, regex });
 		return undefined;
 	}

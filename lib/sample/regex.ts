@@ -27,7 +27,7 @@ export interface RegexMatch {
 	readonly groups: readonly (string | undefined)[];
 }
 
-export class ByteRegex {
+export class Regex {
 	readonly source: string;
 	readonly groupCount: number;
 	/** Longest text for the backtracking engine. */
@@ -69,10 +69,15 @@ export class ByteRegex {
 		return this.#backtracking.test(text);
 	}
 
+	/** The whole match and its groups, or undefined. */
+	exec(text: string): readonly (string | undefined)[] | undefined {
+		return this.match(text)?.groups;
+	}
+
 	/** The first match at or after `from`. */
-	exec(text: string, from = 0): RegexMatch | undefined {
+	match(text: string, from = 0): RegexMatch | undefined {
 		if (text.length > this.#backtrackingLimit) {
-			if (this.#linear !== undefined) return this.#execLinear(this.#linear, text, from);
+			if (this.#linear !== undefined) return this.#matchLinear(this.#linear, text, from);
 			if (text.length > this.#lengthLimit) return undefined;
 		}
 		this.#backtracking.lastIndex = from;
@@ -81,7 +86,7 @@ export class ByteRegex {
 		return { start: match.index, end: match.index + match[0].length, groups: match };
 	}
 
-	#execLinear(linear: RE2JS, text: string, from: number): RegexMatch | undefined {
+	#matchLinear(linear: RE2JS, text: string, from: number): RegexMatch | undefined {
 		const matcher = linear.matcher(text);
 		if (!matcher.find(from)) return undefined;
 		const groups: (string | undefined)[] = [];
@@ -97,18 +102,15 @@ function lengthWithin(budget: number, cost: RegexCost): number {
 	return cost.degree <= 0 ? Number.POSITIVE_INFINITY : Math.floor(steps ** (1 / cost.degree));
 }
 
-/** Compiles a pattern; the error is a sentence about it. */
-export function compileRegex(
-	source: string,
-	options: { readonly ignoreCase?: boolean } = {},
-): ByteRegex | { readonly error: string } {
+/** Compiles a pattern; a string says what is wrong with it. */
+export function compileRegex(source: string, options: { readonly ignoreCase?: boolean } = {}): Regex | string {
 	const translated = translateRegex(source, options.ignoreCase ?? false);
-	if ('error' in translated) return { error: `regex '${source}' is invalid (${translated.error})` };
+	if ('error' in translated) return translated.error;
 	let backtracking: RegExp;
 	try {
 		backtracking = new RegExp(translated.text, 'g');
 	} catch (error) {
-		return { error: `regex '${source}' is invalid (${error instanceof Error ? error.message : String(error)})` };
+		return error instanceof Error ? error.message : String(error);
 	}
 	const { cost } = translated;
 	let linear: RE2JS | undefined;
@@ -120,11 +122,9 @@ export function compileRegex(
 		}
 	}
 	if (linear === undefined && cost.isExponential) {
-		return {
-			error: `regex '${source}' is refused : nested repetitions beside look-around or back references can take for ever on some texts; please simplify it`,
-		};
+		return 'refused: nested repetitions beside look-around or back references can take for ever on some texts; please simplify it';
 	}
-	return new ByteRegex(
+	return new Regex(
 		source,
 		translated.groupCount,
 		backtracking,
@@ -135,7 +135,7 @@ export function compileRegex(
 }
 
 /** `\0` to `\9` in a replacement stand for the groups of the match, `\\` for a backslash. */
-export function expandReferences(replacement: string, match: RegexMatch): string {
+export function expandReferences(replacement: string, groups: readonly (string | undefined)[]): string {
 	if (replacement.indexOf('\\') < 0) return replacement;
 	let text = '';
 	for (let i = 0; i < replacement.length; i++) {
@@ -146,7 +146,7 @@ export function expandReferences(replacement: string, match: RegexMatch): string
 		}
 		i++;
 		const digit = replacement.charCodeAt(i) - 48;
-		if (digit >= 0 && digit <= 9) text += match.groups[digit] ?? '';
+		if (digit >= 0 && digit <= 9) text += groups[digit] ?? '';
 		else if (replacement[i] === 'x' && /^[0-9a-fA-F]{2}$/.test(replacement.slice(i + 1, i + 3))) {
 			text += String.fromCharCode(Number.parseInt(replacement.slice(i + 1, i + 3), 16));
 			i += 2;

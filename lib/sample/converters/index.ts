@@ -1,19 +1,67 @@
 /** Every converter by name, and the names of the manual that are not built. */
 import type { ConverterDescriptor } from '../types.js';
+import { DATE_CONVERTERS } from './date.js';
+import { ENCODE_CONVERTERS } from './encode.js';
 import { HASH_CONVERTERS } from './hash.js';
 import { INTEGER_CONVERTERS } from './integer.js';
+import { IP_CONVERTERS } from './ip.js';
+import { LOOKUP_CONVERTERS } from './lookup.js';
+import { MAP_CONVERTERS } from './map.js';
 import { STRING_CONVERTERS } from './string.js';
+import { TABLE_CONVERTERS } from './table.js';
+import { VARIABLE_CONVERTERS } from './variables.js';
 
 export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
-	[...INTEGER_CONVERTERS, ...STRING_CONVERTERS, ...HASH_CONVERTERS].map((row) => [row.name, row]),
+	[
+		...INTEGER_CONVERTERS,
+		...STRING_CONVERTERS,
+		...HASH_CONVERTERS,
+		...ENCODE_CONVERTERS,
+		...DATE_CONVERTERS,
+		...IP_CONVERTERS,
+		...VARIABLE_CONVERTERS,
+		...LOOKUP_CONVERTERS,
+		...MAP_CONVERTERS,
+		...TABLE_CONVERTERS,
+	].map((row) => [row.name, row]),
 );
 
-export const UNSUPPORTED_CONVERTERS: ReadonlySet<string> = new Set(
-	[
-		'51d.single aes_gcm_dec da-csv-conv debug fix_is_valid fix_tag_value json_query',
-		'jwt_header_query jwt_payload_query jwt_verify',
-		'mqtt_field_value mqtt_is_valid protobuf ungrpc',
-	]
-		.join(' ')
-		.split(' '),
-);
+/** Converters of HAProxy (2.6 to 3.x) that Holdfast does not have. */
+export const UNSUPPORTED_CONVERTERS: ReadonlySet<string> = new Set([
+	'51d.single',
+	'aes_cbc_dec',
+	'aes_cbc_enc',
+	'aes_gcm_dec',
+	'aes_gcm_enc',
+	'capture-req',
+	'capture-res',
+	'da-csv-conv',
+	'date',
+	'debug',
+	'fix_is_valid',
+	'fix_tag_value',
+	'jwt_header_query',
+	'jwt_payload_query',
+	'jwt_verify',
+	'le2dec',
+	'json_query',
+	'ms_ltime',
+	'ms_utime',
+	'mqtt_field_value',
+	'mqtt_is_valid',
+	'ms_ltime',
+	'param',
+	'protobuf',
+	'reverse',
+	'reverse_dom',
+	'rfc7239_field',
+	'rfc7239_is_valid',
+	'rfc7239_n2nn',
+	'rfc7239_n2np',
+	'rfc7239_nn',
+	'rfc7239_np',
+	'ungrpc',
+	'us_ltime',
+	'us_utime',
+	'x509_v_err_str',
+]);

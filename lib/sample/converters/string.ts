@@ -6,7 +6,7 @@
 import { timingSafeEqual } from 'node:crypto';
 import { asciiLower, asciiUpper } from '../../core/bytes.js';
 import { parseVariableName, variableNameError } from '../arguments.js';
-import { type ByteRegex, compileRegex, expandReferences } from '../regex.js';
+import { compileRegex, expandReferences, type Regex } from '../regex.js';
 import type { ArgumentValue, ConverterDescriptor, StreamView, VariableName } from '../types.js';
 import { toBytes, toText } from '../values.js';
 import { direct, numberArgument, optional, required, textArgument } from './define.js';
@@ -100,14 +100,14 @@ function trimRow(name: string, atStart: boolean): ConverterDescriptor {
 	};
 }
 
-function substitute(text: string, regex: ByteRegex, replacement: string, all: boolean): string | undefined {
+function substitute(text: string, regex: Regex, replacement: string, all: boolean): string | undefined {
 	let result = '';
 	let from = 0;
 	let at = 0;
 	while (at <= text.length) {
-		const match = regex.exec(text, at);
+		const match = regex.match(text, at);
 		if (match === undefined) break;
-		result += text.slice(from, match.start) + expandReferences(replacement, match);
+		result += text.slice(from, match.start) + expandReferences(replacement, match.groups);
 		from = match.end;
 		// An empty match moves on by one, or it would be found for ever.
 		at = match.end === match.start ? match.end + 1 : match.end;
@@ -201,14 +201,14 @@ export const STRING_CONVERTERS: readonly ConverterDescriptor[] = [
 			const bad = /[^gi]/.exec(textArgument(flags) ?? '');
 			if (bad !== null) return `invalid regex flag '${bad[0]}', only 'i' and 'g' are supported`;
 			const compiled = compileRegex(textArgument(regex) ?? '');
-			return 'error' in compiled ? compiled.error : undefined;
+			return typeof compiled === 'string' ? `regex '${textArgument(regex)}' is invalid (error=${compiled})` : undefined;
 		},
 		compile: ([regexArgument, replacementArgument, flagsArgument]) => {
 			const flags = textArgument(flagsArgument) ?? '';
 			const regex = compileRegex(textArgument(regexArgument) ?? '', { ignoreCase: flags.includes('i') });
 			const replacement = textArgument(replacementArgument) ?? '';
 			const all = flags.includes('g');
-			if ('error' in regex) return () => undefined;
+			if (typeof regex === 'string') return () => undefined;
 			return (value) => substitute(value as string, regex, replacement, all);
 		},
 	},

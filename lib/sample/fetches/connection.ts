@@ -60,5 +60,11 @@ export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 	plain('so_name', 'str', 'session', (stream) => stream.session.listenerName),
 	plain('fc_http_major', 'sint', 'session', (stream) => ((stream.request?.version ?? 11) >= 20 ? 2 : 1)),
 	plain('http_first_req', 'bool', 'stream', (stream) => stream.session.requestCount <= 1),
+	plain('bc_src', 'addr', 'response', (stream) => stream.log.serverSideSource),
+	plain('bc_src_port', 'sint', 'response', (stream) => stream.log.serverSideSourcePort),
+	plain('bc_dst', 'addr', 'response', (stream) =>
+		stream.server === undefined ? undefined : IpAddress.parse(stream.server.address),
+	),
+	plain('bc_dst_port', 'sint', 'response', (stream) => stream.server?.port),
 	plain('ssl_fc', 'bool', 'session', (stream) => stream.session.isTls),
 ];

@@ -1,16 +1,26 @@
-/** Every fetch by name, and the names of the manual that are not built. */
+/** Every fetch by name, and the names of HAProxy's manual that are not built. */
 import type { FetchDescriptor } from '../types.js';
+import { AUTH_FETCHES } from './auth.js';
+import { BUFFER_FETCHES } from './buffers.js';
 import { CONNECTION_FETCHES } from './connection.js';
 import { CONSTANT_FETCHES } from './constants.js';
 import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
+import { STICK_TABLE_FETCHES } from './stick-table.js';
+import { UNSUPPORTED_FETCHES } from './unsupported.js';
 import { VARIABLE_FETCHES } from './variables.js';
 
-export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
-	[...CONSTANT_FETCHES, ...INTERNAL_FETCHES, ...CONNECTION_FETCHES, ...VARIABLE_FETCHES, ...HTTP_FETCHES].map((row) => [
-		row.name,
-		row,
-	]),
-);
+export { UNSUPPORTED_FETCHES };
 
-export const UNSUPPORTED_FETCHES: ReadonlySet<string> = new Set();
+export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
+	[
+		...CONSTANT_FETCHES,
+		...INTERNAL_FETCHES,
+		...CONNECTION_FETCHES,
+		...VARIABLE_FETCHES,
+		...STICK_TABLE_FETCHES,
+		...BUFFER_FETCHES,
+		...HTTP_FETCHES,
+		...AUTH_FETCHES,
+	].map((row) => [row.name, row]),
+);
