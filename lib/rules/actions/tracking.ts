@@ -1,10 +1,11 @@
 /**
  * Stick counters: `track-sc<n> <key> [table <t>]`, `sc-inc-gpc*`, `sc-add-gpc`, `sc-set-gpt*` (manual, 4.2
  * `http-request track-sc0`; the semantics, with what was seen on the reference, in sections 5, 6 and 12 of
- * the stick-table specification). Tables are resolved here; under traffic a rule is one lookup.
+ * the stick-table specification). Tables are resolved here; under traffic a rule is one lookup. That a request
+ * counts on an entry it has begun to track is the stream's to know (`StreamControl.track`).
  */
 import { didYouMean } from '../../core/diagnostics.js';
-import type { RuleSite, SampleType } from '../../sample/types.js';
+import type { SampleType } from '../../sample/types.js';
 import { canCast, parseInteger, toInt } from '../../sample/values.js';
 import type { DataSlot, GpcSlots, StickTable } from '../../stick-table/table.js';
 import {
@@ -26,19 +27,6 @@ const KEY_SAMPLE_TYPES: Readonly<Record<StickTable['model']['keyType'], SampleTy
 	string: 'str',
 	binary: 'bin',
 };
-
-/** Errors of the client (400 to 499) and failures of servers (500 to 599 but 501 and 505), unless configured. */
-function isErrorStatus(status: number, configured: readonly number[] | undefined): boolean {
-	return configured !== undefined && configured.length > 0
-		? configured.includes(status)
-		: status >= 400 && status <= 499;
-}
-
-function isFailureStatus(status: number, configured: readonly number[] | undefined): boolean {
-	return configured !== undefined && configured.length > 0
-		? configured.includes(status)
-		: status >= 500 && status <= 599 && status !== 501 && status !== 505;
-}
 
 function compileTrack(words: RuleWords): Action | undefined {
 	const { context } = words;
@@ -71,7 +59,6 @@ function compileTrack(words: RuleWords): Action | undefined {
 		);
 	}
 	const site = context.site;
-	const countRequest = compileRequestCount(table, site, context.model.global);
 	return (stream) => {
 		// The first rule wins until tracking ends; a stream has its session's counters.
 		if (stream.tracker(index) !== undefined) return Verdict.CONTINUE;
@@ -81,38 +68,7 @@ function compileTrack(words: RuleWords): Action | undefined {
 		// 0: no key, or no room. The counter stays untracked and traffic goes on.
 		if (entry === 0) return Verdict.CONTINUE;
 		stream.track(index, table, entry);
-		if (countRequest !== undefined) countRequest(stream, index);
 		return Verdict.CONTINUE;
-	};
-}
-
-interface StatusSets {
-	readonly httpErrCodes?: readonly number[];
-	readonly httpFailCodes?: readonly number[];
-}
-
-/**
- * An HTTP rule tracks while the request is already under way: it is counted at once, and in `http-response` so
- * are its error and failure (specification, section 6).
- */
-function compileRequestCount(
-	table: StickTable,
-	site: RuleSite,
-	statuses: StatusSets,
-): ((stream: StreamControl, index: number) => void) | undefined {
-	if (site !== 'http-request' && site !== 'http-response') return undefined;
-	const requests = table.eventSlots('http_req');
-	const errors = table.eventSlots('http_err');
-	const failures = table.eventSlots('http_fail');
-	const { httpErrCodes, httpFailCodes } = statuses;
-	return (stream, index) => {
-		const counter = stream.tracker(index);
-		if (counter === undefined) return;
-		counter.count(requests, 1, stream.nowMs);
-		if (site === 'http-request') return;
-		const status = stream.response?.status ?? 0;
-		if (isErrorStatus(status, httpErrCodes)) counter.count(errors, 1, stream.nowMs);
-		if (isFailureStatus(status, httpFailCodes)) counter.count(failures, 1, stream.nowMs);
 	};
 }
 
