@@ -51,6 +51,8 @@ const SIGNAL_PAUSE_MS = 2;
 /** The winner of a conflict pushes its value again this much later, when what was under way has arrived. */
 const PUSH_AGAIN_MS = 1000;
 const MAX_PUSH_AGAIN = 10000;
+/** Beyond this many, a lesson may bring back older values for a moment, until the entry changes again. */
+const MAX_FRESH = 100_000;
 /** Pauses that double: the first, and the longest. */
 const FIRST_PAUSE_MS = TIMING.reconnectMs;
 const LONGEST_PAUSE_MS = 300_000;
@@ -92,6 +94,8 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	readonly #callTimers = new Map<Peer, Timer>();
 	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
 	readonly #pushAgain = new Map<string, { readonly shared: SharedTable; readonly key: Buffer; readonly dueMs: number }>();
+	/** Entries received live while a lesson goes on: the lesson must not bring back what they replaced. */
+	readonly #fresh = new Set<string>();
 	readonly #callerLoggedMs = new Map<number | undefined, number>();
 	#pushAgainTimer: Timer | undefined;
 	#resync: Resync;
@@ -251,9 +255,19 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		this.#trouble(peer, `its table '${shared.table.wireName}' is not ours: another ${shared.mismatch}`);
 	}
 
+	updateReceived(session: Session, shared: SharedTable, record: EntryRecord): void {
+		const { teacher } = this.#resync;
+		if (teacher === undefined || teacher === session || this.#fresh.size >= MAX_FRESH) return;
+		this.#fresh.add(entryId(shared, record));
+	}
+
+	isFresh(shared: SharedTable, record: EntryRecord): boolean {
+		return this.#fresh.size > 0 && this.#fresh.has(entryId(shared, record));
+	}
+
 	conflictWon(shared: SharedTable, record: EntryRecord): void {
 		const key = record.keyBytes();
-		const id = `${shared.localId} ${key.toString('latin1')}`;
+		const id = entryId(shared, record);
 		const nowMs = this.clock.monotonicMs();
 		if (this.#pushAgain.size >= MAX_PUSH_AGAIN) {
 			shared.table.pushAgain(record, nowMs);
@@ -512,6 +526,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#setResyncTimer(): void {
 		this.#resyncTimer?.cancel();
 		this.#resyncTimer = undefined;
+		if (this.#resync.teacher === undefined) this.#fresh.clear();
 		const { deadlineMs } = this.#resync;
 		if (deadlineMs === undefined || !this.#isRunning) return;
 		this.#resyncTimer = this.clock.setTimer(
@@ -576,6 +591,11 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#say(level: 'info' | 'warn', text: string): void {
 		this.#options.log[level](`peers section '${this.name}': ${text}`);
 	}
+}
+
+/** Table and key as one string. */
+function entryId(shared: SharedTable, record: EntryRecord): string {
+	return `${shared.localId} ${record.key.toString('latin1', 0, record.keyLength)}`;
 }
 
 /** What an error status means, in words that name both sides' configuration. */

@@ -81,6 +81,10 @@ export interface SessionHost {
 	/** The local peer has confirmed what a stopping process taught it. */
 	handoffConfirmed(session: Session): void;
 	tableMismatched(session: Session, shared: SharedTable): void;
+	/** An update is about to be learned. */
+	updateReceived(session: Session, shared: SharedTable, record: EntryRecord): void;
+	/** The entry was received from another peer since the lesson that goes on began. */
+	isFresh(shared: SharedTable, record: EntryRecord): boolean;
 	conflictWon(shared: SharedTable, record: EntryRecord): void;
 	sessionEnded(session: Session, end: SessionEnd, reason: string): void;
 }
@@ -307,6 +311,9 @@ export class Session implements MessageHandler {
 		if (this.learning !== 'none') shared.confirmedId = record.updateId;
 		else this.#queue.add(shared);
 		this.peer.updatesReceived++;
+		// What another peer sent live since the lesson began is newer than what the teacher had in its table.
+		if (this.learning !== 'none' && this.#host.isFresh(shared, record)) return;
+		this.#host.updateReceived(this, shared, record);
 		const outcome = table.learn(record, this.#nowMs, this.#conflictRule(shared));
 		if (outcome === 'full') this.peer.updatesRefused++;
 		else if (outcome === 'kept') this.#host.conflictWon(shared, record);
@@ -524,7 +531,10 @@ export class Session implements MessageHandler {
 				this.#host.writer.update(type, table.keyType, table.columns, record, this.sent);
 				this.#updateSent();
 			}
-			if (shared.teaching === 'local' && isPast && !this.#nextTeachingStage(shared)) return budget;
+			if (shared.teaching === 'local' && isPast) {
+				shared.teachingLocalId = record.updateId;
+				this.#nextTeachingStage(shared);
+			}
 		}
 		return 0;
 	}

@@ -50,8 +50,9 @@ export class SharedTable {
 	learnedReader: TableReader | undefined;
 	/** Stages of a lesson given (section 11): local updates, learned entries, done. */
 	teaching: 'none' | 'local' | 'learned' | 'done' = 'none';
-	/** `acknowledgedId` when the lesson began, and the table's latest local update at that moment. */
+	/** `acknowledgedId` when the lesson began. */
 	teachingOrigin = 0;
+	/** The table's latest local update at that moment, or a later one that the lesson told as well. */
 	teachingLocalId = 0;
 
 	/** There may be local updates that were not pushed. */
@@ -176,10 +177,7 @@ export class SharedTable {
 		if (again) {
 			this.#resume();
 		} else {
-			// Entries modified during the lesson may have been told under later ids as well.
-			const position = this.reader?.position ?? 0;
-			const isPast = ((position - this.teachingLocalId) | 0) > 0;
-			this.acknowledgedId = isPast ? position : this.teachingLocalId;
+			this.acknowledgedId = this.teachingLocalId;
 			this.hasAcknowledged = true;
 			this.acknowledgedNonsense = false;
 			this.push(this.acknowledgedId);
