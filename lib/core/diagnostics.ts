@@ -78,7 +78,7 @@ const MAX_SUGGESTION_DISTANCE = 3;
  * A short word must be nearer: `if` is not a misspelt `id`.
  */
 export function nearestWord(word: string, known: Iterable<string>): string | undefined {
-	const limit = Math.min(MAX_SUGGESTION_DISTANCE, Math.floor(word.length / 2));
+	const limit = Math.min(MAX_SUGGESTION_DISTANCE, Math.floor(word.length / 3));
 	let best: string | undefined;
 	let bestDistance = limit + 1;
 	for (const candidate of known) {
