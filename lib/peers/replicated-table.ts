@@ -34,6 +34,9 @@ export interface ReplicatedTable extends DefinedTable {
 	/** `recv-only`: nothing is counted here, so `conn_cur` is learned as well. */
 	readonly learnsLocalOnly: boolean;
 
+	/** The same for two of these that stand for one table in memory, before and after a reload. */
+	readonly identity: object;
+
 	/** Starts the bookkeeping of updates. Called once, when the first peers section that has a remote peer starts. */
 	enableUpdates(): void;
 	/** The id given last. */

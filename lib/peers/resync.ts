@@ -20,6 +20,16 @@ export type ResyncState =
 /** Names a teacher; the section gives its sessions. */
 export type Teacher = object;
 
+export interface ResyncOptions {
+	readonly hasOldProcess: boolean;
+	readonly hasRemotePeers: boolean;
+	/** There is nothing to learn: the tables were kept over a reload. */
+	readonly isUpToDate: boolean;
+	/** Shards of the remote peers, none if no peer has one. */
+	readonly shards: readonly number[];
+	readonly nowMs: number;
+}
+
 export class Resync {
 	#state: ResyncState = 'local';
 	#teacher: Teacher | undefined;
@@ -31,11 +41,12 @@ export class Resync {
 	localDone = false;
 	remoteDone = false;
 
-	constructor(options: { hasOldProcess: boolean; hasRemotePeers: boolean; shards: readonly number[]; nowMs: number }) {
+	constructor(options: ResyncOptions) {
 		this.#hasRemotePeers = options.hasRemotePeers;
 		this.#missingShards = options.shards.length === 0 ? undefined : new Set(options.shards);
 		this.#rearm(options.nowMs);
-		if (!options.hasOldProcess) this.#goRemote(options.nowMs);
+		if (options.isUpToDate) this.#finish();
+		else if (!options.hasOldProcess) this.#goRemote(options.nowMs);
 	}
 
 	get state(): ResyncState {

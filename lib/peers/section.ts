@@ -35,6 +35,11 @@ export interface SectionOptions {
 	readonly isDisabled: boolean;
 	/** An old process of this node is alive and may come to teach us. */
 	readonly hasOldProcess: boolean;
+	/**
+	 * The section of the same name before a reload within this process. Tables that are the same memory need not be
+	 * learned again, and each peer goes on from where it was.
+	 */
+	readonly predecessor?: PeersSection | undefined;
 	readonly maxUpdatesAtOnce?: number;
 	readonly pid: number;
 	readonly clock: Clock;
@@ -137,9 +142,29 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		return new Resync({
 			hasOldProcess: this.#options.hasOldProcess,
 			hasRemotePeers: remote.length > 0,
+			isUpToDate: this.#inheritsAll(),
 			shards: [...new Set(remote.map((peer) => peer.shard).filter((shard) => shard !== 0))],
 			nowMs: this.clock.monotonicMs(),
 		});
+	}
+
+	/** Every table was in the section before the reload, which had finished learning. */
+	#inheritsAll(): boolean {
+		const { predecessor } = this.#options;
+		if (predecessor === undefined || !predecessor.isUpToDate()) return false;
+		const known = new Set(predecessor.tables.map(({ identity }) => identity));
+		return this.tables.every(({ identity }) => known.has(identity));
+	}
+
+	/** Resume points of the peers before the reload; the predecessor is closed by then. */
+	#inheritResumePoints(): void {
+		for (const peer of this.peers) {
+			const before = this.#options.predecessor?.peers.find(({ name }) => name === peer.name);
+			for (const shared of peer.tables) {
+				const same = before?.tables.find(({ table }) => table.identity === shared.table.identity);
+				if (same !== undefined) shared.inherit(same);
+			}
+		}
 	}
 
 	/** Calls all remote peers and starts to learn. Listening is the caller's: it gives connections to `accept`. */
@@ -147,6 +172,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		if (this.isDisabled || this.#isRunning) return;
 		this.#isRunning = true;
 		this.#resync = this.#newResync();
+		this.#inheritResumePoints();
 		if (this.peers.some((peer) => !peer.isLocal)) {
 			for (const table of this.tables) {
 				table.enableUpdates();

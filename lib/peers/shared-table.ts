@@ -67,6 +67,13 @@ export class SharedTable {
 		this.record = record;
 	}
 
+	/** Goes on from what a predecessor knew of the same table and peer. */
+	inherit(before: SharedTable): void {
+		this.acknowledgedId = before.acknowledgedId;
+		this.hasAcknowledged = before.hasAcknowledged;
+		this.acknowledgedNonsense = before.acknowledgedNonsense;
+	}
+
 	/** A session starts: forgets what belonged to the last one, and goes to where the peer left off. */
 	open(): void {
 		this.close();

@@ -69,6 +69,10 @@ export class MemoryTable implements ReplicatedTable {
 		this.#localId = this.#counter;
 	}
 
+	get identity(): object {
+		return this.entries;
+	}
+
 	enableUpdates(): void {
 		this.#isEnabled = true;
 		for (const entry of this.entries.values()) if (entry.list === 'none') this.#touchLearned(entry);

@@ -1,0 +1,115 @@
+/**
+ * A peers section of the configuration, running: the section with its tables, its sockets and its TLS. What
+ * the control thread starts for each section of the model and stops when another configuration takes over.
+ */
+import type { ListenOptions } from 'node:net';
+import type { PeersModel } from '../config/model.js';
+import { type Clock, systemClock } from '../core/clock.js';
+import { HoldfastError } from '../core/errors.js';
+import type { StickTable } from '../stick-table/table.js';
+import type { PeersLog } from './connection.js';
+import type { PeerConfig } from './peer.js';
+import { PeersSection } from './section.js';
+import { ReplicatedStickTable } from './stick-table-adapter.js';
+import { clientTls, listen, type PeersListener, serverTls, SocketNetwork } from './transport.js';
+
+export interface RunningPeersOptions {
+	readonly model: PeersModel;
+	/** The local peer's name, as the configuration found it. */
+	readonly localName: string;
+	/** Tables of the section: its own, and those of proxies that name it. */
+	readonly tables: readonly StickTable[];
+	/** A bound socket to listen on; without one the local peer's address is bound. */
+	readonly fd?: number | undefined;
+	readonly hasOldProcess: boolean;
+	readonly predecessor?: RunningPeers | undefined;
+	readonly maxUpdatesAtOnce?: number | undefined;
+	readonly log: PeersLog;
+	readonly clock?: Clock;
+}
+
+export class RunningPeers {
+	readonly section: PeersSection;
+	readonly #options: RunningPeersOptions;
+	#listener: PeersListener | undefined;
+
+	/** Reads certificates. Throws `FILE_UNREADABLE`. */
+	constructor(options: RunningPeersOptions) {
+		const { model } = options;
+		this.#options = options;
+		const tls = new Map(
+			model.peers.flatMap((peer) => (peer.tls === undefined ? [] : [[peer.name, clientTls(peer.tls)] as const])),
+		);
+		this.section = new PeersSection({
+			name: model.name,
+			localName: options.localName,
+			peers: model.peers.map(peerConfig),
+			tables: options.tables.map((table) => new ReplicatedStickTable(table)),
+			shards: model.shards,
+			sourceCheck: model.sourceCheck,
+			isDisabled: model.disabled,
+			hasOldProcess: options.hasOldProcess,
+			predecessor: options.predecessor?.section,
+			maxUpdatesAtOnce: options.maxUpdatesAtOnce,
+			pid: process.pid,
+			clock: options.clock ?? systemClock,
+			random: Math.random,
+			defer: (callback) => setImmediate(callback),
+			network: new SocketNetwork({ tlsOf: ({ name }) => tls.get(name) }),
+			log: options.log,
+		});
+	}
+
+	/** Port the section listens on; undefined before `start`, without a listener, and on a unix socket. */
+	get port(): number | undefined {
+		return this.#listener?.port;
+	}
+
+	/** Listens, then calls the peers. Throws `BIND_FAILED`. */
+	async start(): Promise<void> {
+		const { model } = this.#options;
+		if (model.disabled) return;
+		const where = this.#listenOptions();
+		if (where !== undefined) {
+			const tls = model.bind?.tls === undefined ? undefined : serverTls(model.bind.tls);
+			this.#listener = await listen(where, tls, (connection) => this.section.accept(connection));
+		}
+		this.section.start();
+	}
+
+	/** Soft stop: leaves the port to the next process and teaches it (section 13). Resolves when all is done. */
+	softStop(): Promise<void> {
+		this.#listener?.close();
+		this.#listener = undefined;
+		return new Promise((resolve) => this.section.softStop(resolve));
+	}
+
+	/** Ends everything at once. */
+	close(): void {
+		this.#listener?.close();
+		this.#listener = undefined;
+		this.section.close();
+	}
+
+	#listenOptions(): ListenOptions | { readonly fd: number } | undefined {
+		const { fd, model } = this.#options;
+		if (fd !== undefined) return { fd };
+		const address = model.bind?.address ?? model.peers.find((peer) => peer.local)?.address;
+		switch (address?.kind) {
+			case undefined:
+				return undefined;
+			case 'ip':
+				return { host: address.address, port: address.port };
+			case 'unix':
+				return { path: address.abstract ? `\0${address.path}` : address.path };
+			case 'fd':
+				return { fd: address.fd };
+			case 'name':
+				throw new HoldfastError('BIND_FAILED', `peers section '${model.name}': ${address.host} was not resolved`);
+		}
+	}
+}
+
+function peerConfig({ name, address, local, shard, disabled }: PeersModel['peers'][number]): PeerConfig {
+	return { name, address, isLocal: local, shard: shard ?? 0, isDisabled: disabled };
+}
