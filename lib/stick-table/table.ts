@@ -725,8 +725,10 @@ export class StickTable {
 		if (stringSlot === undefined) return;
 		const at = record + stringSlot.offset;
 		const previous = this.#words[at]!;
-		this.#words[at] = strings.intern(text);
+		if (previous !== 0 && strings.text(previous) === text) return;
+		this.#words[at] = 0;
 		strings.release(previous);
+		this.#words[at] = strings.intern(text);
 	}
 
 	/** Whether the date of an entry without trackers is reached: it is as good as gone. */
