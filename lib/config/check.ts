@@ -6,6 +6,7 @@
  */
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
+import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
 import { checkSupported } from './check-supported.js';
 import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
@@ -170,15 +171,13 @@ function finishProxy(
 	diagnostics: Diagnostics,
 ): ProxyModel {
 	const kind = draft.kind as ProxyKind;
-	if (draft.statsDraft !== undefined && kind === 'backend') draft.stats = draft.statsDraft;
-	else draft.stats = draft.statsDraft;
 	const {
 		binds,
 		servers,
 		logs,
 		errorSources,
 		redirects,
-		statsDraft: _stats,
+		statsDraft,
 		serverDefaults: _defaults,
 		defaults,
 		modePlace: _mode,
@@ -189,6 +188,7 @@ function finishProxy(
 		...kept,
 		kind,
 		id,
+		stats: statsDraft,
 		maxconn: kind === 'backend' ? 0 : draft.maxconn || (global.maxconn ?? 0),
 		options: { ...draft.options },
 		timeouts: { ...draft.timeouts },
@@ -199,8 +199,7 @@ function finishProxy(
 		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),
 		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
 	};
-	warnAboutProxy(model, diagnostics);
-	return model;
+	return finishForMode(model, diagnostics);
 }
 
 /** The rules of a defaults section, or undefined if it has none. */
@@ -259,31 +258,6 @@ function finishErrorReplies(
 		}
 	}
 	return replies;
-}
-
-/** The remarks HAProxy makes on a proxy that works, but hardly as it was meant. */
-function warnAboutProxy(proxy: ProxyModel, diagnostics: Diagnostics): void {
-	if (proxy.disabled) return;
-	if (proxy.kind !== 'backend' && proxy.binds.length === 0) {
-		diagnostics.warning(
-			undefined,
-			proxy.kind === 'listen'
-				? `listen '${proxy.name}' has no 'bind' directive. Please declare it as a backend if this was intended.`
-				: `frontend '${proxy.name}' has no 'bind' directive. Please declare it as a backend if this was intended.`,
-		);
-	}
-	const { clientMs, connectMs, serverMs, tunnelMs } = proxy.timeouts;
-	const lacksClient = proxy.kind !== 'backend' && clientMs === undefined;
-	const lacksServer =
-		proxy.kind !== 'frontend' &&
-		proxy.servers.length > 0 &&
-		(connectMs === undefined || (serverMs === undefined && (proxy.mode === 'http' || tunnelMs === undefined)));
-	if (lacksClient || lacksServer) {
-		diagnostics.warning(
-			undefined,
-			`missing timeouts for ${proxy.kind} '${proxy.name}'.\n   | While not properly invalid, you will certainly encounter various problems\n   | with such a configuration. To fix this, please ensure that all following\n   | timeouts are set to a non-zero value: 'client', 'connect', 'server'.`,
-		);
-	}
 }
 
 /** The local peer is found by its name; without it a section could neither listen nor be taught. */

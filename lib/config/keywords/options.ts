@@ -72,7 +72,11 @@ function readLogFormatOption(name: 'httplog' | 'tcplog' | 'httpslog'): Keyword<P
 				return;
 			}
 			if (!statement.atMost(0, 2)) return;
-			if (proxy.logFormat !== undefined && typeof proxy.logFormat !== 'string' && proxy.kind !== 'defaults') {
+			if (proxy.kind === 'backend') {
+				statement.warning(`backend '${proxy.name}' : 'option ${name}' directive is ignored in backends.`);
+				return;
+			}
+			if (proxy.kind === 'defaults' && proxy.logFormat !== undefined && typeof proxy.logFormat !== 'string') {
 				statement.warning(`'option ${name}' overrides previous 'log-format' in '${statement.section}' section.`);
 			}
 			proxy.logFormat = name;

@@ -79,23 +79,46 @@ type RuleList =
  * The order in which HAProxy runs its rule sets. A line that stands after a line of a later set is run
  * before it all the same, and HAProxy says so.
  */
-const RULE_ORDER: readonly (readonly [field: RuleList | 'useBackends' | 'redirects', shown: string])[] = [
-	['tcpRequestConnection', 'tcp-request connection'],
-	['tcpRequestSession', 'tcp-request session'],
-	['tcpRequestContent', 'tcp-request content'],
-	['httpRequest', 'http-request'],
-	['redirects', 'redirect'],
-	['useBackends', 'use_backend'],
+const RULE_ORDER: readonly (readonly [
+	field: RuleList | 'useBackends' | 'redirects',
+	/** What the rule that comes too late is called, and the one it follows. */
+	late: string,
+	before: string,
+])[] = [
+	['tcpRequestConnection', 'tcp-request', "a 'tcp-request connection'"],
+	['tcpRequestSession', 'tcp-request', "a 'tcp-request session'"],
+	['tcpRequestContent', 'tcp-request', "a 'tcp-request content'"],
+	['httpRequest', 'http-request', "an 'http-request'"],
+	['redirects', 'redirect', "a 'redirect'"],
+	['useBackends', 'use_backend', "a 'use_backend'"],
 ];
 
 function warnOrder(statement: Statement, proxy: ProxyDraft, field: string): void {
 	const at = RULE_ORDER.findIndex(([name]) => name === field);
 	if (at === -1) return;
-	for (const [later, shown] of RULE_ORDER.slice(at + 1)) {
+	for (const [later, , before] of RULE_ORDER.slice(at + 1)) {
 		if (proxy[later].length === 0) continue;
-		statement.warning(`a '${RULE_ORDER[at]?.[1]}' rule placed after a '${shown}' rule will still be processed before.`);
+		statement.warning(`a '${RULE_ORDER[at]?.[1]}' rule placed after ${before} rule will still be processed before.`);
 		return;
 	}
+}
+
+/** Actions after which HAProxy looks at no further rule of the set. */
+const FINAL_ACTIONS: ReadonlySet<string> = new Set([
+	'accept',
+	'allow',
+	'deny',
+	'redirect',
+	'reject',
+	'return',
+	'silent-drop',
+	'tarpit',
+]);
+
+/** A rule that ends its set for every request. `accept` and `allow` end other sets than those they stand in, too. */
+function isFinal(field: RuleList, line: Line): boolean {
+	const ends = FINAL_ACTIONS.has(line.words[0] ?? '') && field.startsWith('http');
+	return ends && !line.words.some((word) => word === 'if' || word === 'unless');
 }
 
 /** Rules may stand in a defaults section only if it has a name (manual, 4.1, the mark (!)). */
@@ -116,6 +139,12 @@ function ruleRow(name: string, field: RuleList, sections?: readonly string[]): K
 			if (statement.word(length) === '') {
 				statement.alert(`'${name}' expects an action.`);
 				return;
+			}
+			const last = proxy[field].at(-1);
+			if (last !== undefined && isFinal(field, last)) {
+				statement.warning(
+					`previous '${name}' action is final and has no condition attached, further entries are NOOP.`,
+				);
 			}
 			warnOrder(statement, proxy, field);
 			proxy[field].push(statement.rest(length));
@@ -503,11 +532,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		parse(statement, { proxy }) {
 			const format = readFormat(statement);
 			if (format === undefined) return;
-			if (
-				typeof proxy.logFormat === 'string' &&
-				proxy.kind !== 'defaults' &&
-				proxy.logFormat !== proxy.defaults?.logFormat
-			) {
+			if (typeof proxy.logFormat === 'string' && proxy.kind === 'defaults') {
 				statement.warning(
 					`'log-format' overrides previous 'option ${proxy.logFormat}' in '${statement.section}' section.`,
 				);
