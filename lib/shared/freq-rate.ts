@@ -10,6 +10,7 @@
 export const RATE_PERIOD_MS = 1000;
 export const SHARED_RATE_WORDS = 4;
 
+/** Tick; 0 until the first event. */
 const START = 0;
 const CURRENT = 1;
 const PREVIOUS = 2;
@@ -22,7 +23,7 @@ const IN_THE_PAST_FROM = 2 ** 32 - 5000;
 export function countRate(words: Int32Array, at: number, events: number, nowTick: number): number {
 	const start = Atomics.load(words, at + START);
 	const age = (nowTick - start) >>> 0;
-	if (age >= RATE_PERIOD_MS && age < IN_THE_PAST_FROM) rotate(words, at, start, age, nowTick);
+	if (start === 0 || (age >= RATE_PERIOD_MS && age < IN_THE_PAST_FROM)) rotate(words, at, start, age, nowTick);
 	Atomics.add(words, at + CURRENT, events);
 	const rate = readSharedRate(words, at, nowTick);
 	for (let highest = Atomics.load(words, at + HIGHEST); rate > highest; ) {
@@ -34,8 +35,8 @@ export function countRate(words: Int32Array, at: number, events: number, nowTick
 }
 
 function rotate(words: Int32Array, at: number, start: number, age: number, nowTick: number): void {
-	const isNext = age < 2 * RATE_PERIOD_MS;
-	const newStart = (isNext ? start + RATE_PERIOD_MS : nowTick) | 0;
+	const isNext = start !== 0 && age < 2 * RATE_PERIOD_MS;
+	const newStart = (isNext ? start + RATE_PERIOD_MS : nowTick) | 0 || 1;
 	if (Atomics.compareExchange(words, at + START, start, newStart) !== start) return;
 	const counted = Atomics.exchange(words, at + CURRENT, 0);
 	Atomics.store(words, at + PREVIOUS, isNext ? counted : 0);
