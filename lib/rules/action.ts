@@ -9,7 +9,7 @@
  */
 import { parseExpression } from '../sample/expression.js';
 import { type LogFormat, parseLogFormat } from '../sample/log-format.js';
-import { type ByteRegex, compileRegex } from '../sample/regex.js';
+import { compileRegex, type Regex } from '../sample/regex.js';
 import type { CompileContext, Expression, RuleSite } from '../sample/types.js';
 import type { StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
@@ -118,9 +118,9 @@ export class RuleWords {
 	}
 
 	/** Compiles a regular expression that was taken from this rule. */
-	regex(source: string): ByteRegex | undefined {
+	regex(source: string): Regex | undefined {
 		const regex = compileRegex(source);
-		return 'error' in regex ? this.fail(regex.error) : regex;
+		return typeof regex === 'string' ? this.fail(`regex '${source}' is invalid (${regex})`) : regex;
 	}
 
 	#sentence(reason: string): string {

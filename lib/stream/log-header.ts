@@ -78,7 +78,7 @@ export type WriteHeader = (level: number, wallMs: number) => string;
 /** Makes the header of a format; `level` is a syslog severity, 0 to 7. */
 export function logHeader(format: LogTargetModel['format'], facility: string, identity: LogIdentity): WriteHeader {
 	const { tag, pid, hostname } = identity;
-	const facilityBits = LOG_FACILITIES.findIndex((name) => name === facility) * 8;
+	const facilityBits = (LOG_FACILITIES as readonly string[]).indexOf(facility) * 8;
 	switch (format) {
 		case 'local':
 			return (level, wallMs) => `<${facilityBits + level}>${stamp.legacy(wallMs)} ${tag}[${pid}]: `;

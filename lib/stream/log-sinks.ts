@@ -275,7 +275,7 @@ export class UnixSink implements LogSink {
 			return;
 		}
 		this.#drops.flowing();
-		output.write(this.#isDatagram ? bare : line, 'latin1');
+		output.write(bytesOf(this.#isDatagram ? bare : line));
 	}
 
 	end(done: () => void): void {
@@ -284,7 +284,7 @@ export class UnixSink implements LogSink {
 			this.#socket?.destroy();
 			done();
 		} else {
-			output.end(done);
+			output.end(() => done());
 		}
 	}
 

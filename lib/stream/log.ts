@@ -20,7 +20,7 @@ export const DEFAULT_LOG_TAG = 'holdfast';
 type LogGlobals = Pick<GlobalModel, 'logTag' | 'logSendHostname'>;
 
 function levelOf(name: string): number {
-	return LOG_LEVELS.findIndex((level) => level === name);
+	return (LOG_LEVELS as readonly string[]).indexOf(name);
 }
 
 /** Which lines of a sequence `sample <ranges>:<size>` lets pass: lines are numbered from 1, and again after `size`. */
@@ -67,7 +67,7 @@ class LogTarget {
 	write(level: number, text: string, wallMs: number): void {
 		if (level > this.#maxLevel) return;
 		if (this.#sampler !== undefined && !this.#sampler.next()) return;
-		const shown = level < this.#minLevel ? this.#minLevel : level;
+		const shown = Math.max(level, this.#minLevel);
 		const line = cutLine(this.#header(shown, wallMs), text, this.#lengthBytes);
 		const sink = this.#sink;
 		if (sink instanceof UnixSink) sink.sendBoth(line, cutLine(this.#priority(shown, wallMs), text, this.#lengthBytes));

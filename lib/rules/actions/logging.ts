@@ -8,7 +8,7 @@ import { Verdict } from '../verdict.js';
 
 function compileSetLogLevel(words: RuleWords): Action | undefined {
 	const word = words.next() ?? '';
-	const index = LOG_LEVELS.findIndex((level) => level === word);
+	const index = (LOG_LEVELS as readonly string[]).indexOf(word);
 	if (index < 0 && word !== 'silent') {
 		return words.fail("expects exactly 1 argument (log level name or 'silent')");
 	}
