@@ -21,26 +21,22 @@ import {
 } from './message.js';
 import { HttpRefusal, type RefusalCode } from './refusal.js';
 
-/** Framing of a request whose fields were parsed just now; the values in the order of `fieldNotes`. */
-export function framingOfRequest(version: number, values: readonly string[]): BodyFraming | HttpRefusal {
+/** Framing of a request whose fields were parsed just now. */
+export function framingOfRequest(version: number): BodyFraming | HttpRefusal {
 	const notes = fieldNotes;
 	if (notes.codingIndex >= 0) {
-		const code = codingRefusal(version, values);
+		const code = codingRefusal(version);
 		return code === undefined ? CHUNKED_BODY : new HttpRefusal(code, notes.framingPosition);
 	}
 	return notes.lengthIndex >= 0 ? { kind: 'length', length: notes.length } : NO_BODY;
 }
 
 /** Framing of a response whose fields were parsed just now. */
-export function framingOfResponse(
-	status: number,
-	requestMethod: string,
-	values: readonly string[],
-): BodyFraming | HttpRefusal {
+export function framingOfResponse(status: number, requestMethod: string): BodyFraming | HttpRefusal {
 	const notes = fieldNotes;
 	if (notes.codingIndex >= 0) {
 		// A status that cannot have a body may carry the field; it says nothing then.
-		const code = codingRefusal(11, values);
+		const code = codingRefusal(11);
 		if (code !== undefined) return new HttpRefusal(code, notes.framingPosition);
 	}
 	if (isBodiless(status, requestMethod)) return NO_BODY;
@@ -54,11 +50,11 @@ export function isBodiless(status: number, requestMethod: string): boolean {
 	return requestMethod === 'CONNECT' && status < 300;
 }
 
-function codingRefusal(version: number, values: readonly string[]): RefusalCode | undefined {
+function codingRefusal(version: number): RefusalCode | undefined {
 	const notes = fieldNotes;
 	if (notes.lengthIndex >= 0) return 'LENGTH_AND_CODING';
 	if (version === 10) return 'CODING_IN_HTTP_10';
-	const value = values[notes.codingIndex]!;
+	const value = notes.values[notes.codingIndex]!;
 	if (notes.codingCount > 1) return 'CODING_INVALID';
 	return codingCodeOf(value);
 }
@@ -125,8 +121,6 @@ const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
 	'transfer-encoding',
 	'host',
 	'connection',
-	'keep-alive',
-	'proxy-connection',
 	'te',
 	'trailer',
 	'upgrade',
@@ -319,10 +313,11 @@ export class ChunkedDecoder {
 			return Math.min(end, at + this.#limits.trailerSizeMax);
 		}
 		if (textEnd > this.#limits.trailerSizeMax) return this.#fail('TRAILERS_TOO_LARGE', end - 1);
-		const list = new HeaderList();
-		if (!parseFields(text.slice(0, textEnd), 0, this.#limits.trailerCountMax, list.names, list.values)) {
+		if (!parseFields(text.slice(0, textEnd), 0, this.#limits.trailerCountMax)) {
 			return this.#fail(takeRefusal().code, at);
 		}
+		const list = new HeaderList(fieldNotes.names, fieldNotes.values);
+		if (fieldNotes.hasDropped) return this.#fail('TRAILER_FORBIDDEN', at);
 		for (const name of list.names) if (FORBIDDEN_TRAILERS.has(name)) return this.#fail('TRAILER_FORBIDDEN', at);
 		if (list.length > 0) this.#trailers = list;
 		this.#trailerText = '';

@@ -66,11 +66,9 @@ export function connectionBitsOf(value: string): number {
 	return bits;
 }
 
-/** The passes over a head that names such fields, in order. */
+/** The passes over a head that nominates fields or has TE; what else the parser drops by itself. */
 export function removeHopByHop(headers: HeaderList): void {
 	removeNominatedFields(headers);
-	headers.remove('keep-alive');
-	headers.remove('proxy-connection');
 	reduceTe(headers);
 }
 

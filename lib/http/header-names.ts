@@ -1,11 +1,12 @@
 /**
- * Lower-cased header names without making a string per field. The parser hashes a name while it checks
- * its bytes; here the hash finds a slot that keeps the spelling last seen there and its lower case. A hit
- * is compared byte by byte (a hash alone would let a crafted name pass for another), a miss makes the
- * strings once and takes the slot. Direct mapped: a client that invents names costs itself a slice per
- * field and others at most one miss, memory never grows.
+ * Lower-cased header names without making strings again and again. The length and three chars of a name
+ * point at a slot that keeps a spelling seen before and its lower case; the spelling is then compared in
+ * full, so a crafted name can never pass for another. A miss costs one check and three small strings, once.
+ *
+ * Two slots for each place: the newer spelling pushes the older one over. A client that invents names
+ * costs itself the check of each; memory never grows.
  */
-import { LOWER_CASE } from './characters.js';
+import { isToken, LOWER_CASE } from './characters.js';
 
 /** Fields the codec itself looks at; everything else is `OTHER`. */
 export const FieldKind = {
@@ -32,37 +33,38 @@ const KINDS = new Map<string, number>([
 ]);
 
 const SLOT_COUNT = 4096;
-/** Longer names are rare; they are sliced each time. */
+/** Longer names are rare; they are made anew each time. */
 const NAME_LENGTH_MAX = 64;
 
 const spellings: string[] = new Array<string>(SLOT_COUNT).fill('');
 const lowerNames: string[] = new Array<string>(SLOT_COUNT).fill('');
 const kinds = new Uint8Array(SLOT_COUNT);
 
-/** Kind of the name that `internName` returned last: a second result without an object. */
+/** Kind of the name that `lowerName` returned last: a second result without an object. */
 export let lastKind: number = FieldKind.OTHER;
 
-/** One step of the hash; the parser starts at 0 and folds in each byte of the name as it came. */
-export function hashStep(hash: number, code: number): number {
-	return (Math.imul(hash, 33) + code) | 0;
-}
-
-/** The name at `head[start..end)` in lower case; `hash` over its bytes as hashStep makes it. */
-export function internName(head: string, start: number, end: number, hash: number): string {
-	const slot = (hash ^ (hash >>> 15)) & (SLOT_COUNT - 1);
-	const spelling = spellings[slot]!;
-	if (spelling.length === end - start) {
-		let i = 0;
-		while (i < spelling.length && spelling.charCodeAt(i) === head.charCodeAt(start + i)) i++;
-		if (i === spelling.length) {
-			lastKind = kinds[slot]!;
-			return lowerNames[slot]!;
-		}
+/** The name at `head[start..end)` in lower case, or undefined if it is not a token. Needs start < end. */
+export function lowerName(head: string, start: number, end: number): string | undefined {
+	const spelling = head.slice(start, end);
+	const mixed =
+		Math.imul(head.charCodeAt(start), 31) +
+		Math.imul(head.charCodeAt(end - 1), 131) +
+		Math.imul(head.charCodeAt((start + end) >> 1), 17) +
+		(end - start) * 7;
+	const slot = (mixed << 1) & (SLOT_COUNT - 1);
+	if (spellings[slot] === spelling) {
+		lastKind = kinds[slot]!;
+		return lowerNames[slot]!;
 	}
-	return learn(head.slice(start, end), slot);
+	if (spellings[slot + 1] === spelling) {
+		lastKind = kinds[slot + 1]!;
+		return lowerNames[slot + 1]!;
+	}
+	return learn(spelling, slot);
 }
 
-function learn(spelling: string, slot: number): string {
+function learn(spelling: string, slot: number): string | undefined {
+	if (!isToken(spelling)) return undefined;
 	// A copy: a slice would keep the whole head of some request alive for as long as the slot holds it.
 	const copy = Buffer.from(spelling, 'latin1');
 	const raw = copy.toString('latin1');
@@ -70,6 +72,9 @@ function learn(spelling: string, slot: number): string {
 	const lower = internalized(copy.toString('latin1'));
 	lastKind = KINDS.get(lower) ?? FieldKind.OTHER;
 	if (raw.length <= NAME_LENGTH_MAX) {
+		spellings[slot + 1] = spellings[slot]!;
+		lowerNames[slot + 1] = lowerNames[slot]!;
+		kinds[slot + 1] = kinds[slot]!;
 		spellings[slot] = raw;
 		lowerNames[slot] = lower;
 		kinds[slot] = lastKind;
