@@ -1,10 +1,12 @@
 /** The same lines through `haproxy -c`: the second half of what verdicts.txt claims. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
+import { formatDiagnostic } from '../../lib/core/diagnostics.js';
 import { findHaproxy, skipUnlessHaproxy } from '../fixtures/interop.js';
+import { load } from './load.js';
 import { readVerdictCases } from './verdicts.js';
 
 /** As many checks at a time as the machine for the tests has cores. */
@@ -43,4 +45,30 @@ t.test('haproxy gives the verdicts that the file says', { skip: skipUnlessHaprox
 		}
 	};
 	await Promise.all(Array.from({ length: PARALLEL }, (_, lane) => worker(lane)));
+});
+
+/** `[WARNING]  (1) : config : parsing [file:3] : text` without what differs by version: blanks and line numbers stay. */
+function warningsOf(said: string): string[] {
+	return said
+		.split('\n')
+		.flatMap((line) => {
+			const match = /^\[WARNING\] +\(\d+\) : config : (?:parsing \[[^\]]*:(\d+)\] ?: )?(.*)$/.exec(line);
+			if (match === null) return [];
+			// HAProxy names the second word of an option only, and adds a piece of advice to two sentences.
+			const text = (match[2] ?? '')
+				.replace(/ Maybe you want '\w+' instead \?$/, '')
+				.replace(/'option (\w+)' ignored/, "'$1' ignored");
+			return [`${match[1] ?? '-'}: ${text}`];
+		})
+		.sort();
+}
+
+t.test('the same remarks on a file that works', { skip: skipUnlessHaproxy('2.6') }, async (t) => {
+	const file = 'test/fixtures/config/warnings.cfg';
+	const { said } = await check(findHaproxy()?.path ?? '', file);
+	const { model, diagnostics } = load(readFileSync(file, 'latin1'));
+	t.ok(model, 'accepted');
+	const ours = diagnostics.list.map((item) => formatDiagnostic(item, 1)).join('\n');
+	t.same(warningsOf(ours), warningsOf(said));
+	t.ok(warningsOf(ours).length > 10, 'there is something to compare');
 });

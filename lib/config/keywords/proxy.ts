@@ -115,7 +115,7 @@ const FINAL_ACTIONS: ReadonlySet<string> = new Set([
 	'tarpit',
 ]);
 
-/** A rule that ends its set for every request. `accept` and `allow` end other sets than those they stand in, too. */
+/** A rule of an HTTP set that ends the set for every request: what follows it is never reached. */
 function isFinal(field: RuleList, line: Line): boolean {
 	const ends = FINAL_ACTIONS.has(line.words[0] ?? '') && field.startsWith('http');
 	return ends && !line.words.some((word) => word === 'if' || word === 'unless');
