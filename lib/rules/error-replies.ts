@@ -95,7 +95,7 @@ function compileErrorReply(status: number, model: ErrorReplyModel, context: Comp
 			diagnostics.alert(model.place, `errorloc${model.status} ${status} : control character in the location.`);
 			return undefined;
 		case 'reply': {
-			const words = new RuleWords(['http-error', ...model.words], context.at(model.place, 'http-after-response'));
+			const words = new RuleWords(['http-error', ...model.words], context.at(model.place, 'http-request'));
 			const parsed = parseReply(words, { defaultStatus: status, bareMeansErrorPage: false, allowDenyStatus: false });
 			if (parsed === undefined) return undefined;
 			if (words.position < words.words.length) return words.fail(`unexpected word '${words.peek()}'`);
