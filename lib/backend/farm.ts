@@ -26,6 +26,7 @@ export class Farm {
 	/** Changes whenever the four fields above have. */
 	generation = -1;
 	#member: boolean[] = [];
+	#weightBefore: number[] = [];
 
 	constructor(states: ServerStates, all: readonly Server[], options: { allBackups: boolean; fullconn: number }) {
 		this.states = states;
@@ -53,7 +54,19 @@ export class Farm {
 		this.servers = servers;
 		this.weights = servers.map((server) => server.effectiveWeight());
 		this.totalWeight = this.weights.reduce((sum, weight) => sum + weight, 0);
-		this.#member = this.all.map((server) => servers.includes(server));
+		this.#member = this.all.map(() => false);
+		this.#weightBefore = this.all.map(() => 0);
+		let sum = 0;
+		for (const [at, server] of servers.entries()) {
+			this.#member[server.index] = true;
+			this.#weightBefore[server.index] = sum;
+			sum += this.weights[at] ?? 0;
+		}
+	}
+
+	/** Sum of the weights of those before it in the order of the file. */
+	weightBefore(server: Server): number {
+		return this.#weightBefore[server.index] ?? 0;
 	}
 
 	/** Takes part in balancing. */

@@ -102,7 +102,10 @@ t.test('use-server: the first rule that holds decides', async (t) => {
 	const seen: string[] = [];
 	const rule = (name: string | undefined, holds: boolean) => ({
 		name: () => name,
-		test: () => (seen.push(name ?? '-'), holds),
+		test: () => {
+			seen.push(name ?? '-');
+			return holds;
+		},
 	});
 	const make = (...rules: ReturnType<typeof rule>[]) =>
 		single(backendModel([serverModel('s1'), serverModel('s2', { weight: 0 })]), { useServers: rules }).backend;

@@ -2,6 +2,11 @@
  * `hash-balance-factor` (manual, 4.2): consistent hashing with bounded loads (Mirrokni, Thorup and
  * Zadimoghaddam, 2016). No server may have more than factor percent of the mean load, its weight
  * considered; whoever would goes on to the next server of the ring.
+ *
+ * All servers together have as many slots as there are streams, the new one included, times the factor,
+ * rounded up. Each weight unit has an equal whole number of them; the rest is dealt out along the summed
+ * weights in the order of the file, so that no slot is lost to rounding; nobody has fewer than one. Fitted
+ * to HAProxy 2.6, see interop-load.test.ts.
  */
 import type { Farm } from '../farm.js';
 import type { Server } from '../server.js';
@@ -10,10 +15,15 @@ import type { HashRing } from './hash-ring.js';
 /** Room under the bound, for one more stream on `server`. */
 export function isWithinBound(farm: Farm, server: Server, factorPercent: number): boolean {
 	if (factorPercent === 0) return true;
+	const total = farm.totalWeight;
+	if (total === 0) return false;
 	const weight = server.effectiveWeight();
-	if (weight === 0 || farm.totalWeight === 0) return false;
-	const bound = Math.ceil(((farm.states.served() + 1) * factorPercent * weight) / (100 * farm.totalWeight));
-	return farm.states.current(server.index) < bound;
+	const slots = Math.ceil(((farm.states.served() + 1) * factorPercent) / 100);
+	const rest = slots % total;
+	const before = farm.weightBefore(server);
+	const ofRest = Math.floor(((before + weight) * rest) / total) - Math.floor((before * rest) / total);
+	const own = Math.floor(slots / total) * weight + ofRest;
+	return farm.states.current(server.index) < Math.max(1, own);
 }
 
 /** The server at the nearest place, or the next one along the ring that is within its bound and not avoided. */
