@@ -33,6 +33,8 @@ export class ThreadRuntime {
 	readonly httpFailCodes: ReadonlySet<number>;
 	readonly processVariables: Map<string, SampleValue>;
 	readonly activeConnections: () => number;
+	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
+	currentMs: number;
 	/** A soft stop has begun: the next answer on each connection is its last. */
 	isStopping = false;
 	/** Requests of this thread so far, `%rt`. */
@@ -41,6 +43,7 @@ export class ThreadRuntime {
 	constructor(options: ThreadRuntimeOptions) {
 		const { clock, global } = options;
 		this.clock = clock;
+		this.currentMs = clock.monotonicMs();
 		this.wheel = new TimerWheel(clock);
 		this.logger = options.logger;
 		this.readBuffers = new ReadBuffers();
@@ -56,7 +59,9 @@ export class ThreadRuntime {
 		this.activeConnections = options.activeConnections;
 	}
 
+	/** Asks the clock. */
 	nowMs(): number {
-		return this.clock.monotonicMs();
+		this.currentMs = this.clock.monotonicMs();
+		return this.currentMs;
 	}
 }

@@ -23,6 +23,7 @@ import { HttpRefusal } from '../../http/refusal.js';
 import { serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
 import type { LocalReply } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
+import { responseHeadSize } from '../message-size.js';
 import type { Session } from '../session.js';
 import { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -48,7 +49,6 @@ const LINGER_MS = 5000;
 const DISCARD_BYTES = 256 * 1024;
 
 export class ClientConnection extends Connection implements Exchange {
-	readonly #thread: ThreadRuntime;
 	readonly session: Session;
 	stream: Stream | undefined;
 	/** The connection that serves the present exchange. */
@@ -78,8 +78,7 @@ export class ClientConnection extends Connection implements Exchange {
 	#idleSinceMs: number;
 
 	constructor(thread: ThreadRuntime, session: Session, handle: unknown) {
-		super(thread.readBuffers, handle);
-		this.#thread = thread;
+		super(thread, handle);
 		this.session = session;
 		this.#idleSinceMs = session.acceptedMs;
 		this.socket.setNoDelay(true);
@@ -92,7 +91,6 @@ export class ClientConnection extends Connection implements Exchange {
 			if (this.#reading === Reading.RAW) {
 				const stream = new Stream(this.session, this, undefined, nowMs, nowMs);
 				this.stream = stream;
-				this.#setClientDeadline(nowMs);
 				stream.start(nowMs);
 			} else this.#setHeadDeadline(nowMs);
 		});
@@ -136,7 +134,7 @@ export class ClientConnection extends Connection implements Exchange {
 				return false;
 			case Reading.RAW:
 				if (this.#serverReady) return this.#tunnelFromClient();
-				this.stream?.requestBodyArrived(this.#thread.nowMs());
+				this.stream?.requestBodyArrived(this.thread.nowMs());
 				this.#pauseWhenFull();
 				return false;
 			default:
@@ -146,7 +144,7 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	#pauseWhenFull(): void {
-		if (this.chunkLength >= this.#thread.bufsizeBytes) this.pauseReading();
+		if (this.chunkLength >= this.thread.bufsizeBytes) this.pauseReading();
 	}
 
 	#readHead(): boolean {
@@ -156,7 +154,7 @@ export class ClientConnection extends Connection implements Exchange {
 			this.notifyWhenWritten();
 			return false;
 		}
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.currentMs;
 		if (this.#requestBeganMs === 0) this.#requestBeganMs = nowMs;
 		const { chunk } = this;
 		if (chunk[this.chunkStart] === 13) {
@@ -166,7 +164,7 @@ export class ClientConnection extends Connection implements Exchange {
 			if (first === this.chunkEnd) return false;
 		}
 		const start = this.chunkStart;
-		const limits = this.#thread.headLimits;
+		const limits = this.thread.headLimits;
 		const text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
 		const end = text.indexOf('\r\n\r\n');
 		if (end < 0) return this.#headIncomplete(text, nowMs);
@@ -201,7 +199,7 @@ export class ClientConnection extends Connection implements Exchange {
 	/** Part of a head: wait for the rest, unless it can never become one. */
 	#headIncomplete(text: string, nowMs: number): boolean {
 		const bytes = this.chunk.subarray(0, this.chunkEnd);
-		const limits = this.#thread.headLimits;
+		const limits = this.thread.headLimits;
 		if (text.length >= limits.headSizeMax) return this.#refuse(oversizedHead(bytes, this.chunkStart), nowMs);
 		if (findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
 			const refusal = parseRequestHead(`${text}\r\n\r\n`, limits);
@@ -217,12 +215,12 @@ export class ClientConnection extends Connection implements Exchange {
 		const { frontend, requestCount } = this.session;
 		const { clientMs = 0, httpRequestMs = clientMs, httpKeepAliveMs = httpRequestMs } = frontend.model.timeouts;
 		const timeoutMs = requestCount > 0 && this.#requestBeganMs === 0 ? httpKeepAliveMs : httpRequestMs;
-		this.#thread.wheel.set(this, timeoutMs > 0 ? fromMs + timeoutMs : 0);
+		this.thread.wheel.set(this, timeoutMs > 0 ? fromMs + timeoutMs : 0);
 	}
 
 	#setClientDeadline(nowMs: number): void {
 		const timeoutMs = this.stream?.clientTimeoutMs ?? this.session.frontend.model.timeouts.clientMs ?? 0;
-		this.#thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
+		this.thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
 	}
 
 	/** A head that is no request: answered and counted without a stream's rules. */
@@ -245,10 +243,10 @@ export class ClientConnection extends Connection implements Exchange {
 
 	#readBody(): boolean {
 		if (!this.#serverReady) {
-			if (this.#bufferingLimit > 0) this.stream?.requestBodyArrived(this.#thread.nowMs());
+			if (this.#bufferingLimit > 0) this.stream?.requestBodyArrived(this.thread.nowMs());
 			// The stream may have gone on meanwhile, and a server may have been ready at once.
 			if (this.#serverReady || this.#reading !== Reading.BODY) return !this.closed;
-			this.#setClientDeadline(this.#thread.nowMs());
+			this.#setClientDeadline(this.thread.nowMs());
 			this.#pauseWhenFull();
 			return false;
 		}
@@ -267,7 +265,7 @@ export class ClientConnection extends Connection implements Exchange {
 		}
 		this.#bodySent = true;
 		this.chunkStart = end;
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.currentMs;
 		const done = this.#reading === Reading.DONE;
 		this.bulk = !done && end - start > READ_BUFFER_BYTES / 4;
 		this.passOn(server, prefix, start, end, '');
@@ -317,19 +315,19 @@ export class ClientConnection extends Connection implements Exchange {
 		const before = this.chunkStart;
 		const end = this.#bodyEnd(this.stream);
 		if (end < 0 || this.#discarded > DISCARD_BYTES) {
-			this.#finishExchange(this.#thread.nowMs(), true);
+			this.#finishExchange(this.thread.nowMs(), true);
 			return false;
 		}
 		this.#discarded += end - before;
 		this.chunkStart = end;
 		// #bodyEnd has moved on to DONE when that was the last of it.
-		if ((this.#reading as number) === Reading.DONE) this.#finishExchange(this.#thread.nowMs(), false);
-		else this.#setClientDeadline(this.#thread.nowMs());
+		if ((this.#reading as number) === Reading.DONE) this.#finishExchange(this.thread.nowMs(), false);
+		else this.#setClientDeadline(this.thread.nowMs());
 		return true;
 	}
 
 	protected override endReceived(): void {
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.nowMs();
 		switch (this.#reading) {
 			case Reading.HEAD:
 				return this.#endInHead(nowMs);
@@ -367,7 +365,7 @@ export class ClientConnection extends Connection implements Exchange {
 	protected override lost(error: Error | undefined): void {
 		if (this.stream === undefined) {
 			if (this.#reading === Reading.HEAD && error !== undefined && this.session.requestCount === 0) {
-				this.#startWithoutHead(this.#thread.nowMs()).refuse(400, Failure.CLIENT_ABORT, this.#thread.nowMs());
+				this.#startWithoutHead(this.thread.nowMs()).refuse(400, Failure.CLIENT_ABORT, this.thread.nowMs());
 			}
 			return;
 		}
@@ -383,11 +381,11 @@ export class ClientConnection extends Connection implements Exchange {
 		if (answerable) {
 			this.#reading = Reading.DONE;
 			this.#closing = true;
-			stream.exchangeFailed(failure, this.#thread.nowMs());
+			stream.exchangeFailed(failure, this.thread.nowMs());
 			return;
 		}
 		this.stream = undefined;
-		stream.exchangeFailed(failure, this.#thread.nowMs());
+		stream.exchangeFailed(failure, this.thread.nowMs());
 		this.destroy();
 	}
 
@@ -433,27 +431,27 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	protected override crashed(error: unknown): void {
-		this.#thread.logger.error({ err: error }, 'a client connection failed inside the proxy');
+		this.thread.logger.error({ err: error }, 'a client connection failed inside the proxy');
 		const { stream } = this;
 		this.stream = undefined;
 		this.#dropServer();
 		if (!this.closed) this.destroy();
 		try {
-			stream?.exchangeFailed(Failure.INTERNAL, this.#thread.nowMs());
+			stream?.exchangeFailed(Failure.INTERNAL, this.thread.nowMs());
 		} catch (again) {
-			this.#thread.logger.error({ err: again }, 'a stream failed while it was ended');
+			this.thread.logger.error({ err: again }, 'a stream failed while it was ended');
 		}
 	}
 
 	protected override released(): void {
-		this.#thread.wheel.remove(this);
+		this.thread.wheel.remove(this);
 		this.#privateServer?.destroy();
 		this.#privateServer = undefined;
 		// After whoever closed it has told the stream: a session ends after its last stream.
 		queueMicrotask(this.#endSession);
 	}
 
-	readonly #endSession = (): void => this.session.end(this.#thread.nowMs());
+	readonly #endSession = (): void => this.session.end(this.thread.nowMs());
 
 	// ---- Exchange: what the stream asks ----------------------------------------------------------------
 
@@ -485,10 +483,10 @@ export class ClientConnection extends Connection implements Exchange {
 		}
 		const destination = server.destinationFor(this.session);
 		if (destination === undefined) {
-			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.#thread.nowMs());
+			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection = new ServerConnection(this.#thread, server, this);
+		const connection = new ServerConnection(this.thread, server, this);
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
 	}
@@ -518,7 +516,7 @@ export class ClientConnection extends Connection implements Exchange {
 		if (stream === undefined) return connection.destroy();
 		this.server = connection;
 		this.#serverReady = true;
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.currentMs;
 		stream.serverConnected(reused, nowMs);
 		const { request } = stream;
 		if (request === undefined) return this.#beginTunnel(nowMs);
@@ -550,15 +548,17 @@ export class ClientConnection extends Connection implements Exchange {
 		});
 		if (tunnel) {
 			this.writeText(head);
-			return this.#beginTunnel(this.#thread.nowMs());
+			return this.#beginTunnel(this.thread.nowMs());
 		}
 		server.beginBody(head, framing, dechunk);
 	}
 
 	/** A 1xx of the server goes on to a client that can understand it (RFC 9110, section 15.2). */
 	relayInterim(head: ResponseHead): void {
-		const request = this.stream?.request;
-		if (request === undefined || request.version === 10) return;
+		const { stream } = this;
+		if (stream?.request === undefined) return;
+		stream.responseHeadBytes += responseHeadSize(head);
+		if (stream.request.version === 10) return;
 		this.writeText(serializeResponse(head, { keepAlive: false, close: false, dechunk: false }));
 	}
 
@@ -576,7 +576,7 @@ export class ClientConnection extends Connection implements Exchange {
 			const head = serializeLocalReply(reply, { keepAlive: !this.#closing && request?.version === 10, close: this.#closing });
 			this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
 		}
-		this.#completeResponse(this.#thread.nowMs());
+		this.#completeResponse(this.thread.currentMs);
 	}
 
 	#writeReply(head: string, body: Buffer): void {
@@ -589,7 +589,7 @@ export class ClientConnection extends Connection implements Exchange {
 
 	bufferRequestBody(limitBytes: number): void {
 		this.#bufferingLimit = limitBytes;
-		this.stream?.requestBodyArrived(this.#thread.nowMs());
+		this.stream?.requestBodyArrived(this.thread.nowMs());
 	}
 
 	get requestBuffer(): Buffer | undefined {
@@ -603,7 +603,7 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	get requestBufferComplete(): boolean {
-		if (this.readEnded || this.chunkLength >= this.#thread.bufsizeBytes) return true;
+		if (this.readEnded || this.chunkLength >= this.thread.bufsizeBytes) return true;
 		if (this.#reading === Reading.RAW) return false;
 		if (this.#reading !== Reading.BODY) return true;
 		if (!this.#chunked) return this.chunkLength >= this.#bodyRemaining;
@@ -616,7 +616,7 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	get responseBufferComplete(): boolean {
-		return this.server === undefined || this.server.hasEnded || (this.responseBuffer?.length ?? 0) >= this.#thread.bufsizeBytes;
+		return this.server === undefined || this.server.hasEnded || (this.responseBuffer?.length ?? 0) >= this.thread.bufsizeBytes;
 	}
 
 	get serverSideAddress(): string | undefined {
@@ -637,7 +637,7 @@ export class ClientConnection extends Connection implements Exchange {
 		this.#dropServer();
 		if (silent) this.reset();
 		else if (!this.closed) this.#closeGently();
-		stream?.exchangeEnded(this.#thread.nowMs());
+		stream?.exchangeEnded(this.thread.nowMs());
 	}
 
 	// ---- what the server's connection tells ------------------------------------------------------------
@@ -649,7 +649,7 @@ export class ClientConnection extends Connection implements Exchange {
 		this.#serverReady = false;
 		const { stream } = this;
 		if (stream === undefined) return;
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.nowMs();
 		if (!this.#responseStarted) return stream.exchangeFailed(failure, nowMs);
 		this.stream = undefined;
 		// Part of the answer is out: only the end of the connection can tell the client that the rest is missing.
@@ -659,7 +659,7 @@ export class ClientConnection extends Connection implements Exchange {
 
 	/** The last byte of the response has been written here. */
 	responseComplete(): void {
-		this.#completeResponse(this.#thread.nowMs());
+		this.#completeResponse(this.thread.currentMs);
 	}
 
 	/** After a complete response the server closed without waiting for the rest of the request. */
@@ -712,7 +712,7 @@ export class ClientConnection extends Connection implements Exchange {
 		this.bulk = false;
 		stream?.exchangeEnded(nowMs);
 		if (this.closed) return;
-		if (close || this.#closing || this.readEnded || this.#thread.isStopping) {
+		if (close || this.#closing || this.readEnded || this.thread.isStopping) {
 			if (this.readEnded && this.chunkLength > 0 && !this.#closing && !close) {
 				// Pipelined requests before the client's end are still answered.
 			} else return this.#closeGently();
@@ -737,7 +737,7 @@ export class ClientConnection extends Connection implements Exchange {
 		this.socket.end();
 		this.resumeReading();
 		const finMs = this.session.frontend.model.timeouts.clientFinMs ?? LINGER_MS;
-		this.#thread.wheel.set(this, this.#thread.nowMs() + finMs);
+		this.thread.wheel.set(this, this.thread.nowMs() + finMs);
 		if (this.readEnded) this.notifyEnd();
 	}
 
@@ -758,7 +758,7 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	protected override written(): void {
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.nowMs();
 		if (this.#draining) {
 			if (this.unwrittenBytes === 0) this.#responseGiven(nowMs);
 			return;
@@ -808,7 +808,7 @@ export class ClientConnection extends Connection implements Exchange {
 		const serverMs = server.hasEnded ? stream.serverFinTimeoutMs || tunnelMs : tunnelMs;
 		const clientTotalMs = clientMs || stream.clientTimeoutMs;
 		const serverTotalMs = serverMs || stream.serverTimeoutMs;
-		this.#thread.wheel.set(this, clientTotalMs > 0 ? nowMs + clientTotalMs : 0);
+		this.thread.wheel.set(this, clientTotalMs > 0 ? nowMs + clientTotalMs : 0);
 		server.setDeadline(serverTotalMs > 0 ? nowMs + serverTotalMs : 0);
 	}
 
@@ -822,7 +822,7 @@ export class ClientConnection extends Connection implements Exchange {
 		stream.requestBodyBytes += chunkEnd - chunkStart;
 		this.chunkStart = chunkEnd;
 		this.passOn(server, '', chunkStart, chunkEnd, '');
-		this.#touchTunnel(this.#thread.nowMs());
+		this.#touchTunnel(this.thread.nowMs());
 		if (server.unwrittenBytes > WRITE_LIMIT_BYTES) {
 			this.pauseReading();
 			server.sourceWaits();
@@ -834,7 +834,7 @@ export class ClientConnection extends Connection implements Exchange {
 		const { server, stream } = this;
 		if (server === undefined || stream === undefined) return;
 		stream.responseBodyBytes += server.tunnelTo(this);
-		this.#touchTunnel(this.#thread.nowMs());
+		this.#touchTunnel(this.thread.nowMs());
 		if (this.unwrittenBytes > WRITE_LIMIT_BYTES) {
 			server.pauseReading();
 			this.notifyWhenWritten();
@@ -850,7 +850,7 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	tunnelServerEnded(): void {
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.nowMs();
 		this.socket.end();
 		if (this.readEnded) return this.#tunnelDone(nowMs);
 		this.#touchTunnel(nowMs);
@@ -869,8 +869,10 @@ export class ClientConnection extends Connection implements Exchange {
 		this.#closeGently();
 	}
 
-	tunnelTimedOut(side: 'client' | 'server', nowMs: number): void {
+	tunnelTimedOut(expired: 'client' | 'server', nowMs: number): void {
 		const { stream } = this;
+		// Equal times pass together: the reference names the client.
+		const side = this.deadlineMs !== 0 && this.deadlineMs <= nowMs ? 'client' : expired;
 		this.stream = undefined;
 		this.#dropServer();
 		stream?.exchangeFailed(side === 'client' ? Failure.CLIENT_TIMEOUT : Failure.SERVER_TIMEOUT, nowMs);

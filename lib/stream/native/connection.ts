@@ -11,6 +11,8 @@
  */
 import { Socket } from 'node:net';
 import { Deadline } from '../timeouts.js';
+import type { ThreadRuntime } from '../thread-runtime.js';
+import { type StreamHandle, writeDirect } from './direct-write.js';
 import type { ReadBuffers } from './read-buffers.js';
 
 /** Bytes that may wait in a socket before its source is paused. */
@@ -18,12 +20,6 @@ export const WRITE_LIMIT_BYTES = 64 * 1024;
 
 /** Node's stack buffer for writing a string without allocating (StreamBase::WriteString). */
 export const TEXT_WRITE_BYTES = 16 * 1024 - 1;
-
-interface NativeHandle {
-	/** Bytes the kernel has not taken yet. */
-	readonly writeQueueSize?: number;
-	reset?(callback?: () => void): number;
-}
 
 /** A socket that knows its connection, so that one set of listeners serves all sockets. */
 class TrafficSocket extends Socket {
@@ -34,7 +30,10 @@ export const EMPTY_CHUNK: Buffer = Buffer.alloc(0);
 
 export abstract class Connection extends Deadline {
 	readonly socket: Socket;
+	protected readonly thread: ThreadRuntime;
 	protected readonly buffers: ReadBuffers;
+	/** Bytes of direct writes that the kernel has not taken. */
+	directBytes = 0;
 	/** Bytes read and not consumed. */
 	protected chunk: Buffer = EMPTY_CHUNK;
 	protected chunkStart = 0;
@@ -54,9 +53,10 @@ export abstract class Connection extends Deadline {
 	readonly #onWritten: () => void;
 
 	/** `handle`: of an accepted connection; without it the socket is to be connected. */
-	constructor(buffers: ReadBuffers, handle: unknown) {
+	constructor(thread: ThreadRuntime, handle: unknown) {
 		super();
-		this.buffers = buffers;
+		this.thread = thread;
+		this.buffers = thread.readBuffers;
 		this.#onWritten = () => {
 			const written = this.#writing.shift();
 			if (written !== undefined) this.buffers.give(written);
@@ -118,6 +118,7 @@ export abstract class Connection extends Deadline {
 	}
 
 	#onRead(byteCount: number, buffer: Buffer): boolean {
+		this.thread.nowMs();
 		try {
 			if (this.chunkStart < this.chunkEnd) this.#append(buffer, byteCount);
 			else {
@@ -187,7 +188,12 @@ export abstract class Connection extends Deadline {
 	/** Writes a byte string. */
 	writeText(text: string): void {
 		if (this.closed) return;
-		this.socket.write(text, 'latin1');
+		if (text.length > TEXT_WRITE_BYTES || !writeDirect(this, text)) this.socket.write(text, 'latin1');
+	}
+
+	/** For direct-write.ts. */
+	get handle(): StreamHandle | null {
+		return (this.socket as unknown as { _handle: StreamHandle | null })._handle;
 	}
 
 	/** Writes a buffer and gives `pooled` back when the kernel has it; `written` follows. */
@@ -206,12 +212,12 @@ export abstract class Connection extends Deadline {
 
 	/** Bytes that wait for the other side to read. */
 	get unwrittenBytes(): number {
-		return this.socket.writableLength;
+		return this.socket.writableLength + this.directBytes;
 	}
 
 	/** A figure that changes while a slow reader takes anything at all. */
 	protected get kernelQueueBytes(): number {
-		return (this.socket as unknown as { _handle: NativeHandle | null })._handle?.writeQueueSize ?? 0;
+		return this.handle?.writeQueueSize ?? 0;
 	}
 
 	pauseReading(): void {

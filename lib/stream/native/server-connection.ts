@@ -38,7 +38,6 @@ const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4 } a
 
 export class ServerConnection extends Connection implements PooledConnection {
 	readonly server: Server;
-	readonly #thread: ThreadRuntime;
 	#state: number = State.CONNECTING;
 	client: ClientConnection | undefined;
 	#relay: number = Relay.NONE;
@@ -55,8 +54,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	#closing = false;
 
 	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection) {
-		super(thread.readBuffers, undefined);
-		this.#thread = thread;
+		super(thread, undefined);
 		this.server = server;
 		this.client = client;
 	}
@@ -64,7 +62,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Begins to connect; `client.serverReady` or `client.serverFailed` follows, never before this returns. */
 	connect(destination: Destination, timeoutMs: number): void {
 		const { socket } = this;
-		if (timeoutMs > 0) this.#thread.wheel.set(this, this.#thread.nowMs() + timeoutMs);
+		if (timeoutMs > 0) this.thread.wheel.set(this, this.thread.nowMs() + timeoutMs);
 		socket.once('connect', onConnect);
 		if (destination.kind === 'unix') {
 			socket.connect({ path: destination.abstract ? `\0${destination.path}` : destination.path });
@@ -82,6 +80,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** For the listener of 'connect'. */
 	connected(): void {
 		if (this.closed || this.#state !== State.CONNECTING) return;
+		this.thread.nowMs();
 		this.#state = State.IDLE;
 		this.guarded(() => this.client?.serverReady(this, false));
 	}
@@ -97,7 +96,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	expectResponse(timeoutMs: number, nowMs: number): void {
 		this.#state = State.WAITING;
 		this.#keepsAlive = false;
-		this.#thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
+		this.thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
 	}
 
 	/** Bytes both ways from now on (mode tcp, 101, CONNECT). */
@@ -109,11 +108,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Bytes of the request were sent: the server's time to answer begins anew. */
 	touch(nowMs: number): void {
 		const timeoutMs = this.client?.stream?.serverTimeoutMs ?? 0;
-		if (timeoutMs > 0) this.#thread.wheel.set(this, nowMs + timeoutMs);
+		if (timeoutMs > 0) this.thread.wheel.set(this, nowMs + timeoutMs);
 	}
 
 	setDeadline(atMs: number): void {
-		this.#thread.wheel.set(this, atMs);
+		this.thread.wheel.set(this, atMs);
 	}
 
 	protected override received(): void {
@@ -147,7 +146,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if (client === undefined || stream === undefined) return this.destroy();
 		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
 			const start = this.chunkStart;
-			const limit = this.#thread.headLimits.headSizeMax;
+			const limit = this.thread.headLimits.headSizeMax;
 			const text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
 			const end = text.indexOf('\r\n\r\n');
 			if (end < 0) {
@@ -158,7 +157,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 			const headEnd = end + 4;
 			const head = parseResponseHead(
 				headEnd === text.length ? text : text.slice(0, headEnd),
-				this.#thread.headLimits,
+				this.thread.headLimits,
 				stream.sentMethod,
 			);
 			if (head instanceof HttpRefusal) return this.#malformed();
@@ -176,7 +175,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 			this.bodyText = text;
 			this.bodyTextStart = headEnd;
 			this.bodyTextOffset = start;
-			const nowMs = this.#thread.nowMs();
+			const nowMs = this.thread.currentMs;
 			this.touch(nowMs);
 			stream.responseReceived(head, head.framing, nowMs);
 			this.bodyText = '';
@@ -280,7 +279,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Something was given to the client: is it all, is it too much at once? */
 	#relayed(client: ClientConnection, done: boolean): void {
 		if (done) return this.#responseComplete(client);
-		const nowMs = this.#thread.nowMs();
+		const nowMs = this.thread.currentMs;
 		this.touch(nowMs);
 		if (client.unwrittenBytes > WRITE_LIMIT_BYTES) {
 			this.pauseReading();
@@ -412,7 +411,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	protected override crashed(error: unknown): void {
-		this.#thread.logger.error({ err: error }, 'a server connection failed inside the proxy');
+		this.thread.logger.error({ err: error }, 'a server connection failed inside the proxy');
 		if (this.closed) return;
 		const { client } = this;
 		this.client = undefined;
@@ -421,7 +420,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	protected override released(): void {
-		this.#thread.wheel.remove(this);
+		this.thread.wheel.remove(this);
 		this.server.idle.drop(this);
 	}
 
