@@ -66,8 +66,6 @@ export function compilePatterns(
 	for (; at < words.length && !endOfFlags; at++) {
 		const word = words[at] ?? '';
 		if (!word.startsWith('-') || word === '-') break;
-		// A negative number is a pattern, not a flag.
-		if (/^-\d/.test(word)) break;
 		const argument = words[at + 1];
 		switch (word) {
 			case '-i':

@@ -423,10 +423,8 @@ class NetworkMatcher implements Matcher {
 	find(value: SampleValue): PatternEntry | undefined {
 		const address = toAddress(value);
 		if (address === undefined) return undefined;
-		const v4 = address.toV4();
-		if (address.family === 4) {
-			return this.#findV4(address) ?? this.#networks.findV6(address.toV6());
-		}
+		if (address.family === 4) return this.#findV4(address) ?? this.#networks.findV6(address.toV6());
+		const v4 = carriedV4(address);
 		return this.#networks.findV6(address) ?? (v4 === undefined ? undefined : this.#findV4(v4));
 	}
 
@@ -435,6 +433,13 @@ class NetworkMatcher implements Matcher {
 		if (hit !== undefined || this.#masked.length === 0) return hit;
 		return this.#masked.find((one) => (address.v4 & one.mask) >>> 0 === one.network)?.entry;
 	}
+}
+
+/** The IPv4 address inside an IPv6 one: `::ffff:a.b.c.d`, `::a.b.c.d`, or any address of a 6to4 network. */
+function carriedV4(address: IpAddress): IpAddress | undefined {
+	const bytes = address.v6;
+	if (bytes?.[0] !== 0x20 || bytes[1] !== 0x02) return address.toV4();
+	return IpAddress.fromV4(Buffer.from(bytes.buffer, bytes.byteOffset, 16).readUInt32BE(2));
 }
 
 interface Network {
@@ -475,7 +480,7 @@ export function parseNetwork(text: string): Network | undefined {
 function parseAbbreviatedV4(text: string): number | undefined {
 	if (!/^\d{1,3}(?:\.\d{1,3}){0,3}$/.test(text)) return undefined;
 	const numbers = text.split('.').map((part) => Number(readInt(part)));
-	if (numbers.some((one) => one > 255) || numbers.length < 2) return undefined;
+	if (numbers.some((one) => one > 255)) return undefined;
 	const last = numbers.pop() ?? 0;
 	while (numbers.length < 3) numbers.push(0);
 	return numbers.reduce((sum, one) => sum * 256 + one, 0) * 256 + last;

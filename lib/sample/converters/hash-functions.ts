@@ -4,7 +4,7 @@
  * program; the tests compare each with the real one.
  */
 
-/** Spreads every input bit over the whole word: Bob Jenkins' 4-byte integer hash. */
+/** Spreads every input bit over the whole word: Bob Jenkins' full avalanche of 4 bytes, then a prime, 0xC0000001. */
 export function avalanche(hash: number): number {
 	let a = hash | 0;
 	a = (a + 0x7ed55d16 + (a << 12)) | 0;
@@ -13,7 +13,7 @@ export function avalanche(hash: number): number {
 	a = (a + 0xd3a2646c) ^ (a << 9);
 	a = (a + 0xfd7046c5 + (a << 3)) | 0;
 	a = a ^ 0xb55a4f09 ^ (a >>> 16);
-	return a >>> 0;
+	return Math.imul(a, 0xc0000001) >>> 0;
 }
 
 const finish = (hash: number, spread: boolean): number => (spread ? avalanche(hash) : hash >>> 0);

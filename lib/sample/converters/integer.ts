@@ -5,7 +5,7 @@
  */
 import type { ArgumentValue, ConverterDescriptor, SampleValue, StreamView, VariableName } from '../types.js';
 import { INT_MAX, INT_MIN, normalizeInt, toInt } from '../values.js';
-import { direct, optional, required } from './define.js';
+import { direct, required } from './define.js';
 
 type Int = number | bigint;
 type Operation = (left: Int, right: Int) => Int;
@@ -144,7 +144,7 @@ export const INTEGER_CONVERTERS: readonly ConverterDescriptor[] = [
 	}),
 	{
 		name: 'iif',
-		args: [optional('string'), optional('string')],
+		args: [required('string'), required('string')],
 		input: 'bool',
 		output: 'str',
 		compile: ([whenTrue, whenFalse]: readonly ArgumentValue[]) => {

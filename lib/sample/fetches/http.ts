@@ -145,7 +145,7 @@ function headerNamesRow(name: string, side: Side): FetchDescriptor {
 			const delimiter = (textArgument(argument) ?? '').charAt(0) || ',';
 			return (stream) => {
 				const names = headers(stream)?.names;
-				return names === undefined ? undefined : [...new Set(names)].join(delimiter);
+				return names === undefined ? undefined : names.join(delimiter);
 			};
 		},
 	};
@@ -471,7 +471,8 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	plain('http_auth_pass', 'str', 'request-head', (stream) => credentials(stream)?.password),
 	plain('http_auth_type', 'str', 'request-head', (stream) => {
 		const value = stream.request?.headers.get('authorization');
-		return value === undefined ? undefined : authorization(value)?.scheme;
+		const scheme = value === undefined ? undefined : authorization(value)?.scheme;
+		return scheme?.toLowerCase() === 'basic' && credentials(stream) === undefined ? undefined : scheme;
 	}),
 	{
 		name: 'http_auth_bearer',
