@@ -35,8 +35,9 @@ function buildClasses(): Uint8Array {
 	mark(CharClass.HEX, `${digits}abcdefABCDEF`);
 	for (let code = 0; code < 256; code++) {
 		if (code === 9 || (code >= 32 && code !== 127)) classes[code]! |= CharClass.VALUE;
-		// '#' never belongs in a target (CVE-2023-45539); the other bytes HAProxy 2.6 lets through.
-		if (code > 32 && code !== 127 && code !== 35) classes[code]! |= CharClass.TARGET;
+		// '#' never belongs in a target (CVE-2023-45539), nor do bytes beyond ASCII, which two parsers read in two
+		// ways; the other bytes outside RFC 3986 are what browsers send unescaped, and HAProxy 2.6 lets through.
+		if (code > 32 && code < 127 && code !== 35) classes[code]! |= CharClass.TARGET;
 	}
 	return classes;
 }

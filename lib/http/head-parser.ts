@@ -122,7 +122,7 @@ let lineVersion: 10 | 11 = 11;
 /** Just after the request line. */
 let lineEnd = 0;
 
-const TARGET_TEXT = /^[\x21\x22\x24-\x7e\x80-\xff]+$/;
+const TARGET_TEXT = /^[\x21\x22\x24-\x7e]+$/;
 
 /** The usual request line, cut by native searches; false if anything about it is unusual. */
 function cutRequestLine(head: string): boolean {

@@ -78,6 +78,7 @@ const REQUESTS: readonly (readonly [string, string, RefusalCode | 'accepted'])[]
 	['CVE-2023-45539 # in target', `GET /a#b HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
 	['CVE-2021-32779 # in absolute target', `GET http://a.example/#x HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
 	['CVE-2019-9900 NUL in target', `GET /\0 HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
+	['byte beyond ASCII in target', `GET /\xe9 HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
 	['DEL in target', `GET /\x7f HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
 	['control in target', `GET /\x1b HTTP/1.1\r\n${HOST}\r\n`, 'TARGET_INVALID'],
 	['unescaped browser bytes', `GET /?q=|^{}"<>\`\\ HTTP/1.1\r\n${HOST}\r\n`, 'accepted'],
