@@ -53,12 +53,20 @@ export interface LoadOptions {
  */
 export function loadConfiguration(options: LoadOptions, diagnostics: Diagnostics): ConfigModel | undefined {
 	const errorsBefore = diagnostics.errorCount;
+	const model = readConfiguration(options, diagnostics);
+	return diagnostics.errorCount > errorsBefore ? undefined : model;
+}
+
+/**
+ * The same, with what could be read in spite of errors: good for nothing but to look for more of them, so that
+ * one run names every mistake of a file.
+ */
+export function readConfiguration(options: LoadOptions, diagnostics: Diagnostics): ConfigModel | undefined {
 	const state = new ParserState(diagnostics, newGlobal(), environmentOf(options), options.readFile);
 	const sections = new SectionReader(state);
 	for (const file of options.files) readFile(file, state, sections, options.arguments?.diagnosticMode === true);
 	sections.finish();
-	const model = checkConfiguration(state, options);
-	return diagnostics.errorCount > errorsBefore ? undefined : model;
+	return checkConfiguration(state, options);
 }
 
 function environmentOf(options: LoadOptions): Map<string, string> {

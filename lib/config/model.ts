@@ -233,7 +233,7 @@ export interface ProxyOptions {
 	readonly originalto: { readonly exceptNetwork: string | undefined; readonly headerName: string } | undefined;
 	/** The last of `http-keep-alive`, `httpclose`, `http-server-close`. */
 	readonly connectionMode: 'keep-alive' | 'close' | 'server-close';
-	/** Interval of `option redispatch`: 0 or less counts from the last retry (-1: only the last), above from the first. */
+	/** `option redispatch <n>`: every n-th retry; below 0 counted from the last one (-1: the last alone); 0: never. */
 	readonly redispatch: number | undefined;
 	readonly dontlognull: boolean;
 	readonly dontlogNormal: boolean;

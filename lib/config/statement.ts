@@ -8,6 +8,7 @@
  */
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { type Parsed, parseSize, parseTimeMs } from '../core/units.js';
+import { remarkPending } from './features.js';
 import type { Line } from './model.js';
 
 export class Statement {
@@ -224,6 +225,7 @@ export class KeywordTable<Draft> {
 			return;
 		}
 		row.parse?.(statement, draft);
+		remarkPending(row.name, statement.place, statement.diagnostics);
 	}
 
 	#find(words: readonly string[]): Keyword<Draft> | undefined {

@@ -5,6 +5,7 @@
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import { type BindDraft, NO_BIND_TLS, type Writable } from '../draft.js';
+import { remarkPending } from '../features.js';
 import type { BindTlsModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
@@ -378,7 +379,10 @@ export function readBindOptions(
 				statement.place,
 				`'${keyword}' option '${word}' is accepted without effect: ${option.withoutEffect}.`,
 			);
-		} else option.parse?.(statement, i + 1, options, state);
+		} else {
+			option.parse?.(statement, i + 1, options, state);
+			remarkPending(`bind ${word}`, statement.place, statement.diagnostics);
+		}
 		i += 1 + option.arguments;
 	}
 	return statement.diagnostics.errorCount === errorsBefore;

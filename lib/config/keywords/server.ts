@@ -5,6 +5,7 @@
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import { copyServerOptions, newServerOptions, type ServerDraft, type ServerOptions } from '../draft.js';
+import { remarkPending } from '../features.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
 import { based, tlsVersion } from './bind.js';
@@ -443,7 +444,10 @@ export function readServerOptions(
 				statement.place,
 				`'server' option '${word}' is accepted without effect: ${option.withoutEffect}.`,
 			);
-		} else option.parse?.(statement, i + 1, options, state);
+		} else {
+			option.parse?.(statement, i + 1, options, state);
+			remarkPending(`server ${word}`, statement.place, statement.diagnostics);
+		}
 		i += 1 + option.arguments;
 	}
 }
