@@ -194,8 +194,6 @@ export class CookiePersistence {
 		const known = request.flag === 'V' && request.server === server;
 		if (known && !request.needsRefresh) return flag;
 		if (model.postonly && method !== 'POST') return flag;
-		// A server without a cookie: a client that comes with one is told to forget it.
-		if (server.cookie === undefined && !hasCookie(request)) return flag;
 		head.headers.add('set-cookie', this.#cookieFor(server, known ? request.firstSeen : 0, wallMs));
 		flag = known ? 'U' : 'I';
 		if (model.nocache && isCacheable(head, method)) head.headers.add('cache-control', 'private');
@@ -204,6 +202,7 @@ export class CookiePersistence {
 
 	#cookieFor(server: Server, firstSeen: number, wallMs: number): string {
 		const { name, maxidleMs, maxlifeMs } = this.model;
+		// No server to come back to: whatever cookie the client may have is to be forgotten.
 		if (server.cookie === undefined) return `${name}=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/`;
 		const now = Math.floor(wallMs / 1000 / SECONDS_PER_UNIT);
 		let value = server.cookie;
@@ -243,10 +242,6 @@ interface MutableRequestCookie {
 	server: Server | undefined;
 	firstSeen: number;
 	needsRefresh: boolean;
-}
-
-function hasCookie(request: RequestCookie): boolean {
-	return request.flag !== 'N' && request.flag !== '-';
 }
 
 interface Pair {

@@ -77,7 +77,7 @@ export class Slots {
 		const { states } = this.#farm;
 		states.dropCurrent(server.index);
 		this.#loadChanged(server);
-		if (states.queued(server.index + 1) > 0 || states.queued(BACKEND_QUEUE) > 0) this.offer(server);
+		if (states.hasQueued(server.index + 1) || states.hasQueued(BACKEND_QUEUE)) this.offer(server);
 	}
 
 	/** Waits for `server`, or for any when it is undefined. The request may be assigned before this returns. */
@@ -118,7 +118,7 @@ export class Slots {
 	/** Offers the free slots of every server that takes part in balancing. */
 	offerAll(): void {
 		for (const server of this.#farm.servers) {
-			if (this.#farm.states.queued(BACKEND_QUEUE) === 0) return;
+			if (!this.#farm.states.hasQueued(BACKEND_QUEUE)) return;
 			this.offer(server);
 		}
 	}

@@ -147,15 +147,19 @@ export class ServerStates {
 
 	/** Changes with every change of a state or a weight. */
 	generation(): number {
-		return Atomics.load(this.#words, GENERATION);
+		return this.#words[GENERATION] as number;
 	}
 
 	#changed(): void {
 		Atomics.add(this.#words, GENERATION, 1);
 	}
 
+	/**
+	 * A plain read: a choice looks at every server, and an atomic load costs several times as much. It gives
+	 * some recent value, never half of one; whatever must not be missed is read with Atomics where it matters.
+	 */
 	#load(server: number, field: number): number {
-		return Atomics.load(this.#words, HEADER_SIZE + server * SERVER_SIZE + field);
+		return this.#words[HEADER_SIZE + server * SERVER_SIZE + field] as number;
 	}
 
 	#store(server: number, field: number, value: number): void {
@@ -168,7 +172,7 @@ export class ServerStates {
 
 	#raise(at: number, value: number): void {
 		const words = this.#words;
-		for (let seen = Atomics.load(words, at); value > seen; ) {
+		for (let seen = words[at] as number; value > seen; ) {
 			const found = Atomics.compareExchange(words, at, seen, value);
 			if (found === seen) return;
 			seen = found;
@@ -295,12 +299,12 @@ export class ServerStates {
 
 	/** Streams with a slot on any server. */
 	served(): number {
-		return Atomics.load(this.#words, BACKEND_SERVED);
+		return this.#words[BACKEND_SERVED] as number;
 	}
 
 	/** Streams of the backend, waiting or served: what `fullconn` is compared with. */
 	backendCurrent(): number {
-		return Atomics.load(this.#words, BACKEND_CURRENT);
+		return this.#words[BACKEND_CURRENT] as number;
 	}
 
 	addBackendCurrent(amount: 1 | -1): number {
@@ -319,7 +323,16 @@ export class ServerStates {
 	// Queues: `queue` 0 is the backend's, i+1 is server i's
 
 	queued(queue: number): number {
-		return queue === 0 ? Atomics.load(this.#words, BACKEND_QUEUED) : this.#load(queue - 1, QUEUED);
+		return this.#words[this.#queuedAt(queue)] as number;
+	}
+
+	/** Whether anybody waits, exact after an atomic change by this thread: see `slots.ts`. */
+	hasQueued(queue: number): boolean {
+		return Atomics.load(this.#words, this.#queuedAt(queue)) > 0;
+	}
+
+	#queuedAt(queue: number): number {
+		return queue === 0 ? BACKEND_QUEUED : HEADER_SIZE + (queue - 1) * SERVER_SIZE + QUEUED;
 	}
 
 	addQueued(queue: number, amount: 1 | -1): number {

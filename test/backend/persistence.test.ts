@@ -236,6 +236,16 @@ function dated(seconds: number): string {
 	return text;
 }
 
+t.test('a server without a cookie makes the client forget', async (t) => {
+	table(
+		t,
+		{ indirect: true },
+		[['SRV=ZZ', undefined, undefined, undefined, 'SRV=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/', 'II']],
+		{ fallback: 3 },
+	);
+	table(t, { mode: 'rewrite' }, [[undefined, 'SRV=own', undefined, undefined, 'SRV=own', 'NN']], { fallback: 3 });
+});
+
 t.test('maxidle and maxlife', async (t) => {
 	const now = dated(0);
 	const both = { indirect: true, maxidleMs: 1_800_000, maxlifeMs: 28_800_000 };
