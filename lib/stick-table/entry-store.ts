@@ -271,6 +271,22 @@ export class EntryStore {
 		}
 	}
 
+	/** The string of `server_key`; empty when none is set or it is not stored. */
+	serverKey(record: number): string {
+		return this.stringSlot === undefined ? '' : this.strings.text(this.words[record + this.stringSlot.offset]!);
+	}
+
+	setServerKey(record: number, text: string): void {
+		if (this.stringSlot === undefined) return;
+		const at = record + this.stringSlot.offset;
+		const previous = this.words[at]!;
+		if (previous !== 0 && this.strings.text(previous) === text) return;
+		// First out, then in: in the smallest table there is one place.
+		this.words[at] = 0;
+		this.strings.release(previous);
+		this.words[at] = this.strings.intern(text);
+	}
+
 	// ---- Whole tables. ----
 
 	/**
@@ -378,7 +394,7 @@ export class EntryStore {
 		for (let i = 0; i < target.length; i++) target[i] = words[record + i]!;
 		view.ref = record as EntryRef;
 		view.nowMs = nowMs;
-		if (this.stringSlot !== undefined) view.serverKeyText = this.strings.text(words[record + this.stringSlot.offset]!);
+		view.serverKeyText = this.serverKey(record);
 	}
 
 	/** The record of an identifier that came from outside, when it is one. */

@@ -19,8 +19,7 @@ import type { StickTableModel } from '../config/model.js';
 import { tick } from '../core/clock.js';
 import { HoldfastError } from '../core/errors.js';
 import type { SampleValue } from '../sample/types.js';
-import { CLASS_WORDS } from './data-types.js';
-import { addElement, readElement, setElement, writeElement } from './elements.js';
+import { addElement, readElement, setElement } from './elements.js';
 import { EntryStore } from './entry-store.js';
 import { type DataValue, EntryView, type RateState } from './entry-view.js';
 import { keyLengthBytes, type TableKey } from './key.js';
@@ -38,8 +37,17 @@ import {
 	SEED_1,
 	STATE,
 } from './layout.js';
+import {
+	type LearnConflict,
+	type LearnedData,
+	type LearnFilter,
+	Learning,
+	type LearnOutcome,
+	type WireEntry,
+} from './learning.js';
 import type { UpdateList } from './update-list.js';
 
+export type { LearnConflict, LearnedData, LearnFilter, LearnOutcome, WireEntry } from './learning.js';
 export type { DataSlot, DataValue, EntryView, RateState, TableKey };
 
 /** Designates an entry that is pinned (tracked): valid until it is released. 0 is no entry. */
@@ -53,42 +61,6 @@ export type GpcSlots = {
 	readonly index: number;
 };
 
-/** Values of one type as received from a peer, element by element. */
-export interface LearnedData {
-	readonly slot: DataSlot;
-	readonly values: readonly DataValue[];
-}
-
-/**
- * Which of the received types are stored: all that may be learned (`conn_cur` only in a `recv-only` table), all
- * and `conn_cur` too (from the old worker of a reload), or only the as-is ones (`write-to`).
- */
-export type LearnFilter = 'learnable' | 'all' | 'as-is';
-
-/** `kept`: a conflict was settled for the local values. `full`: no room. `no key`: not a key of this table. */
-export type LearnOutcome = 'learned' | 'kept' | 'full' | 'no key';
-
-/**
- * An entry in the `local` update list with an id after `knownId` was changed here without the sender knowing.
- * With `keepsLocal` such an entry is left as it is.
- */
-export interface LearnConflict {
-	readonly knownId: number;
-	readonly keepsLocal: boolean;
-}
-
-/** A received entry whose values are words laid out like those of `EntryView.copyWords`. */
-export interface WireEntry {
-	/** Network order, a string without terminator; the first `keyLength` bytes. */
-	readonly key: Uint8Array;
-	readonly keyLength: number;
-	readonly words: Uint32Array;
-	/** For each slot of the table how many elements to store. */
-	readonly elementCounts: Uint8Array;
-	/** Undefined leaves the local value alone. */
-	readonly serverKey: string | undefined;
-}
-
 export class StickTable {
 	readonly model: StickTableModel;
 	readonly name: string;
@@ -98,7 +70,7 @@ export class StickTable {
 	readonly #connCur: DataSlot | undefined;
 	/** conn_cnt and conn_rate: what tracking counts once. */
 	readonly #connSlots: readonly DataSlot[];
-	#writeTo: StickTable | undefined;
+	readonly #learning: Learning;
 
 	/** Address space that the table takes; memory only as entries come. Throws `TABLE_TOO_LARGE`. */
 	static bytesNeeded(model: StickTableModel): number {
@@ -129,6 +101,7 @@ export class StickTable {
 		this.buffer = buffer;
 		this.#words = new Int32Array(buffer);
 		this.#store = new EntryStore(model, this.#words);
+		this.#learning = new Learning(this.#store, model.recvOnly);
 		this.#connCur = this.slot('conn_cur');
 		this.#connSlots = this.slots.filter((slot) => slot.type === 'conn_cnt' || slot.type === 'conn_rate');
 	}
@@ -176,11 +149,6 @@ export class StickTable {
 	/** The counter and the rate of an event that the table stores: `http_req`, `http_err`, `sess`, `bytes_in`, ... */
 	eventSlots(event: string): readonly DataSlot[] {
 		return [this.slot(`${event}_cnt`), this.slot(`${event}_rate`)].filter((slot) => slot !== undefined);
-	}
-
-	/** Entries learned by this table are written to `target` too: as-is types only. */
-	linkWriteTo(target: StickTable): void {
-		this.#writeTo = target;
 	}
 
 	// ---- Tracked entries ----
@@ -378,7 +346,7 @@ export class StickTable {
 
 	/** Empty when none is stored; undefined when the key is absent. */
 	serverKey(value: SampleValue, nowMs: number): string | undefined {
-		return this.#withFound(value, nowMs, (record) => this.#serverKey(record));
+		return this.#withFound(value, nowMs, (record) => this.#store.serverKey(record));
 	}
 
 	/** `stick match`: what is stored for the key, with a refresh; undefined when the key is absent. */
@@ -387,7 +355,7 @@ export class StickTable {
 		return this.#withFound(value, nowMs, (record, now) => {
 			this.#touch(record, now);
 			const serverId = slot === undefined ? 0 : this.#words[record + slot.offset]!;
-			return { serverId, serverKey: this.#serverKey(record) };
+			return { serverId, serverKey: this.#store.serverKey(record) };
 		});
 	}
 
@@ -397,19 +365,17 @@ export class StickTable {
 		return (
 			this.#withCreated(value, nowMs, (record) => {
 				if (idSlot !== undefined) this.#words[record + idSlot.offset] = serverId;
-				this.#setServerKey(record, serverKey);
+				this.#store.setServerKey(record, serverKey);
 				return true;
 			}) ?? false
 		);
 	}
 
-	// ---- Peers ----
+	// ---- Peers: see learning.ts ----
 
 	/**
-	 * Writes what a peer sent for a key, in one step (peers-protocol.md, section 9): values replace local ones; extra
-	 * elements of arrays are dropped, missing ones stay. `expireMs` is the life that a timed message carried, cut to
-	 * the table's own; undefined for an untimed one. At most 0 removes the entry. With `write-to` the as-is types go
-	 * to that table too.
+	 * Writes what a peer sent for a key, in one step. `expireMs` is the life that a timed message carried, undefined
+	 * for an untimed one; at most 0 removes the entry. With `write-to` the as-is types go to that table too.
 	 */
 	learn(
 		value: SampleValue,
@@ -419,16 +385,10 @@ export class StickTable {
 		filter: LearnFilter = 'learnable',
 		conflict?: LearnConflict,
 	): LearnOutcome {
-		if (!this.#store.lockKey(value)) return 'no key';
-		const lifeMs = this.#lifeMs(expireMs);
-		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
-			this.#writeData(record, data, now, filter),
-		);
-		if (outcome === 'learned') this.#writeTo?.learnFrom(this.keyWidth, value, data, lifeMs, nowMs);
-		return outcome;
+		return this.#learning.learn(value, data, expireMs, nowMs, filter, conflict);
 	}
 
-	/** `learn` for the peers codec: no objects per value. See `WireEntry`. */
+	/** `learn` for the peers codec: no objects per value. */
 	learnWords(
 		entry: WireEntry,
 		expireMs: number | undefined,
@@ -436,31 +396,7 @@ export class StickTable {
 		filter: LearnFilter = 'learnable',
 		conflict?: LearnConflict,
 	): LearnOutcome {
-		if (!this.#store.lockKeyBytes(entry.key, entry.keyLength)) return 'no key';
-		const lifeMs = this.#lifeMs(expireMs);
-		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
-			this.#writeWords(record, entry, now, filter),
-		);
-		if (outcome === 'learned' && this.#writeTo !== undefined) {
-			this.#writeTo.learnFrom(this.keyWidth, this.#store.decodeKey(), this.#dataOf(entry), lifeMs, nowMs);
-		}
-		return outcome;
-	}
-
-	/** @internal The receiving end of `write-to`: same key, own slots, only as-is types. */
-	learnFrom(keyWidth: number, value: SampleValue, data: readonly LearnedData[], lifeMs: number, nowMs: number): void {
-		if (keyWidth !== this.keyWidth || !this.#store.lockKey(value)) return;
-		const own: LearnedData[] = [];
-		for (const { slot, values } of data) {
-			const target = slot.isAsIs ? this.slotByWireId(slot.wireId) : undefined;
-			if (target !== undefined) own.push({ slot: target, values });
-		}
-		this.#learnLocked(lifeMs, nowMs, undefined, (record, now) => this.#writeData(record, own, now, 'as-is'));
-	}
-
-	/** @internal */
-	get keyWidth(): number {
-		return this.#store.layout.keyWords;
+		return this.#learning.learnWords(entry, expireMs, nowMs, filter, conflict);
 	}
 
 	/** Puts an entry at the end of the update list as if it had been modified; false when the key is absent. */
@@ -473,79 +409,9 @@ export class StickTable {
 		return record !== 0;
 	}
 
-	#lifeMs(expireMs: number | undefined): number {
-		return Math.min(expireMs ?? this.#store.expireMs, this.#store.expireMs);
-	}
-
-	#learnLocked(
-		lifeMs: number,
-		nowMs: number,
-		conflict: LearnConflict | undefined,
-		write: (record: number, now: number) => void,
-	): LearnOutcome {
-		const store = this.#store;
-		const now = tick(nowMs) | 0;
-		// A life that is over removes what is there and makes no room for what would go at once.
-		const isOver = store.expireMs !== 0 && lifeMs <= 0;
-		const record = isOver ? store.find(now) : store.findOrCreate(now);
-		let outcome: LearnOutcome = 'learned';
-		if (record === 0) outcome = isOver ? 'learned' : 'full';
-		else if (conflict?.keepsLocal === true && store.updates.isLocalAfter(record, conflict.knownId)) outcome = 'kept';
-		else {
-			write(record, now);
-			if (store.expireMs === 0) store.refresh(record, now);
-			else store.setDate(record, (now + lifeMs) | 0);
-			if (!isOver || !store.removeIfFree(record)) store.updates.touchLearned(record);
-		}
-		store.unlock();
-		return outcome;
-	}
-
-	#writeData(record: number, data: readonly LearnedData[], now: number, filter: LearnFilter): void {
-		for (const { slot, values } of data) {
-			if (!this.#mayLearn(slot, filter)) continue;
-			const count = Math.min(values.length, slot.count);
-			for (let i = 0; i < count; i++) this.#write(record, slot, i, values[i]!, now);
-		}
-	}
-
-	#writeWords(record: number, entry: WireEntry, now: number, filter: LearnFilter): void {
-		const words = this.#words;
-		const { slots, keyWords } = this.#store.layout;
-		for (let i = 0; i < slots.length; i++) {
-			const slot = slots[i]!;
-			const count = Math.min(entry.elementCounts[i]!, slot.count);
-			if (count === 0 || !this.#mayLearn(slot, filter)) continue;
-			if (slot.class === 'string') {
-				if (entry.serverKey !== undefined) this.#write(record, slot, 0, entry.serverKey, now);
-				continue;
-			}
-			const elementWords = CLASS_WORDS[slot.class];
-			for (let at = slot.offset; at < slot.offset + count * elementWords; at += elementWords) {
-				const from = at - KEY - keyWords;
-				for (let word = 0; word < elementWords; word++) words[record + at + word] = entry.words[from + word]!;
-				if (slot.isRate) words[record + at] = (now - entry.words[from]!) & ~1;
-			}
-		}
-	}
-
-	/** The as-is values of a received entry as objects, for `write-to`. */
-	#dataOf(entry: WireEntry): LearnedData[] {
-		const { slots, keyWords } = this.#store.layout;
-		const data: LearnedData[] = [];
-		for (const [i, slot] of slots.entries()) {
-			const count = Math.min(entry.elementCounts[i]!, slot.count);
-			if (!slot.isAsIs || count === 0) continue;
-			const from = slot.offset - KEY - keyWords;
-			const values = Array.from(entry.words.subarray(from, from + count));
-			data.push({ slot, values: slot.class === 'string' ? [entry.serverKey ?? ''] : values });
-		}
-		return data;
-	}
-
-	#mayLearn(slot: DataSlot, filter: LearnFilter): boolean {
-		if (filter === 'as-is') return slot.isAsIs;
-		return !slot.isLocalOnly || filter === 'all' || this.model.recvOnly;
+	/** Entries learned by this table are written to `target` too: as-is types only. */
+	linkWriteTo(target: StickTable): void {
+		this.#learning.linkWriteTo(target.#learning);
 	}
 
 	// ---- Dumps, clearing, upkeep ----
@@ -707,28 +573,6 @@ export class StickTable {
 		const { counter, rate, index } = gpc;
 		const current = rate === undefined ? 0 : addElement(this.#words, record, rate, index, amount, now);
 		return counter === undefined ? current : addElement(this.#words, record, counter, index, amount, now);
-	}
-
-	#write(record: number, slot: DataSlot, index: number, value: DataValue, now: number): void {
-		if (slot.class !== 'string') writeElement(this.#words, record, slot, index, value, now);
-		// "No value" on the wire keeps the value there is (peers-protocol.md, 8.4).
-		else if (typeof value === 'string' && value !== '') this.#setServerKey(record, value);
-	}
-
-	#serverKey(record: number): string {
-		const slot = this.#store.stringSlot;
-		return slot === undefined ? '' : this.#store.strings.text(this.#words[record + slot.offset]!);
-	}
-
-	#setServerKey(record: number, text: string): void {
-		const { stringSlot, strings } = this.#store;
-		if (stringSlot === undefined) return;
-		const at = record + stringSlot.offset;
-		const previous = this.#words[at]!;
-		if (previous !== 0 && strings.text(previous) === text) return;
-		this.#words[at] = 0;
-		strings.release(previous);
-		this.#words[at] = strings.intern(text);
 	}
 
 	/** Whether the date of an entry without trackers is reached: it is as good as gone. */

@@ -65,6 +65,13 @@ function measure(label: string, count: number, step: (key: IpAddress, at: number
 	console.log(`${label.padEnd(44)} ${(count / ms / 1000).toFixed(2)} M/s`);
 }
 
+/** One dependent read of memory at random: on a busy machine this is what all figures below are made of. */
+const yardstick = new Int32Array(new SharedArrayBuffer(StickTable.bytesNeeded(model))).fill(0);
+const yardstickStart = performance.now();
+let place = 0;
+for (let i = 0; i < 1_000_000; i++) place = yardstick[(random() + place) % yardstick.length]!;
+const readNs = performance.now() - yardstickStart;
+console.log(`${'yardstick: one random read of memory'.padEnd(44)} ${readNs.toFixed(0)} ns`);
 console.log(`${ENTRIES} entries, table of ${(StickTable.bytesNeeded(model) / 2 ** 20).toFixed(0)} MB address space`);
 console.log(`${'create'.padEnd(44)} ${(ENTRIES / fillMs / 1000).toFixed(2)} M/s`);
 measure('random update (find, add, refresh)', UPDATES, (key, at) => void table.addByKey(key, rate, 0, 1, at));

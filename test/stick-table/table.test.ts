@@ -69,6 +69,13 @@ t.test('a tracked counter closes once', async (t) => {
 	t.equal(counter.trackers, 1);
 	counter.close(NOW);
 	counter.close(NOW);
+	counter.count(table.eventSlots('http_req'), 1, NOW);
+	t.equal(counter.read(table.slot('http_req_cnt'), 0, NOW), undefined, 'closed');
+	t.equal(counter.addGpc(table.gpcSlots('gpc', 1), 5, NOW), 0);
+	t.equal(counter.set(table.slot('gpc'), 1, 3, NOW), undefined);
+	t.equal(counter.trackers, 0);
+	t.equal(table.readByKey(A, table.slot('gpc')!, 1, NOW), 0);
+	t.equal(table.readByKey(A, table.slot('http_req_cnt')!, 0, NOW), 3);
 	t.equal(table.trackers(A, NOW), 0);
 	sound(t, table);
 });
@@ -508,6 +515,15 @@ t.test('write-to: as-is data of what was learned, with the life of the source', 
 	t.equal(target.readByKey(ip('10.0.0.9'), target.slot('gpt0')!, 0, NOW), 9);
 	t.equal(target.serverKey(ip('10.0.0.9'), NOW), 's9');
 	sound(t, target);
+
+	const endless = makeTable(['gpt0'], { expireMs: undefined });
+	endless.linkWriteTo(target);
+	endless.learn(ip('10.0.0.7'), [{ slot: endless.slot('gpt0')!, values: [8] }], 0, NOW);
+	t.equal(target.expireMs(ip('10.0.0.7'), NOW), 300_000, 'a source without expire: the life of the target');
+	const texts = makeTable(['gpt0'], { keyType: 'ipv6', name: 'texts' });
+	source.linkWriteTo(texts);
+	source.learn(A, data, undefined, NOW);
+	t.equal(texts.usedCount(), 0, 'keys of another length are not mixed');
 });
 
 t.test('dumps: every entry once, whatever happens to the others meanwhile', async (t) => {

@@ -37,7 +37,7 @@ t.test('counts of three threads are exact', async (t) => {
 		const model = tableModel(store, { keyType: 'integer', size });
 		const { table, buffer } = make(model);
 		table.updates.enable();
-		const [threads, rounds, keys] = [3, 20_000, 10];
+		const [threads, rounds, keys] = [3, 8000, 10];
 		const reader = table.updates.openReader('local');
 		const view = table.newView();
 		const done = runThreads(threads, { task: 'count', model, buffer, rounds, keys, lockAt: 0 });
@@ -86,7 +86,7 @@ t.test('a full table under four threads stays sound', async (t) => {
 		const { table, buffer } = make(model);
 		table.updates.enable();
 		const keys = size < 1000 ? 400 : 40_000;
-		await runThreads(4, { task: 'churn', model, buffer, rounds: 30_000, keys, lockAt: 0 });
+		await runThreads(4, { task: 'churn', model, buffer, rounds: 12_000, keys, lockAt: 0 });
 		t.equal(table.verify(), undefined);
 		t.ok(table.usedCount() <= size);
 		t.equal(Array.from(table.entries(NOW), (entry) => entry.trackers).filter((uses) => uses !== 0).length, 0);
