@@ -33,11 +33,11 @@ async function main(): Promise<number> {
 }
 
 try {
-	process.exitCode = await main();
+	process.exit(await main());
 } catch (error) {
 	if (!(error instanceof HoldfastError)) throw error;
 	process.stderr.write(
 		`[ALERT]    (${process.pid}) : ${error.message}\n${error.code === 'ARGUMENT_INVALID' ? USAGE : ''}`,
 	);
-	process.exitCode = 1;
+	process.exit(1);
 }

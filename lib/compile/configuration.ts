@@ -4,6 +4,7 @@
  * names every mistake; only then is anything built from them.
  */
 import { hostname } from 'node:os';
+import { compileAcl } from '../acl/acl.js';
 import { type Condition, compileCondition } from '../acl/condition.js';
 import { Backend, type BackendOptions, type UseServerRule } from '../backend/backend.js';
 import type { ConfigModel, Line, ProxyModel } from '../config/model.js';
@@ -154,6 +155,8 @@ export function compileForControl(
 }
 
 function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: TrafficLogs): ProxyParts | undefined {
+	// An ACL that no rule uses is compiled for its mistakes alone.
+	for (const name of new Set(model.acls.map((line) => line.words[0] ?? ''))) compileAcl(name, context);
 	const rules = compileRuleSets(model, context);
 	const errorReplies = compileErrorReplies(model, context);
 	const useBackends = compileAll(model.useBackends, (line) => compileUseBackend(line, context));

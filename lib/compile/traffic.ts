@@ -8,7 +8,6 @@ import { socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
 import type { CompiledConfiguration } from './configuration.js';
-import { nodeEngine } from './node-engine.js';
 import type { SharedState } from './shared-state.js';
 
 /** How often a leaving thread looks whether its last connection has closed. */
@@ -36,7 +35,7 @@ export function openTraffic(
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
-	const engine: ConnectionEngine = model.global.tune.httpEngine === 'node' ? nodeEngine : nativeEngine;
+	const engine: ConnectionEngine = nativeEngine;
 	const listeners: OpenListener[] = [];
 	for (const frontend of compiled.frontends.values()) {
 		if (frontend.model.disabled) continue;

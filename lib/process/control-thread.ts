@@ -11,23 +11,15 @@
  * has to be moved. What this gives up is the replacement of the program itself by a reload; that takes a new
  * process, with peers or a snapshot to carry the tables.
  */
-import {
-	allocateShared,
-	type CompiledConfiguration,
-	compileForControl,
-	resolveServerNames,
-	type SharedState,
-} from '../compile/index.js';
-import { loadConfiguration } from '../config/index.js';
-import type { ConfigModel } from '../config/model.js';
+import type { CompiledConfiguration } from '../compile/index.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { configurationOptions } from './configuration.js';
 import { Generation } from './generation.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
-import type { FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { TableKeeper } from './table-keeper.js';
 
 export interface ControlThreadHost {
@@ -36,12 +28,9 @@ export interface ControlThreadHost {
 }
 
 /** A configuration between `load` and `ready`. */
-interface Candidate {
+interface Candidate extends PreparedConfiguration {
 	readonly number: number;
 	readonly diagnostics: Diagnostics;
-	readonly model: ConfigModel;
-	readonly shared: SharedState;
-	readonly compiled: CompiledConfiguration;
 	readonly handles: Map<string, SocketHandle[]>;
 	generation?: Generation;
 }
@@ -85,22 +74,15 @@ export class ControlThread {
 		}
 	}
 
-	async #load(number: number, files: Parameters<typeof configurationOptions>[0]): Promise<void> {
+	async #load(number: number, files: readonly ConfigFile[]): Promise<void> {
 		const diagnostics = new Diagnostics();
 		const fail = (reason: string): void =>
 			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
 		try {
 			const args = this.#settings.arguments;
-			const model = loadConfiguration(configurationOptions(files, args), diagnostics);
-			if (model === undefined) return fail('Fatal errors found in configuration.');
-			const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
-			const shared = allocateShared(model, resolved, this.#serving);
-			const compiled = compileForControl(model, shared, diagnostics, this.#logger);
-			if (compiled === undefined || diagnostics.errorCount > 0) return fail('Fatal errors found in configuration.');
-			if (args.zeroWarning && diagnostics.warningCount > 0) {
-				return fail("Some warnings were found and 'zero-warning' is set. Aborting.");
-			}
-			this.#candidate = { number, diagnostics, model, shared, compiled, handles: new Map() };
+			const prepared = await prepareConfiguration(files, args, diagnostics, this.#logger, this.#serving);
+			if (prepared === undefined) return fail(FATAL);
+			const { model } = prepared;
 			const sockets = socketRequests(model).map((request) => ({
 				request,
 				copies: request.acceptedBy === 'data threads' ? model.global.nbthread : 1,
@@ -108,6 +90,7 @@ export class ControlThread {
 			if (sockets.length === 0) {
 				return fail("[holdfast.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
 			}
+			this.#candidate = { number, diagnostics, ...prepared, handles: new Map() };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');

@@ -40,11 +40,20 @@ function configArguments(options: ProgramOptions): ConfigArguments {
 /** Prints remarks as HAProxy does: all of them, alerts even when quiet, `diag` only when asked for. */
 function printDiagnostics(list: readonly Diagnostic[], options: ProgramOptions, print: (text: string) => void): void {
 	if (list.some(({ severity }) => severity === 'alert')) print(`[NOTICE]   (${process.pid}) : ${VERSION_LINE}`);
-	for (const item of list) {
+	for (const item of inOrderOfLines(list)) {
 		if (options.quiet && item.severity !== 'alert') continue;
 		if (item.severity === 'diag' && !options.diagnostics) continue;
 		print(formatDiagnostic(item, process.pid));
 	}
+}
+
+/** Parser, check and rules complain one after the other; a reader goes through the file once. */
+function inOrderOfLines(list: readonly Diagnostic[]): Diagnostic[] {
+	const lineOf = (item: Diagnostic): number => item.place?.line ?? Number.MAX_SAFE_INTEGER;
+	const files = [...new Set(list.map(({ place }) => place?.file))];
+	return files.flatMap((file) =>
+		list.filter(({ place }) => place?.file === file).sort((a, b) => lineOf(a) - lineOf(b)),
+	);
 }
 
 /**
@@ -86,6 +95,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 	}
 	const logger = createLogger({ level: options.debug ? 'debug' : 'info' });
 	let masterWorker = options.masterWorker;
+	let hasServed = false;
 	const master = new Master({
 		environment,
 		logger,
@@ -96,9 +106,10 @@ export async function run(options: ProgramOptions): Promise<number> {
 			debug: options.debug,
 			leaveWithMaster: options.foreground,
 		},
-		onServing: (generation, serving) => {
+		onServing: (_generation, serving) => {
 			masterWorker = options.masterWorker || serving.masterWorker;
-			if (generation > 1) return;
+			if (hasServed) return;
+			hasServed = true;
 			const pidfile = options.pidfile ?? serving.pidfile;
 			if (pidfile !== undefined) environment.writePidfile(pidfile, [environment.pid]);
 			for (const pid of options.finishPids) environment.signal(pid, 'SIGUSR1');
@@ -126,6 +137,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 	const outcome = await startReplacing(olderPids, environment, () => master.start());
 	printDiagnostics(outcome.diagnostics, options, print);
 	if (!outcome.ok) {
+		master.abandon();
 		const subject = outcome.diagnostics.length > 0 ? 'config : ' : '';
 		print(`[ALERT]    (${environment.pid}) : ${subject}${outcome.reason}`);
 		return 1;

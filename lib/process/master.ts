@@ -109,6 +109,13 @@ export class Master {
 		this.#leaveIfAlone();
 	}
 
+	/** The first start has failed and is not tried again: leaves nothing behind. */
+	abandon(): void {
+		this.#stopping = 'hard';
+		this.#worker?.kill('SIGKILL');
+		this.#closeAllBut([]);
+	}
+
 	/**
 	 * SIGTTOU: gives up the addresses, so that another program may take them, and serves on what is connected.
 	 */
