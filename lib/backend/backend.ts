@@ -167,6 +167,7 @@ export class Backend implements ProxyView {
 				: new CookiePersistence({
 						model: model.cookie,
 						servers: this.servers,
+						dynamicKey: model.dynamicCookieKey,
 						usesDeadServers: model.options.persist,
 					});
 		this.#farm = new Farm(states, this.servers, {

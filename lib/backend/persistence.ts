@@ -11,7 +11,10 @@
  * dates does was looked up with the binary; see the test.
  */
 import type { CookieModel } from '../config/model.js';
+import { IpAddress } from '../core/address.js';
+import { bytesOf } from '../core/bytes.js';
 import type { HeaderList, RequestHead, ResponseHead } from '../http/message.js';
+import { xxh64 } from '../sample/converters/xxhash.js';
 import type { Server } from './server.js';
 
 /** Third character of the termination state: what the request's cookie was (manual, 8.5). */
@@ -43,6 +46,8 @@ const CACHEABLE_STATUSES = new Set([200, 203, 204, 206, 300, 301, 404, 405, 410,
 export interface PersistenceOptions {
 	readonly model: CookieModel;
 	readonly servers: readonly Server[];
+	/** `dynamic-cookie-key`. */
+	readonly dynamicKey?: string | undefined;
 	/** `option persist`: a server that is down still keeps its clients. */
 	readonly usesDeadServers: boolean;
 }
@@ -50,6 +55,10 @@ export interface PersistenceOptions {
 export class CookiePersistence {
 	readonly model: CookieModel;
 	readonly #byCookie = new Map<string, Server>();
+	readonly #servers: readonly Server[];
+	/** By position of the server. */
+	#cookies: readonly (string | undefined)[] = [];
+	readonly #dynamicKey: string | undefined;
 	readonly #usesDeadServers: boolean;
 	/** Everything behind the value of an inserted cookie. */
 	readonly #attributes: string;
@@ -58,10 +67,9 @@ export class CookiePersistence {
 		const { model } = options;
 		this.model = model;
 		this.#usesDeadServers = options.usesDeadServers;
-		for (const server of options.servers) {
-			// The first of two servers with one cookie has its clients.
-			if (server.cookie !== undefined && !this.#byCookie.has(server.cookie)) this.#byCookie.set(server.cookie, server);
-		}
+		this.#servers = options.servers;
+		this.#dynamicKey = model.dynamic ? options.dynamicKey : undefined;
+		this.addressesChanged();
 		this.#attributes = [
 			'; path=/',
 			...model.domains.map((domain) => `; domain=${domain}`),
@@ -69,6 +77,26 @@ export class CookiePersistence {
 			model.secure ? '; Secure' : '',
 			...model.attributes.map((attribute) => `; ${attribute}`),
 		].join('');
+	}
+
+	/** The address of a server is not what it was: its dynamic cookie is another one now. */
+	addressesChanged(): void {
+		const key = this.#dynamicKey;
+		this.#cookies = this.#servers.map(
+			(server) => server.cookie ?? (key === undefined ? undefined : dynamicCookie(key, server.address, server.port)),
+		);
+		this.#byCookie.clear();
+		for (const [index, cookie] of this.#cookies.entries()) {
+			const server = this.#servers[index];
+			// The first of two servers with one cookie has its clients.
+			if (cookie !== undefined && server !== undefined && !this.#byCookie.has(cookie))
+				this.#byCookie.set(cookie, server);
+		}
+	}
+
+	/** The value that binds clients to this server, dates left out. */
+	cookieOf(server: Server): string | undefined {
+		return this.#cookies[server.index];
 	}
 
 	/**
@@ -203,9 +231,10 @@ export class CookiePersistence {
 	#cookieFor(server: Server, firstSeen: number, wallMs: number): string {
 		const { name, maxidleMs, maxlifeMs } = this.model;
 		// No server to come back to: whatever cookie the client may have is to be forgotten.
-		if (server.cookie === undefined) return `${name}=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/`;
+		const cookie = this.cookieOf(server);
+		if (cookie === undefined) return `${name}=; Expires=Thu, 01-Jan-1970 00:00:01 GMT; path=/`;
 		const now = Math.floor(wallMs / 1000 / SECONDS_PER_UNIT);
-		let value = server.cookie;
+		let value = cookie;
 		if (maxidleMs !== undefined || maxlifeMs !== undefined) value += DATE_DELIMITER + writeDate(now);
 		if (maxlifeMs !== undefined) value += DATE_DELIMITER + writeDate(firstSeen === 0 ? now : firstSeen);
 		return `${name}=${value}${this.#attributes}`;
@@ -214,6 +243,7 @@ export class CookiePersistence {
 	/** What the server itself has set under our name. */
 	#rewriteResponse(headers: HeaderList, server: Server): ResponseCookieFlag {
 		const { mode, name, preserve } = this.model;
+		const cookie = this.cookieOf(server);
 		let flag: ResponseCookieFlag = 'N';
 		for (let at = 0; at < headers.length; at++) {
 			const field = headers.names[at];
@@ -227,9 +257,9 @@ export class CookiePersistence {
 			} else if (mode === 'insert') {
 				headers.removeAt(at--);
 				flag = 'D';
-			} else if (server.cookie !== undefined) {
+			} else if (cookie !== undefined) {
 				const rest = mode === 'prefix' ? PREFIX_DELIMITER + text.slice(pair.valueStart) : text.slice(pair.valueEnd);
-				headers.values[at] = `${name}=${server.cookie}${rest}`;
+				headers.values[at] = `${name}=${cookie}${rest}`;
 				flag = 'R';
 			}
 		}
@@ -242,6 +272,20 @@ interface MutableRequestCookie {
 	server: Server | undefined;
 	firstSeen: number;
 	needsRefresh: boolean;
+}
+
+/**
+ * `cookie ... dynamic`: 64 bits of XXH64 over the key, the address and the port (32 bits), in network order, as
+ * HAProxy makes them, so that both find each other's clients. Only servers with an IP address have one.
+ */
+export function dynamicCookie(key: string, address: string, port: number): string | undefined {
+	const bytes = IpAddress.parse(address)?.toBytes();
+	if (bytes === undefined) return undefined;
+	const portBytes = Buffer.alloc(4);
+	portBytes.writeUInt32BE(port);
+	return xxh64(Buffer.concat([bytesOf(key), bytes, portBytes]), 0n)
+		.toString(16)
+		.padStart(16, '0');
 }
 
 interface Pair {

@@ -4,7 +4,8 @@
  * s3 is in maintenance; s4 has no cookie.
  */
 import t, { type Test } from 'tap';
-import { CookiePersistence, type RequestCookie } from '../../lib/backend/persistence.js';
+import { CookiePersistence, dynamicCookie, type RequestCookie } from '../../lib/backend/persistence.js';
+import type { Server } from '../../lib/backend/server.js';
 import type { CookieModel } from '../../lib/config/model.js';
 import { RequestHead, ResponseHead } from '../../lib/http/message.js';
 import { ServerAdmin } from '../../lib/shared/server-state.js';
@@ -244,6 +245,29 @@ t.test('a server without a cookie makes the client forget', async (t) => {
 		{ fallback: 3 },
 	);
 	table(t, { mode: 'rewrite' }, [[undefined, 'SRV=own', undefined, undefined, 'SRV=own', 'NN']], { fallback: 3 });
+});
+
+t.test('dynamic cookies', async (t) => {
+	t.equal(dynamicCookie('secret', '127.0.0.1', 43567), 'b0238df1f6bdef22', 'what HAProxy makes of the same');
+	t.equal(dynamicCookie('secret', '/run/x.sock', 0), undefined);
+	const { backend } = single(
+		backendModel([serverModel('s1'), serverModel('s2', { cookie: 'B' }), serverModel('s3')], undefined, {
+			cookie: cookieModel({ dynamic: true, indirect: true }),
+			dynamicCookieKey: 'secret',
+		}),
+	);
+	const { persistence } = backend;
+	const [one, two, three] = backend.servers as [Server, Server, Server];
+	t.equal(persistence?.cookieOf(two), 'B', 'its own cookie goes first');
+	const find = (value: string) =>
+		persistence?.readRequest(new RequestHead('GET', '/', 11, headerList({ cookie: `SRV=${value}` })), NOW_MS).server
+			?.name;
+	const before = persistence?.cookieOf(three) as string;
+	t.equal(find(before), 's1', 'two servers of one address: the first');
+	three.setAddress('192.0.2.99', 4, 81);
+	persistence?.addressesChanged();
+	t.equal(find(persistence?.cookieOf(three) as string), 's3');
+	t.equal(find(persistence?.cookieOf(one) as string), 's1');
 });
 
 t.test('maxidle and maxlife', async (t) => {
