@@ -79,6 +79,12 @@ export class MessageWriter {
 		return bytes;
 	}
 
+	/** A message that was written before. */
+	bytes(message: Uint8Array): void {
+		this.buffer.set(message, this.length);
+		this.length += message.length;
+	}
+
 	control(type: ControlType): void {
 		this.buffer[this.length++] = MESSAGE_CLASS.CONTROL;
 		this.buffer[this.length++] = type;
@@ -96,14 +102,14 @@ export class MessageWriter {
 	}
 
 	/** Section 6.1, always with expiry and parameters: HAProxy sends them in 2.0 mode too (section 3.5). */
-	definition(tableId: number, table: DefinedTable): void {
+	definition(tableId: number, table: DefinedTable, keySize = wireKeySize(table)): void {
 		const { buffer, length: start } = this;
 		let at = writeVarint(buffer, start + SHORT_HEADER_BYTES, tableId);
 		const name = Buffer.from(table.wireName, 'latin1');
 		at = writeVarint(buffer, at, name.length);
 		at += name.copy(buffer, at);
 		at = writeVarint(buffer, at, KEY_TYPE[table.keyType]);
-		at = writeVarint(buffer, at, wireKeySize(table));
+		at = writeVarint(buffer, at, keySize);
 		let bits = 0;
 		for (const { dataType } of table.columns) bits |= 1 << dataType.wireId;
 		at = writeVarint(buffer, at, bits >>> 0);

@@ -91,9 +91,14 @@ export class Peer {
 		return this.#byWireName.get(name);
 	}
 
-	/** Table ids are given in order from 1. */
+	/** Table ids are given in order from 1; `oldSizeId` gives each table a second one. */
 	tableByLocalId(id: number): SharedTable | undefined {
-		return this.tables[id - 1];
+		return this.tables[id - 1] ?? this.tables[id - 1 - this.tables.length];
+	}
+
+	/** The id under which a table is defined with the key size of an old default. */
+	oldSizeId(shared: SharedTable): number {
+		return shared.localId + this.tables.length;
 	}
 
 	/** Updates the peer has not acknowledged, summed over tables: how far it is behind, ids having gaps. */

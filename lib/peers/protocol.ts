@@ -103,6 +103,13 @@ export const DICTIONARY_SLOTS = 128;
  */
 export const MAX_SERVER_KEY_BYTES = 512;
 
+/**
+ * What HAProxy announces for `type string` without `len`, 32 bytes and a terminator, and what HAProxy 2.6 does:
+ * its default forgets the terminator, so keys have 31 bytes there (seen with 2.6.12; `len 32` is right in it).
+ */
+export const DEFAULT_STRING_KEY_SIZE = 33;
+export const OLD_DEFAULT_STRING_KEY_SIZE = 32;
+
 /** A whole message, header and length included (section 5): what every known receiver can hold. */
 export const MAX_MESSAGE_BYTES = 16384;
 /** The length before a body has at most this many bytes; longer is a protocol error. */

@@ -38,6 +38,7 @@ import {
 	FEATURE,
 	HOLDFAST_MESSAGE,
 	MESSAGE_CLASS,
+	OLD_DEFAULT_STRING_KEY_SIZE,
 	PeersProtocolError,
 	STICK_TABLE_MESSAGE,
 	TIMING,
@@ -134,6 +135,8 @@ export class Session implements MessageHandler {
 	readonly #queue = new Set<SharedTable>();
 
 	#features = 0;
+	/** Updates of this pass that are to be sent under a second definition. */
+	readonly #repeated: Buffer[] = [];
 	/** A lesson from this peer. */
 	learning: 'none' | 'requested' | 'going-on' = 'none';
 	#requestDue = false;
@@ -276,6 +279,7 @@ export class Session implements MessageHandler {
 		else if (messageClass === MESSAGE_CLASS.ERROR) this.#errorMessage(type);
 		else if (messageClass === MESSAGE_CLASS.HOLDFAST && type === HOLDFAST_MESSAGE.FEATURES) {
 			this.#features = decodeFeatures(bytes, start, end);
+			for (const shared of this.peer.tables) if (shared.keySize === undefined) shared.settleKeySize();
 		}
 		// Any other class is of a later version (section 5).
 		return !this.#isClosed;
@@ -330,9 +334,15 @@ export class Session implements MessageHandler {
 
 	#receiveAcknowledgement(bytes: Uint8Array, start: number, end: number): void {
 		const { tableId, updateId } = decodeAcknowledgement(bytes, start, end);
+		const acknowledged = this.peer.tableByLocalId(tableId);
+		if (acknowledged === undefined) return;
+		// Only a table that the peer took for its own is acknowledged, under the id of the definition it took.
+		if (acknowledged.keySize === undefined) {
+			acknowledged.settleKeySize(tableId > this.peer.tables.length ? OLD_DEFAULT_STRING_KEY_SIZE : undefined);
+		}
 		// Until the lesson is confirmed, acknowledgements are of lesson ids, which mean nothing later.
 		if (this.teaching !== 'none') return;
-		this.peer.tableByLocalId(tableId)?.acknowledge(updateId);
+		acknowledged.acknowledge(updateId);
 	}
 
 	/** Section 6.3. */
@@ -447,6 +457,7 @@ export class Session implements MessageHandler {
 			shared.confirmedId = shared.receivedId;
 			if (shared.teaching === 'local' || shared.teaching === 'learned') budget = this.#teach(shared, budget);
 			else if (shared.hasNews && this.#mayPush()) budget = this.#push(shared, budget);
+			if (this.#repeated.length > 0) this.#repeatForOldKeySize(shared);
 			if (budget === 0) break;
 			this.#queue.delete(shared);
 			if (!writer.hasRoom()) this.#flush();
@@ -485,7 +496,7 @@ export class Session implements MessageHandler {
 
 	/** Local updates after the push position. Returns what is left of the budget, 0: there may be more. */
 	#push(shared: SharedTable, budget: number): number {
-		const { record, reader, table } = shared;
+		const { record, reader } = shared;
 		if (reader === undefined) return budget;
 		while (budget > 0) {
 			if (!reader.next(record, this.#nowMs)) {
@@ -496,8 +507,7 @@ export class Session implements MessageHandler {
 			shared.push(record.updateId);
 			if (!this.#isForPeer(shared, record)) continue;
 			this.#announce(shared);
-			this.#host.writer.update(this.#liveType(shared), table.keyType, table.columns, record, this.sent);
-			this.#updateSent();
+			this.#sendUpdate(this.#liveType(shared), shared);
 		}
 		return 0;
 	}
@@ -514,7 +524,7 @@ export class Session implements MessageHandler {
 
 	/** All entries, local updates first, then what was learned (section 11). */
 	#teach(shared: SharedTable, budget: number): number {
-		const { record, table } = shared;
+		const { record } = shared;
 		// Every table is announced, empty ones too, so that the learner sees what was shared.
 		this.#announce(shared);
 		const type = this.#minor === 0 ? STICK_TABLE_MESSAGE.UPDATE : STICK_TABLE_MESSAGE.TIMED_UPDATE;
@@ -527,10 +537,7 @@ export class Session implements MessageHandler {
 			budget--;
 			// An entry modified since the lesson began comes again at the end of the list: told now, then pushed.
 			const isPast = ((record.updateId - shared.teachingLocalId) | 0) > 0;
-			if (this.#isForPeer(shared, record)) {
-				this.#host.writer.update(type, table.keyType, table.columns, record, this.sent);
-				this.#updateSent();
-			}
+			if (this.#isForPeer(shared, record)) this.#sendUpdate(type, shared);
 			if (shared.teaching === 'local' && isPast) {
 				shared.teachingLocalId = record.updateId;
 				this.#nextTeachingStage(shared);
@@ -550,17 +557,37 @@ export class Session implements MessageHandler {
 		return shard === 0 || this.#host.isInShard(shared, record, shard);
 	}
 
-	#updateSent(): void {
+	/** The entry in the table's record. */
+	#sendUpdate(type: number, shared: SharedTable): void {
+		const { writer } = this.#host;
+		const { record, table, keySize } = shared;
+		const start = writer.length;
+		writer.update(type, table.keyType, table.columns, record, this.sent);
+		if (keySize === undefined && record.keyLength < OLD_DEFAULT_STRING_KEY_SIZE) {
+			this.#repeated.push(Buffer.from(writer.buffer.subarray(start, writer.length)));
+		}
 		this.#lastSignMs = this.#nowMs;
 		this.peer.updatesSent++;
-		if (!this.#host.writer.hasRoom()) this.#flush();
+		if (!writer.hasRoom()) this.#flush();
+	}
+
+	/** Updates of this pass once more, under the definition with the key size of the old default (protocol.ts). */
+	#repeatForOldKeySize(shared: SharedTable): void {
+		const { writer } = this.#host;
+		writer.definition(this.peer.oldSizeId(shared), shared.table, OLD_DEFAULT_STRING_KEY_SIZE);
+		for (const message of this.#repeated) {
+			if (!writer.hasRoom()) this.#flush();
+			writer.bytes(message);
+		}
+		this.#repeated.length = 0;
+		this.#announcedTable = undefined;
 	}
 
 	/** HAProxy repeats a definition where a switch would do, and so do we: every receiver is used to it. */
 	#announce(shared: SharedTable): void {
 		if (this.#announcedTable === shared) return;
 		this.#announcedTable = shared;
-		this.#host.writer.definition(shared.localId, shared.table);
+		this.#host.writer.definition(shared.localId, shared.table, shared.keySize);
 		if (!this.#host.writer.hasRoom()) this.#flush();
 	}
 

@@ -12,7 +12,7 @@
 import { type TableDefinition, UpdatePlan } from './decode.js';
 import { wireKeySize } from './encode.js';
 import type { Column, EntryRecord } from './entry-record.js';
-import { KEY_TYPE } from './protocol.js';
+import { DEFAULT_STRING_KEY_SIZE, KEY_TYPE, OLD_DEFAULT_STRING_KEY_SIZE } from './protocol.js';
 import type { ReplicatedTable, TableReader } from './replicated-table.js';
 
 /** Why a table that a peer defined is not the one we have, for the log. */
@@ -43,6 +43,12 @@ export class SharedTable {
 	remoteDataTypesLow = 0;
 	plan: UpdatePlan | undefined;
 	mismatch: TableMismatch;
+	/**
+	 * The key size that the peer wants to see in our definitions. Undefined while it may be either of the two that
+	 * `type string` stands for (protocol.ts): updates then go out under both, each to be ignored by the other kind of
+	 * peer, until a definition or an acknowledgement tells.
+	 */
+	keySize: number | undefined;
 
 	/** Our place among the local updates; open while a session is. */
 	reader: TableReader | undefined;
@@ -65,6 +71,12 @@ export class SharedTable {
 		this.table = table;
 		this.localId = localId;
 		this.record = record;
+		this.keySize = hasTwoSizes(table) ? undefined : wireKeySize(table);
+	}
+
+	/** The peer is of a kind that announces what we announce. */
+	settleKeySize(size = wireKeySize(this.table)): void {
+		this.keySize = size;
 	}
 
 	/** Goes on from what a predecessor knew of the same table and peer. */
@@ -135,6 +147,7 @@ export class SharedTable {
 		const { table } = this;
 		this.mismatch = mismatchOf(table, definition);
 		if (this.mismatch !== undefined) return false;
+		this.settleKeySize(definition.keySize);
 		this.remoteId = definition.tableId;
 		this.remoteDataTypesLow = definition.dataTypesLow;
 		this.plan = new UpdatePlan(
@@ -192,8 +205,13 @@ export class SharedTable {
 	}
 }
 
+function hasTwoSizes(table: ReplicatedTable): boolean {
+	return table.keyType === 'string' && wireKeySize(table) === DEFAULT_STRING_KEY_SIZE;
+}
+
 function mismatchOf(table: ReplicatedTable, definition: TableDefinition): TableMismatch {
 	if (definition.keyType !== KEY_TYPE[table.keyType]) return 'key type';
-	if (definition.keySize !== wireKeySize(table)) return 'key length';
+	const isOldDefault = hasTwoSizes(table) && definition.keySize === OLD_DEFAULT_STRING_KEY_SIZE;
+	if (definition.keySize !== wireKeySize(table) && !isOldDefault) return 'key length';
 	return definition.columns === undefined ? 'parameters' : undefined;
 }
