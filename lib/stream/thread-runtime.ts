@@ -28,6 +28,8 @@ export class ThreadRuntime {
 	readonly headLimits: HeadLimits;
 	/** `tune.bufsize`: what one side of a connection may hold. */
 	readonly bufsizeBytes: number;
+	/** `tune.http.logurilen`: chars of a request line in the log. */
+	readonly requestLineMax: number;
 	readonly stickCounters: number;
 	readonly httpErrCodes: ReadonlySet<number>;
 	readonly httpFailCodes: ReadonlySet<number>;
@@ -52,6 +54,7 @@ export class ThreadRuntime {
 			headSizeMax: global.tune.bufsizeBytes - global.tune.maxrewriteBytes,
 			headerCountMax: global.tune.httpMaxhdr,
 		};
+		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;
 		this.httpErrCodes = new Set(global.httpErrCodes);
 		this.httpFailCodes = new Set(global.httpFailCodes);

@@ -27,7 +27,7 @@ import { responseHeadSize } from '../message-size.js';
 import type { Session } from '../session.js';
 import { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
-import { Connection, EMPTY_CHUNK, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import { Connection, EMPTY_CHUNK, SHORT_BYTES, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
 import { ServerConnection } from './server-connection.js';
 
@@ -165,8 +165,12 @@ export class ClientConnection extends Connection implements Exchange {
 		}
 		const start = this.chunkStart;
 		const limits = this.thread.headLimits;
-		const text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
-		const end = text.indexOf('\r\n\r\n');
+		let text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
+		let end = text.indexOf('\r\n\r\n');
+		if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
+			text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
+			end = text.indexOf('\r\n\r\n');
+		}
 		if (end < 0) return this.#headIncomplete(text, nowMs);
 		const headEnd = end + 4;
 		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
@@ -268,7 +272,7 @@ export class ClientConnection extends Connection implements Exchange {
 		const nowMs = this.thread.currentMs;
 		const done = this.#reading === Reading.DONE;
 		this.bulk = !done && end - start > READ_BUFFER_BYTES / 4;
-		this.passOn(server, prefix, start, end, '');
+		this.passOn(server, prefix, start, end);
 		server.touch(nowMs);
 		if (done) {
 			this.deadlineMs = 0;
@@ -821,7 +825,7 @@ export class ClientConnection extends Connection implements Exchange {
 		const { chunkStart, chunkEnd } = this;
 		stream.requestBodyBytes += chunkEnd - chunkStart;
 		this.chunkStart = chunkEnd;
-		this.passOn(server, '', chunkStart, chunkEnd, '');
+		this.passOn(server, '', chunkStart, chunkEnd);
 		this.#touchTunnel(this.thread.nowMs());
 		if (server.unwrittenBytes > WRITE_LIMIT_BYTES) {
 			this.pauseReading();

@@ -12,11 +12,14 @@
 import { Socket } from 'node:net';
 import { Deadline } from '../timeouts.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
-import { type StreamHandle, writeDirect } from './direct-write.js';
-import type { ReadBuffers } from './read-buffers.js';
+import { type StreamHandle, Written, writeBufferDirect, writeTextDirect } from './direct-write.js';
+import { READ_BUFFER_BYTES, type ReadBuffers } from './read-buffers.js';
 
 /** Bytes that may wait in a socket before its source is paused. */
 export const WRITE_LIMIT_BYTES = 64 * 1024;
+
+/** Up to here a message is one text, decoded, joined and written; beyond, its body is copied as bytes. */
+export const SHORT_BYTES = 2048;
 
 /** Node's stack buffer for writing a string without allocating (StreamBase::WriteString). */
 export const TEXT_WRITE_BYTES = 16 * 1024 - 1;
@@ -162,33 +165,50 @@ export abstract class Connection extends Deadline {
 	}
 
 	/**
-	 * Passes bytes of this connection's chunk on to another one. In a buffer of its own they go as they
-	 * are; out of the scratch buffer, or when something stands before them, they are copied once.
+	 * Passes bytes of this connection's chunk on to another one, behind `prefix`. Little of it becomes one text. In
+	 * a read buffer of its own it goes as it is. Out of the scratch buffer it is copied once, into a pooled one,
+	 * because nobody can tell beforehand whether the kernel will take all of it.
 	 */
-	protected passOn(target: Connection, prefix: string, start: number, end: number, suffix: string): void {
-		const length = end - start + prefix.length + suffix.length;
-		if (length <= TEXT_WRITE_BYTES) {
-			target.writeText(prefix + this.chunk.toString('latin1', start, end) + suffix);
+	protected passOn(target: Connection, prefix: string, start: number, end: number): void {
+		const length = end - start + prefix.length;
+		const { chunk } = this;
+		if (length <= SHORT_BYTES) {
+			target.writeText(prefix + chunk.toString('latin1', start, end));
 			return;
 		}
-		if (this.chunk === this.#readBuffer && this.chunk !== this.buffers.scratch && !this.#readBufferGone) {
+		if (chunk === this.#readBuffer && chunk !== this.buffers.scratch && !this.#readBufferGone) {
 			if (prefix.length > 0) target.writeText(prefix);
-			this.#readBufferGone = true;
-			target.writeBuffer(start === 0 && end === this.chunk.length ? this.chunk : this.chunk.subarray(start, end), this.chunk);
-			if (suffix.length > 0) target.writeText(suffix);
+			const view = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
+			if (!target.writeBuffer(view, chunk)) this.#readBufferGone = true;
 			return;
 		}
-		const whole = Buffer.allocUnsafeSlow(length);
+		const pooled = length <= READ_BUFFER_BYTES ? this.buffers.take() : undefined;
+		const whole = pooled ?? Buffer.allocUnsafeSlow(length);
 		if (prefix.length > 0) whole.write(prefix, 0, 'latin1');
-		this.chunk.copy(whole, prefix.length, start, end);
-		if (suffix.length > 0) whole.write(suffix, length - suffix.length, 'latin1');
-		target.writeBuffer(whole, undefined);
+		chunk.copy(whole, prefix.length, start, end);
+		const done = target.writeBuffer(length === whole.length ? whole : whole.subarray(0, length), pooled);
+		if (done && pooled !== undefined) this.buffers.give(pooled);
 	}
 
 	/** Writes a byte string. */
 	writeText(text: string): void {
 		if (this.closed) return;
-		if (text.length > TEXT_WRITE_BYTES || !writeDirect(this, text)) this.socket.write(text, 'latin1');
+		if (text.length > TEXT_WRITE_BYTES || writeTextDirect(this, text) === Written.UNAVAILABLE) {
+			this.socket.write(text, 'latin1');
+		}
+	}
+
+	/**
+	 * Writes a buffer. True: it is with the kernel and free again. False: the rest waits; then `pooled` is given
+	 * back and `written` called.
+	 */
+	writeBuffer(view: Buffer, pooled: Buffer | undefined): boolean {
+		if (this.closed) return true;
+		const result = writeBufferDirect(this, view, pooled);
+		if (result !== Written.UNAVAILABLE) return result === Written.DONE;
+		this.#writing.push(pooled);
+		this.socket.write(view, this.#onWritten);
+		return false;
 	}
 
 	/** For direct-write.ts. */
@@ -196,11 +216,9 @@ export abstract class Connection extends Deadline {
 		return (this.socket as unknown as { _handle: StreamHandle | null })._handle;
 	}
 
-	/** Writes a buffer and gives `pooled` back when the kernel has it; `written` follows. */
-	writeBuffer(view: Buffer, pooled: Buffer | undefined): void {
-		if (this.closed) return;
-		this.#writing.push(pooled);
-		this.socket.write(view, this.#onWritten);
+	directWritten(pooled: Buffer | undefined): void {
+		if (pooled !== undefined) this.buffers.give(pooled);
+		if (!this.closed) this.guarded(this.written);
 	}
 
 	/** Makes `written` be called when everything written so far has been taken. */

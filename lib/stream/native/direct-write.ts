@@ -1,16 +1,17 @@
 /**
- * Short writes without Node's stream machinery.
+ * Writes without Node's stream machinery.
  *
- * Nearly every write of a proxy is a head with a small body, which the kernel takes at once. For those, the way
- * through `Writable` (state, a request object, a tick afterwards) costs more than making the text did.
- * Here the text goes straight to libuv's handle, as `net.Socket` itself does in the end. One request object
- * serves all writes of a thread: the handle touches it only when the kernel did not take everything, and then
- * it is left to that write and another one is made.
+ * Nearly every write of a proxy is taken by the kernel at once: a head with a small body, or a buffer of a
+ * large one. For those, the way through `Writable` (state, a request object, a tick afterwards) costs more
+ * than making the bytes did. Here they go straight to libuv's handle, as `net.Socket` itself does in the
+ * end. One request object serves all writes of a thread: the handle touches it only when the kernel did not take
+ * everything, and then it is left to that write and another one is made. And whoever wrote a buffer knows
+ * on return whether it is free again, so that a body streams through a single one.
  *
- * The order with ordinary writes is kept by libuv's own queue, which both go through. What this relies on is
- * the method `writeLatin1String(request, text)` of Node's TCP and pipe handles and the class of its request
- * object, which is learned from the first ordinary write. Should a later Node lack either, `writeDirect`
- * answers false and all writes are ordinary ones.
+ * The order with ordinary writes is kept by libuv's own queue, which both go through. What this relies on:
+ * the methods `writeLatin1String(request, text)` and `writeBuffer(request, bytes)` of Node's TCP and pipe
+ * handles, and the class of their request object, which is learned from the first ordinary write. Should a
+ * later Node lack one of them, `UNAVAILABLE` is answered and all writes are ordinary ones.
  */
 import type { Socket } from 'node:net';
 
@@ -18,11 +19,15 @@ import type { Socket } from 'node:net';
 export interface StreamHandle {
 	readonly writeQueueSize: number;
 	writeLatin1String?(request: object, text: string): number;
+	writeBuffer?(request: object, bytes: Uint8Array): number;
 }
 
 interface WriteRequest {
+	/** Keep what the write needs alive while it waits. */
 	handle?: StreamHandle;
+	buffer?: Uint8Array;
 	writer?: DirectWriter;
+	pooled?: Buffer | undefined;
 	byteCount?: number;
 	oncomplete?: (this: WriteRequest, status: number) => void;
 }
@@ -31,48 +36,90 @@ interface WriteRequest {
 export interface DirectWriter {
 	readonly socket: Socket;
 	readonly handle: StreamHandle | null;
+	/** Bytes of direct writes that wait in libuv's queue. */
 	directBytes: number;
+	/** A write that had to wait is done; its pooled buffer is free. */
+	directWritten(pooled: Buffer | undefined): void;
 }
+
+export const Written = {
+	/** All of it is with the kernel, or the socket is broken and will say so: the buffer is free. */
+	DONE: 0,
+	/** The rest waits; `directWritten` follows. */
+	WAITS: 1,
+	/** Nothing was written: use the socket. */
+	UNAVAILABLE: 2,
+} as const;
+export type Written = (typeof Written)[keyof typeof Written];
 
 let makeRequest: (new () => WriteRequest) | undefined;
 let learning = false;
 let unusable = false;
 let spare: WriteRequest | undefined;
 
-/** Writes `text` unless this must be left to the socket; errors come as the socket's `error` event. */
-export function writeDirect(writer: DirectWriter, text: string): boolean {
+export function writeTextDirect(writer: DirectWriter, text: string): Written {
 	const { handle } = writer;
-	if (handle === null || handle.writeLatin1String === undefined || unusable) return false;
-	if (spare === undefined) {
-		if (makeRequest === undefined) {
-			if (!learning) learn(handle);
-			return false;
-		}
-		spare = new makeRequest();
-	}
-	if (writer.socket.connecting) return false;
-	const request = spare;
-	const status = handle.writeLatin1String(request, text);
+	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
+	if (handle?.writeLatin1String === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
+	const status = handle.writeLatin1String(spare as WriteRequest, text);
+	if (status === 0 && handle.writeQueueSize === 0) return Written.DONE;
+	return settle(writer, handle, status, text.length, undefined, undefined);
+}
+
+export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: Buffer | undefined): Written {
+	const { handle } = writer;
+	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
+	if (handle?.writeBuffer === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
+	const status = handle.writeBuffer(spare as WriteRequest, bytes);
+	if (status === 0 && handle.writeQueueSize === 0) return Written.DONE;
+	return settle(writer, handle, status, bytes.length, bytes, pooled);
+}
+
+/** The rare end of a write: it failed, or part of it waits in libuv's queue and the request object with it. */
+function settle(
+	writer: DirectWriter,
+	handle: StreamHandle,
+	status: number,
+	byteCount: number,
+	buffer: Buffer | undefined,
+	pooled: Buffer | undefined,
+): Written {
 	if (status !== 0) {
 		writer.socket.destroy(new Error(`write failed with status ${status}`));
-		return true;
+		return Written.DONE;
 	}
-	if (handle.writeQueueSize === 0) return true;
-	// Part of it waits in libuv's queue, and the request object with it.
+	const request = spare as WriteRequest;
 	spare = undefined;
 	request.handle = handle;
 	request.writer = writer;
-	request.byteCount = text.length;
-	request.oncomplete = onWritten;
-	writer.directBytes += text.length;
-	return true;
+	request.byteCount = byteCount;
+	if (buffer !== undefined) request.buffer = buffer;
+	request.pooled = pooled;
+	request.oncomplete = onComplete;
+	writer.directBytes += byteCount;
+	return Written.WAITS;
 }
 
-function onWritten(this: WriteRequest, status: number): void {
+function onComplete(this: WriteRequest, status: number): void {
 	const { writer } = this;
 	if (writer === undefined) return;
 	writer.directBytes -= this.byteCount ?? 0;
-	if (status < 0 && !writer.socket.destroyed) writer.socket.destroy(new Error(`write failed with status ${status}`));
+	if (status < 0) {
+		// The memory may still be in the kernel's hands: it is left to the garbage collector.
+		if (!writer.socket.destroyed) writer.socket.destroy(new Error(`write failed with status ${status}`));
+		return;
+	}
+	writer.directWritten(this.pooled);
+}
+
+/** A request object for the next write; false while there is none to be had. */
+function prepare(handle: StreamHandle | null): boolean {
+	if (makeRequest !== undefined) {
+		spare = new makeRequest();
+		return true;
+	}
+	if (!learning && !unusable && handle !== null) learn(handle);
+	return false;
 }
 
 /** Looks once at the request object that `net.Socket` gives to the handle. */

@@ -16,7 +16,7 @@ import type { Destination, Server } from '../../backend/server.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
-import { Connection, WRITE_LIMIT_BYTES } from './connection.js';
+import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
 
 const State = {
@@ -147,8 +147,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
 			const start = this.chunkStart;
 			const limit = this.thread.headLimits.headSizeMax;
-			const text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
-			const end = text.indexOf('\r\n\r\n');
+			let text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
+			let end = text.indexOf('\r\n\r\n');
+			if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
+				text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
+				end = text.indexOf('\r\n\r\n');
+			}
 			if (end < 0) {
 				const bytes = this.chunk.subarray(0, this.chunkEnd);
 				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) this.#malformed();
@@ -271,7 +275,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 			const textEnd = end - this.bodyTextOffset;
 			if (this.bodyText !== '' && textStart >= this.bodyTextStart && textEnd <= this.bodyText.length) {
 				client.writeText(prefix + this.bodyText.slice(textStart, textEnd));
-			} else this.passOn(client, prefix, start, end, '');
+			} else this.passOn(client, prefix, start, end);
 		} else if (prefix.length > 0) client.writeText(prefix);
 		this.#relayed(client, done);
 	}
@@ -434,7 +438,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		const count = this.chunkLength;
 		const { chunkStart, chunkEnd } = this;
 		this.chunkStart = chunkEnd;
-		this.passOn(client, '', chunkStart, chunkEnd, '');
+		this.passOn(client, '', chunkStart, chunkEnd);
 		return count;
 	}
 
