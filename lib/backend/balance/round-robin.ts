@@ -1,6 +1,6 @@
 /**
  * `balance roundrobin`: each server in turn, as often as its weight says, weights and states changing at
- * any time, in the same order as HAProxy 2.6.
+ * any time, from the start in the same order as HAProxy 2.6.
  *
  * It is stride scheduling (Waldspurger and Weihl, 1995) on a clock that goes one step per request. A
  * server of weight w among a total of W is due again W/w steps after it was last due; positions are whole
@@ -11,7 +11,9 @@
  *     2. else a server that has not had a turn yet, the heaviest first, then in the order of the file;
  *     3. else the server that is due next, and the clock jumps there.
  *
- * Worked out from the order in which the binary serves a dozen sets of weights (see the interop test).
+ * Worked out from the order in which the binary serves a dozen sets of weights (see the interop test). A
+ * server that comes back, or is given another weight, gets its share from then on, but its first turn may come
+ * a few steps earlier or later than HAProxy would give it.
  * The positions live in shared memory: all threads walk one round, under the backend's lock. Looking for
  * the next server is a scan; it costs less than keeping a tree up to some hundreds of servers.
  */
