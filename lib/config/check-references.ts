@@ -1,10 +1,13 @@
-/** Names in the model that must lead somewhere: backends, tables, peers sections, servers. */
+/**
+ * Names in the model that must lead somewhere: backends, peers sections, servers, tables of `write-to`. Tables
+ * that rules and expressions name are looked for by those who compile them.
+ */
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
-import type { ConfigModel, Line, ProxyModel, StickTableModel } from './model.js';
+import type { ConfigModel, ProxyModel, StickTableModel } from './model.js';
 
 const at = (place: Place): string => `${place.file}:${place.line}`;
 
-/** With `tableRefused` some table is missing only because its line was refused, so uses are not looked at. */
+/** With `tableRefused` some table is missing only because its line was refused: that is then no news. */
 export function checkReferences(model: ConfigModel, diagnostics: Diagnostics, tableRefused: boolean): void {
 	const backends = new Map<string, ProxyModel>();
 	for (const proxy of model.proxies) if (proxy.kind !== 'frontend') backends.set(proxy.name, proxy);
@@ -54,14 +57,6 @@ function checkUseServers(proxy: ProxyModel, diagnostics: Diagnostics): void {
 	}
 }
 
-/** The table a rule names in plain words: the last `table <name>` before its condition. */
-function namedTable(words: readonly string[]): string | undefined {
-	const condition = words.findIndex((word) => word === 'if' || word === 'unless');
-	const before = condition === -1 ? words : words.slice(0, condition);
-	const index = before.lastIndexOf('table');
-	return index < 1 ? undefined : before[index + 1];
-}
-
 function checkTables(model: ConfigModel, diagnostics: Diagnostics, tableRefused: boolean): void {
 	const tables = new Map<string, StickTableModel>();
 	const declared = [
@@ -88,10 +83,6 @@ function checkTables(model: ConfigModel, diagnostics: Diagnostics, tableRefused:
 		}
 		if (table.writeTo !== undefined && !tableRefused) checkWriteTo(table, table.writeTo, tables, diagnostics);
 	}
-	if (tableRefused) return;
-	for (const proxy of model.proxies) {
-		if (!proxy.disabled) checkTableUses(proxy, tables, diagnostics);
-	}
 }
 
 function checkWriteTo(
@@ -107,38 +98,5 @@ function checkWriteTo(
 	else if (target.writeTo !== undefined) say(`table '${name}' of 'write-to' has a 'write-to' itself.`);
 	else if (target.keyType !== table.keyType || target.keyLengthBytes !== table.keyLengthBytes) {
 		say(`table '${name}' of 'write-to' has keys of another type or length.`);
-	}
-}
-
-function checkTableUses(
-	proxy: ProxyModel,
-	tables: ReadonlyMap<string, StickTableModel>,
-	diagnostics: Diagnostics,
-): void {
-	const tracking: readonly Line[] = [
-		...proxy.tcpRequestConnection,
-		...proxy.tcpRequestSession,
-		...proxy.tcpRequestContent,
-		...proxy.tcpResponseContent,
-		...proxy.httpRequest,
-		...proxy.httpResponse,
-		...(proxy.inheritedRules?.httpRequest ?? []),
-	].filter((line) => /^track-sc/.test(line.words[0] ?? ''));
-	for (const line of [...tracking, ...proxy.stickRules]) {
-		const name = namedTable(line.words);
-		if (name === undefined || name === '') {
-			if (name === undefined && proxy.stickTable === undefined) {
-				diagnostics.alert(
-					line.place,
-					`Proxy '${proxy.name}': '${line.words[0]}' has no 'table' and there is no stick-table in this ${proxy.kind}.`,
-				);
-			}
-			continue;
-		}
-		if (tables.has(name)) continue;
-		diagnostics.alert(
-			line.place,
-			`Proxy '${proxy.name}': unable to find stick-table '${name}'${didYouMean(name, tables.keys())}`,
-		);
 	}
 }

@@ -65,12 +65,10 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'option http-restrict-req-hdr-names', field: 'restrictReqHdrNames' },
 	{ name: 'option log-decision', field: 'logDecision' },
 	{ name: 'rate-limit sessions', field: 'rateLimitSessions' },
-	{ name: 'dynamic-cookie-key', field: 'dynamicCookieKey' },
 	{ name: 'server redir', field: 'redir' },
 	{ name: 'grace', field: 'graceMs' },
 	{ name: 'close-spread-time', field: 'closeSpreadTimeMs' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
-	{ name: 'tune.http.logurilen', field: 'httpLogurilen' },
 	{
 		name: 'option http-no-delay',
 		field: 'httpNoDelay',
