@@ -119,7 +119,7 @@ function packedBytes(lengthBytes: number, stopAtNul: boolean): Pick<KeyCodec, 'w
 const IP_CODEC: KeyCodec = {
 	...bigEndianWords(1),
 	encode(value, into, at) {
-		const address = value instanceof IpAddress && value.v6 === undefined ? value : addressOf(value)?.toV4();
+		const address = value instanceof IpAddress && value.v6 === undefined ? value : addressOf(value, 4)?.toV4();
 		if (address === undefined) return false;
 		into[at] = address.v4;
 		return true;
@@ -130,7 +130,7 @@ const IP_CODEC: KeyCodec = {
 const IPV6_CODEC: KeyCodec = {
 	...bigEndianWords(4),
 	encode(value, into, at) {
-		const address = addressOf(value);
+		const address = addressOf(value, 6);
 		if (address === undefined) return false;
 		const bytes = address.v6;
 		if (bytes === undefined) {
@@ -178,9 +178,7 @@ function binaryCodec(lengthBytes: number): KeyCodec {
 	return {
 		...packed,
 		encode(value, into, at) {
-			const text = bytesTextOf(value);
-			if (text === undefined) return false;
-			packText(text, lengthBytes, false, into, at, packed.words);
+			packText(bytesTextOf(value), lengthBytes, false, into, at, packed.words);
 			return true;
 		},
 		decode: (from, at) => bytesOf(unpackText(from, at, lengthBytes, false)),
@@ -223,10 +221,16 @@ export function unpackText(words: Int32Array, at: number, lengthBytes: number, s
 	return text;
 }
 
-/** Sample to address: addresses, texts of addresses, and integers as IPv4 (the manual's automatic casts). */
-function addressOf(value: SampleValue): IpAddress | undefined {
+/**
+ * Sample to address: addresses, texts of addresses of the table's own family (a text is not converted further, as
+ * HAProxy 2.6 was seen to do), and integers as IPv4.
+ */
+function addressOf(value: SampleValue, family: 4 | 6): IpAddress | undefined {
 	if (value instanceof IpAddress) return value;
-	if (typeof value === 'string') return IpAddress.parse(value);
+	if (typeof value === 'string') {
+		const address = IpAddress.parse(value);
+		return address?.family === family ? address : undefined;
+	}
 	if (typeof value === 'number') return IpAddress.fromV4(value % 4294967296);
 	if (typeof value === 'bigint') return IpAddress.fromV4(Number(BigInt.asUintN(32, value)));
 	return undefined;
@@ -251,16 +255,15 @@ function leadingInteger(text: string): number | bigint | undefined {
 
 function stringOf(value: SampleValue): string {
 	if (typeof value === 'boolean') return value ? '1' : '0';
-	if (value instanceof Uint8Array) return Buffer.from(value).toString('hex').toUpperCase();
+	if (value instanceof Uint8Array) return textOf(value);
 	return value.toString();
 }
 
-/** Sample to bytes: integers as 64 bits in network order, addresses as they stand in a packet. */
-function bytesTextOf(value: SampleValue): string | undefined {
+/** Sample to bytes: integers and booleans as 64 bits in network order, addresses as they stand in a packet. */
+function bytesTextOf(value: SampleValue): string {
 	if (typeof value === 'string') return value;
 	if (value instanceof Uint8Array) return textOf(value);
 	if (value instanceof IpAddress) return textOf(value.toBytes());
-	if (typeof value === 'boolean') return undefined;
 	const bytes = Buffer.alloc(8);
 	bytes.writeBigInt64BE(BigInt.asIntN(64, BigInt(value)));
 	return bytes.toString('latin1');

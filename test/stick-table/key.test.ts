@@ -63,7 +63,9 @@ t.test('conversions of section 2', async (t) => {
 		['string', -5n, '-5'],
 		['string', false, '0'],
 		['string', ip('10.0.0.1'), '10.0.0.1'],
-		['string', Buffer.from([0xab, 1]), 'AB01'],
+		['string', Buffer.from([0xab, 1]), '\xab\x01'],
+		['string', Buffer.from([10, 0, 0, 1]), '\n'],
+		['string', true, '1'],
 		['binary', 'ab', '61620000', 4],
 		['binary', 'abcdefgh', '6162636465', 5],
 		['binary', 'a\0b', '610062', 3],
@@ -71,7 +73,15 @@ t.test('conversions of section 2', async (t) => {
 		['binary', ip('10.0.0.1'), '0a000001', 4],
 		['binary', 258, '0000000000000102', 8],
 		['binary', -1, 'ffffffffffffffff', 8],
-		['binary', true, undefined],
+		['binary', true, '0000000000000001', 8],
+		['binary', ip('2001:db8::1'), '20010db800000000', 8],
+		['ip', '::ffff:10.0.0.2', undefined],
+		['ipv6', '10.0.0.1', undefined],
+		['ipv6', '::ffff:10.0.0.2', '::ffff:10.0.0.2'],
+		['ipv6', 258, '::ffff:0.0.1.2'],
+		['ipv6', -1, '::ffff:255.255.255.255'],
+		['integer', '10.0.0.1', '10'],
+		['integer', '2001:db8::2', '2001'],
 	];
 	for (const [keyType, value, expected, length] of cases) {
 		t.equal(keyOf(keyType, value, length), expected, `${keyType} of ${typeof value} ${String(value)}`);
