@@ -92,7 +92,8 @@ export function internalError(stream: Stream): void {
 	add(deniedBy(stream), Column.eint);
 }
 
-function countError(stream: Stream): void {
+/** `http_err` of all that is tracked. */
+export function countError(stream: Stream): void {
 	countOnAll(stream.ownTrackers, stream.session.trackers, 'error', 1, stream.nowMs);
 }
 

@@ -17,6 +17,7 @@ import type { LocalReply, StreamControl } from '../rules/stream-control.js';
 import type { StreamLogView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
+import { countError } from './counting.js';
 import type { Exchange, ExchangeEvents, Failure } from './exchange.js';
 import { StreamLog } from './log-view.js';
 import type { BackendTraffic, FrontendTraffic } from './proxies.js';
@@ -226,6 +227,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		const { errorReplies } = this.frontend;
 		if (traffic === undefined) return resolveErrorReply(errorReplies, undefined, status, this);
 		return resolveErrorReply(traffic.errorReplies, errorReplies, status, this);
+	}
+
+	countClientError(): void {
+		countError(this);
 	}
 
 	countFailedRewrite(): void {

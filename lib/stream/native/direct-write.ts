@@ -5,8 +5,9 @@
  * large one. For those, the way through `Writable` (state, a request object, a tick afterwards) costs more
  * than making the bytes did. Here they go straight to libuv's handle, as `net.Socket` itself does in the
  * end. One request object serves all writes of a thread: the handle touches it only when the kernel did not take
- * everything, and then it is left to that write and another one is made. And whoever wrote a buffer knows
- * on return whether it is free again, so that a body streams through a single one.
+ * everything, and then it is left to that write and another one is made. (The length of libuv's queue does not
+ * tell: a write may be queued and finished by the second attempt, and still call back later.) Whoever wrote a
+ * buffer knows on return whether it is free again, so that a body streams through a single one.
  *
  * The order with ordinary writes is kept by libuv's own queue, which both go through. What this relies on:
  * the methods `writeLatin1String(request, text)` and `writeBuffer(request, bytes)` of Node's TCP and pipe
@@ -23,6 +24,8 @@ export interface StreamHandle {
 }
 
 interface WriteRequest {
+	/** UNUSED until a write has been left waiting with this object. */
+	getAsyncId(): number;
 	/** Keep what the write needs alive while it waits. */
 	handle?: StreamHandle;
 	buffer?: Uint8Array;
@@ -41,6 +44,9 @@ export interface DirectWriter {
 	/** A write that had to wait is done; its pooled buffer is free. */
 	directWritten(pooled: Buffer | undefined): void;
 }
+
+/** What `getAsyncId` says of a request object that no write has taken. */
+const UNUSED = -1;
 
 export const Written = {
 	/** All of it is with the kernel, or the socket is broken and will say so: the buffer is free. */
@@ -62,7 +68,7 @@ export function writeTextDirect(writer: DirectWriter, text: string): Written {
 	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeLatin1String === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
 	const status = handle.writeLatin1String(spare as WriteRequest, text);
-	if (status === 0 && handle.writeQueueSize === 0) return Written.DONE;
+	if (status === 0 && (spare as WriteRequest).getAsyncId() === UNUSED) return Written.DONE;
 	return settle(writer, handle, status, text.length, undefined, undefined);
 }
 
@@ -71,7 +77,7 @@ export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: B
 	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeBuffer === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
 	const status = handle.writeBuffer(spare as WriteRequest, bytes);
-	if (status === 0 && handle.writeQueueSize === 0) return Written.DONE;
+	if (status === 0 && (spare as WriteRequest).getAsyncId() === UNUSED) return Written.DONE;
 	return settle(writer, handle, status, bytes.length, bytes, pooled);
 }
 
@@ -131,8 +137,14 @@ function learn(handle: StreamHandle): void {
 		delete this.writeLatin1String;
 		learning = false;
 		const found = request.constructor as new () => WriteRequest;
-		if (typeof found === 'function' && found.name === 'WriteWrap') makeRequest = found;
+		if (isUsable(found)) makeRequest = found;
 		else unusable = true;
 		return original.call(this, request, text);
 	};
+}
+
+function isUsable(found: unknown): boolean {
+	if (typeof found !== 'function' || found.name !== 'WriteWrap') return false;
+	const probe = new (found as new () => WriteRequest)();
+	return typeof probe.getAsyncId === 'function' && probe.getAsyncId() === UNUSED;
 }
