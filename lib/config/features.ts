@@ -130,6 +130,11 @@ export const PENDING: readonly PendingKeyword[] = [
 	},
 	{ name: 'option clitcpka', field: 'clitcpka', withoutEffect: 'idle connections are found by their timeouts' },
 	{ name: 'option srvtcpka', field: 'srvtcpka', withoutEffect: 'idle connections are found by their timeouts' },
+	{
+		name: 'bind v4v6',
+		field: 'v4v6',
+		withoutEffect: "an IPv6 address takes IPv4 clients too, unless 'v6only' is written",
+	},
 	{ name: 'spread-checks', field: 'spreadChecksPercent', withoutEffect: 'there are no health checks yet' },
 	{
 		name: 'tune.peers.max-updates-at-once',
