@@ -33,6 +33,8 @@ export interface StreamControl extends StreamView {
 	strictRewrites: boolean;
 	/** A rewrite would have broken the message: one more in `wrew` of the statistics. */
 	countFailedRewrite(): void;
+	/** One more `http_err` for all that is tracked, although the reply is no refusal: `auth`. */
+	countClientError(): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

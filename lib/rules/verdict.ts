@@ -9,9 +9,9 @@ export const Verdict = {
 	STOP: 1,
 	/** More input is needed; the rule is evaluated again when it is there. */
 	YIELD: 2,
-	/** `deny`, `tarpit`, `auth`: a reply was set on the stream, counted as an error of the client. */
+	/** `deny`, `tarpit`: a reply was set on the stream, counted as an error of the client. */
 	DENY: 3,
-	/** `return`, `redirect`: a reply was set on the stream; not an error. */
+	/** `return`, `redirect`, `auth`: a reply was set on the stream; not an error (`auth` counts one itself). */
 	DONE: 4,
 	/** `reject`, `silent-drop`: the connection ends without an answer. */
 	ABORT: 5,

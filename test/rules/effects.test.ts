@@ -220,13 +220,14 @@ const EFFECTS: readonly Effect[] = [
 	{ rule: 'return status 503 default-errorfiles', verdict: 'DONE', reply: '503 Service Unavailable' },
 	{
 		rule: 'auth',
-		verdict: 'DENY',
+		verdict: 'DONE',
+		events: ['client error', 'decision rules.cfg:1'],
 		reply:
 			'401 Unauthorized|content-length: 112|cache-control: no-cache|content-type: text/html|www-authenticate: Basic realm="fe"|',
 	},
 	{
 		rule: `auth realm 'a "b'`,
-		verdict: 'DENY',
+		verdict: 'DONE',
 		reply:
 			'401 Unauthorized|content-length: 112|cache-control: no-cache|content-type: text/html|www-authenticate: Basic realm="a \\"b"|',
 	},

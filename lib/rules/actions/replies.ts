@@ -67,7 +67,9 @@ function compileAuth(words: RuleWords): Action | undefined {
 		const reply = stream.errorReply(asProxy ? 407 : 401);
 		reply.headers.set(asProxy ? 'proxy-authenticate' : 'www-authenticate', challenge);
 		stream.setReply(reply);
-		return Verdict.DENY;
+		// The reference counts an error of the client, but an intercepted request (`LR`), not a denied one.
+		stream.countClientError();
+		return Verdict.DONE;
 	};
 }
 
