@@ -231,36 +231,36 @@ export class Backend implements ProxyView {
 		const bound = request.persistentServer;
 		if (bound !== undefined) {
 			const choice = this.#choosePersistent(request, bound);
-			if (choice !== 'none') return choice;
-			return this.#balance(request, bound);
+			return choice === 'other' ? this.#balance(request, bound) : choice;
 		}
 		return this.#balance(request, avoid);
 	}
 
-	#choosePersistent(request: ServerRequest, server: Server): Choice {
+	/** 'other': any server but this one may take the request. */
+	#choosePersistent(request: ServerRequest, server: Server): Choice | 'other' {
 		if (!server.isRunning()) {
-			if (!request.forcePersist && !this.model.options.persist) return 'none';
+			if (!request.forcePersist && !this.model.options.persist) return 'other';
 			this.#slots.take(server);
 			return server;
 		}
 		if (this.#slots.tryTake(server)) return server;
-		if (server.maxqueue > 0 && server.queuedCount() >= server.maxqueue) return 'none';
+		// As observed: 503, unless `option redispatch` lets persistence be broken (manual, 5.2 `maxqueue`).
+		if (hasFullQueue(server)) return this.model.options.redispatch === undefined ? 'none' : 'other';
 		return this.#wait(request, server);
 	}
 
 	#balance(request: ServerRequest, avoid: Server | undefined): Choice {
 		if (this.#farm.servers.length === 0) return 'none';
-		// Whoever waits for any server was here first.
-		if (this.states.queued(0) > 0) return this.#wait(request, undefined);
+		// Whoever waits for any server was here first; a key does not wait for any.
+		if (this.#algorithm.isByKey !== true && this.states.queued(0) > 0) return this.#wait(request, undefined);
 		for (let attempt = 0; attempt < MAX_RACES; attempt++) {
 			const server = this.#algorithm.choose(this.#farm, request.view, avoid);
 			if (server === undefined) break;
 			if (this.#slots.tryTake(server)) return server;
 			// Named although full: its key, or its `maxqueue`, says that the request waits for this one.
-			if (!this.#farm.hasRoom(server)) {
-				const full = server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
-				return this.#wait(request, full ? undefined : server);
-			}
+			if (this.#farm.hasRoom(server)) continue;
+			if (!hasFullQueue(server)) return this.#wait(request, server);
+			if (this.#algorithm.isByKey === true) return 'none';
 		}
 		return this.#wait(request, undefined);
 	}
@@ -372,6 +372,10 @@ export class Backend implements ProxyView {
 		this.#farm.refresh();
 		return this.#farm.totalWeight;
 	}
+}
+
+function hasFullQueue(server: Server): boolean {
+	return server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
 }
 
 /** `address:port`, as `srvkey addr` keeps it. */

@@ -8,7 +8,7 @@ import t from 'tap';
 import type { Backend } from '../../lib/backend/backend.js';
 import type { Server } from '../../lib/backend/server.js';
 import { ServerAdmin, ServerOperation } from '../../lib/shared/server-state.js';
-import { backendModel, FakeRequest, nameOf, serverModel, single, threads } from './support.js';
+import { backendModel, CONSISTENT, FakeRequest, nameOf, serverModel, single, threads } from './support.js';
 
 const full = (maxconn: number, count = 1, fields = {}) =>
 	Array.from({ length: count }, (_, index) => serverModel(`s${index + 1}`, { maxconn, ...fields }));
@@ -113,12 +113,45 @@ t.test('a request bound to a server waits for that one, and goes before those wh
 	t.equal(any.server, one);
 });
 
-t.test('maxqueue: the next bound request goes elsewhere', async (t) => {
-	const { backend } = single(backendModel(full(1, 2, { maxqueue: 1 })));
-	const [one, two] = backend.servers as [Server, Server];
-	t.equal(ask(backend, { persistentServer: one }).server, one);
-	t.same(ask(backend, { persistentServer: one }).events, ['queued']);
-	t.equal(ask(backend, { persistentServer: one }).server, two);
+t.test('maxqueue: the next bound request is refused, or goes elsewhere with option redispatch', async (t) => {
+	const make = (redispatch: number | undefined) =>
+		single(
+			backendModel(full(1, 2, { maxqueue: 1 }), undefined, {
+				options: { allbackups: false, persist: false, redispatch } as never,
+			}),
+		).backend;
+	for (const redispatch of [undefined, -1]) {
+		const backend = make(redispatch);
+		const [one, two] = backend.servers as [Server, Server];
+		t.equal(ask(backend, { persistentServer: one }).server, one);
+		t.same(ask(backend, { persistentServer: one }).events, ['queued']);
+		const third = ask(backend, { persistentServer: one });
+		if (redispatch === undefined) t.same(third.events, ['none']);
+		else t.equal(third.server, two);
+	}
+});
+
+/** What HAProxy 2.6.12 does with four requests of one key and two servers of maxconn 1: queues after each. */
+t.test('where requests wait, by algorithm', async (t) => {
+	const header = { algorithm: 'hdr', name: 'host', useDomainOnly: false } as const;
+	const rows = [
+		['map-based', { balance: header }, 0, 'server 3, backend 0, refused 0'],
+		['consistent', { balance: header, hashType: CONSISTENT }, 0, 'server 3, backend 0, refused 0'],
+		['roundrobin', { balance: { algorithm: 'roundrobin' } }, 0, 'server 0, backend 2, refused 0'],
+		['leastconn', { balance: { algorithm: 'leastconn' } }, 0, 'server 0, backend 2, refused 0'],
+		['random', { balance: { algorithm: 'random', draws: 2 } }, 0, 'server 0, backend 2, refused 0'],
+		['leastconn, maxqueue 1', { balance: { algorithm: 'leastconn' } }, 1, 'server 2, backend 0, refused 0'],
+		['map-based, maxqueue 1', { balance: header }, 1, 'server 1, backend 0, refused 2'],
+	] as const;
+	for (const [name, fields, maxqueue, expected] of rows) {
+		const { backend } = single(
+			backendModel(full(1, 2, { maxqueue }), fields.balance, 'hashType' in fields ? { hashType: fields.hashType } : {}),
+		);
+		const requests = [1, 2, 3, 4].map(() => ask(backend));
+		const inServers = backend.servers.reduce((sum, server) => sum + server.queuedCount(), 0);
+		const refused = requests.filter((request) => request.events.includes('none')).length;
+		t.equal(`server ${inServers}, backend ${backend.states.queued(0)}, refused ${refused}`, expected, name);
+	}
 });
 
 t.test('minconn: the limit follows the load of the backend up to fullconn', async (t) => {

@@ -9,6 +9,8 @@ import type { Farm } from '../farm.js';
 import type { Server } from '../server.js';
 
 export interface BalanceAlgorithm {
+	/** The key of the request decides: when its server's queue is full too, there is no other. */
+	readonly isByKey?: true;
 	/**
 	 * The server for this request; undefined when none has room (the request waits in the backend's queue)
 	 * or none is usable. `avoid` is the server that just failed: it comes last.

@@ -16,6 +16,7 @@ export type KeyHash = (view: StreamView) => number | undefined;
 
 export class MapBased implements BalanceAlgorithm {
 	readonly #map = new ServerMap();
+	readonly isByKey = true;
 	readonly #keyHash: KeyHash;
 
 	constructor(keyHash: KeyHash) {
@@ -33,6 +34,7 @@ export class MapBased implements BalanceAlgorithm {
 
 export class Consistent implements BalanceAlgorithm {
 	readonly #ring = new HashRing();
+	readonly isByKey = true;
 	readonly #keyHash: KeyHash;
 	readonly #factorPercent: number;
 
