@@ -178,6 +178,13 @@ const fixed = (text: string): Part => ({
 	anchored: false,
 });
 
+/** `\Q...\E` spelled with a backslash before each sign, so that a quantifier after it takes the last char alone. */
+function unquote(source: string): string {
+	return source.replace(/\\(?:Q([\s\S]*?)(?:\\E|$)|[\s\S])/g, (whole, quoted: string | undefined) =>
+		quoted === undefined ? whole : quoted.replace(/[^A-Za-z0-9]/g, '\\$&'),
+	);
+}
+
 class Parser {
 	groupCount = 0;
 	needsBacktracking = false;
@@ -186,7 +193,7 @@ class Parser {
 	readonly #groupNames = new Map<string, number>();
 
 	constructor(source: string) {
-		this.#source = source;
+		this.#source = unquote(source);
 	}
 
 	parseAll(flags: Flags): Part {
@@ -405,17 +412,17 @@ class Parser {
 			case 'R':
 				this.#at++;
 				return { ...fixed('(?:\\x0d\\x0a|[\\x0a-\\x0d])'), varies: true };
-			case 'Q': {
-				const end = this.#source.indexOf('\\E', this.#at);
-				const quoted = this.#source.slice(this.#at + 1, end < 0 ? undefined : end);
-				this.#at = end < 0 ? this.#source.length : end + 2;
-				return fixed(`(?:${Array.from(quoted, (one) => this.#literal(one.charCodeAt(0), flags).text).join('')})`);
-			}
 			case 'E':
 				this.#at++;
 				return fixed('');
 		}
-		const reference = this.#match(/g\{?(\d+)\}?|k[<{'](\w+)[>}']|([1-9]\d?)/y);
+		// `\10` and up are octal bytes unless there are as many groups.
+		const octal = this.#match(/(?!0)[0-7]{2,3}/y);
+		if (octal !== undefined) {
+			if (Number(octal[0]) <= this.groupCount) return this.#backReference(Number(octal[0]));
+			return this.#literal(Number.parseInt(octal[0], 8), flags);
+		}
+		const reference = this.#match(/g\{?(\d+)\}?|k[<{'](\w+)[>}']|([1-9])/y);
 		if (reference !== undefined) {
 			const named = reference[2];
 			const number = named === undefined ? Number(reference[1] ?? reference[3]) : this.#groupNames.get(named);

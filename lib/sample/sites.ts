@@ -10,6 +10,7 @@ import type { CompileContext, FetchNeed, RuleSite } from './types.js';
 export const NEED_NAMES: Readonly<Record<FetchNeed, string>> = {
 	internal: 'internal state',
 	session: 'client-side connection',
+	handshake: 'TLS handshake',
 	stream: 'stream',
 	'request-bytes': 'request buffer',
 	'request-head': 'HTTP request headers',
@@ -26,8 +27,9 @@ export const NEED_NAMES: Readonly<Record<FetchNeed, string>> = {
 };
 
 const CONNECTION: readonly FetchNeed[] = ['internal', 'session'];
+const SESSION: readonly FetchNeed[] = [...CONNECTION, 'handshake'];
 const REQUEST: readonly FetchNeed[] = [
-	...CONNECTION,
+	...SESSION,
 	'stream',
 	'request-bytes',
 	'request-head',
@@ -36,7 +38,7 @@ const REQUEST: readonly FetchNeed[] = [
 	'message-bytes',
 ];
 const RESPONSE: readonly FetchNeed[] = [
-	...CONNECTION,
+	...SESSION,
 	'stream',
 	'backend',
 	'server',
@@ -50,7 +52,7 @@ const RESPONSE: readonly FetchNeed[] = [
 
 const PROVIDED: Readonly<Record<RuleSite, ReadonlySet<FetchNeed>>> = {
 	'tcp-request connection': new Set(CONNECTION),
-	'tcp-request session': new Set(CONNECTION),
+	'tcp-request session': new Set(SESSION),
 	'tcp-request content': new Set(REQUEST),
 	'tcp-response content': new Set(RESPONSE),
 	'http-request': new Set(REQUEST),
@@ -63,8 +65,8 @@ const PROVIDED: Readonly<Record<RuleSite, ReadonlySet<FetchNeed>>> = {
 	balance: new Set([...REQUEST, 'backend']),
 	'monitor fail': new Set(REQUEST),
 	'unique-id-format': new Set(REQUEST),
-	'log-format': new Set([...CONNECTION, 'stream', 'backend', 'server', 'response', 'log']),
-	check: new Set([...CONNECTION, 'backend', 'server', 'response', 'response-bytes', 'response-head', 'response-body']),
+	'log-format': new Set([...SESSION, 'stream', 'backend', 'server', 'response', 'log']),
+	check: new Set([...SESSION, 'backend', 'server', 'response', 'response-bytes', 'response-head', 'response-body']),
 	'server sni': new Set([...REQUEST, 'backend', 'server']),
 };
 

@@ -36,6 +36,8 @@ export type FetchNeed =
 	| 'internal'
 	/** The client connection: addresses, TLS, session variables and trackers. */
 	| 'session'
+	/** The TLS handshake is over, or there was none. */
+	| 'handshake'
 	/** A stream exists: stream variables, trackers, timing. */
 	| 'stream'
 	/** Bytes of the request not yet parsed (tcp-request content). */

@@ -96,7 +96,6 @@ const ACLS: readonly (readonly string[])[] = [
 	['hdr_val(n)', '6:60'],
 	['hdr_val(n)', ':10'],
 	['hdr_val(n)', 'lt', '0'],
-	['hdr_val(n)', '--', '-3'],
 	['hdr_val(n)', 'eq', '5', '6'],
 	['hdr_val(n)', 'ge', '50'],
 	['hdr_val(n)', '-m', 'bool'],

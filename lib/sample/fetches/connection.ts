@@ -66,5 +66,5 @@ export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 		stream.server === undefined ? undefined : IpAddress.parse(stream.server.address),
 	),
 	plain('bc_dst_port', 'sint', 'response', (stream) => stream.server?.port),
-	plain('ssl_fc', 'bool', 'session', (stream) => stream.session.isTls),
+	plain('ssl_fc', 'bool', 'handshake', (stream) => stream.session.isTls),
 ];
