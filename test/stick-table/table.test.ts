@@ -1,5 +1,6 @@
 import t, { type Test } from 'tap';
 import { IpAddress } from '../../lib/core/address.js';
+import { DATA_TYPES } from '../../lib/stick-table/data-types.js';
 import { StickTable } from '../../lib/stick-table/table.js';
 import { TrackedCounter } from '../../lib/stick-table/tracked-counter.js';
 import { makeTable, tableModel } from './model.js';
@@ -486,6 +487,30 @@ t.test('learning as words is the same', async (t) => {
 	);
 	t.equal(to.serverId('k', NOW), -7, 'counts of 0 leave the values');
 	sound(t, to);
+});
+
+t.test('the largest value of every type is learned and taught on unchanged', async (t) => {
+	const scalars = DATA_TYPES.filter(({ isArray }) => !isArray).map(({ name, class: dataClass }) =>
+		dataClass === 'rate' ? `${name}(2147483647)` : name,
+	);
+	const largest = {
+		uint32: 2 ** 32 - 1,
+		int32: -(2 ** 31),
+		uint64: 2n ** 64n - 1n,
+		rate: { elapsedMs: 2 ** 32 - 2, current: 2 ** 32 - 1, previous: 2 ** 32 - 1 },
+		string: 'x'.repeat(256),
+	} as const;
+	for (const store of [scalars, ['gpt(100)', 'gpc(100)', 'gpc_rate(100,2147483647)']]) {
+		const table = makeTable(store, { recvOnly: true });
+		const data = table.slots.map((slot) => ({ slot, values: Array(slot.count).fill(largest[slot.class]) }));
+		t.equal(table.learn(A, data, undefined, NOW), 'learned');
+		const view = table.newView();
+		table.copyByKey(A, view, NOW);
+		for (const slot of table.slots) {
+			for (const i of [0, slot.count - 1]) t.same(view.value(slot, i), largest[slot.class], `${slot.type} ${i}`);
+		}
+		sound(t, table);
+	}
 });
 
 t.test('write-to: as-is data of what was learned, with the life of the source', async (t) => {
