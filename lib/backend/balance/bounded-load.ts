@@ -5,8 +5,8 @@
  *
  * All servers together have as many slots as there are streams, the new one included, times the factor,
  * rounded up. Each weight unit has an equal whole number of them; the rest is dealt out along the summed
- * weights in the order of the file, so that no slot is lost to rounding; nobody has fewer than one. Fitted
- * to HAProxy 2.6, see interop-load.test.ts.
+ * weights in the order of the file, so that no slot is lost to rounding; nobody has fewer than one. Checked
+ * against HAProxy 2.6, see interop-load.test.ts.
  */
 import type { Farm } from '../farm.js';
 import type { Server } from '../server.js';

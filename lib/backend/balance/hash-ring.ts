@@ -5,7 +5,7 @@
  *
  * Place number n of the server with id i is at avalanche(i * 4096 + n): depending on ids only, so that
  * load balancers with the same ids agree, and a server that comes or goes moves only its own places. All
- * of it was fitted to the binary's answers for thousands of keys, with no exception.
+ * of it was checked against the answers of the binary for thousands of keys, with no exception.
  *
  * Kept as two sorted arrays per thread, built again when the farm changes: sixteen servers of weight 100
  * are 25,600 places, some milliseconds.
