@@ -162,7 +162,10 @@ export class Listener implements ListenerView {
 	#onConnection(status: number, handle: AcceptedHandle | undefined): void {
 		if (status !== 0 || handle === undefined) {
 			// No descriptor left, most often; libuv goes on accepting as soon as there is one.
-			this.#frontend.thread.logger.warn({ status }, `frontend ${this.#frontend.name}: a connection could not be accepted`);
+			this.#frontend.thread.logger.warn(
+				{ status },
+				`frontend ${this.#frontend.name}: a connection could not be accepted`,
+			);
 			return;
 		}
 		if (this.#parked.length === 0 && enterAll(this.#gates)) this.#admit(handle);

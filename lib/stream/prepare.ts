@@ -71,7 +71,11 @@ function networkOf(text: string): Network | undefined {
 function isExcepted(address: IpAddress, text: string | undefined): boolean {
 	if (text === undefined) return false;
 	const network = networkOf(text);
-	return network !== undefined && address.family === network.address.family && address.mask(network.prefixLength).equals(network.address);
+	return (
+		network !== undefined &&
+		address.family === network.address.family &&
+		address.mask(network.prefixLength).equals(network.address)
+	);
 }
 
 /** `capture request header`: the last value of each field (manual, 4.2), and the captured cookie. */

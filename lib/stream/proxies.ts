@@ -8,8 +8,8 @@ import type { CaptureSlot } from '../rules/captures.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
 import type { LogFormat } from '../sample/log-format.js';
-import type { Counters } from '../shared/counters.js';
 import type { ProxyView } from '../sample/types.js';
+import type { Counters } from '../shared/counters.js';
 import type { Stream } from './stream.js';
 
 export interface FrontendTraffic extends ProxyView {

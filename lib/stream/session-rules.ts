@@ -7,8 +7,8 @@
  * no engine, and whose trackers are the session's.
  */
 import { Verdict } from '../rules/verdict.js';
-import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
+import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { Exchange } from './exchange.js';
 import type { Session } from './session.js';
 import { Stream } from './stream.js';

@@ -288,7 +288,9 @@ function switchBackend(stream: Stream): number {
 	const traffic = stream.frontend.backendFor(stream);
 	if (traffic === undefined) {
 		stream.terminate(Cause.SERVER_ABORT, Phase.CONNECT);
-		return stream.request === undefined ? abort(stream, Cause.SERVER_ABORT, Phase.CONNECT) : replyWith(stream, stream.errorReply(503));
+		return stream.request === undefined
+			? abort(stream, Cause.SERVER_ABORT, Phase.CONNECT)
+			: replyWith(stream, stream.errorReply(503));
 	}
 	stream.backendTraffic = traffic;
 	traffic.backend.streamStarted();
@@ -380,7 +382,9 @@ function responseContent(stream: Stream): number {
 	}
 	stream.resumeAt = 0;
 	stopWaiting(stream);
-	return verdict === Verdict.CONTINUE || verdict === Verdict.STOP ? Step.BACKEND_RESPONSE : responseVerdict(stream, verdict);
+	return verdict === Verdict.CONTINUE || verdict === Verdict.STOP
+		? Step.BACKEND_RESPONSE
+		: responseVerdict(stream, verdict);
 }
 
 function backendResponse(stream: Stream): number {
@@ -599,7 +603,9 @@ function retryOnStatus(stream: Stream, status: number): boolean {
 	const traffic = stream.backendTraffic;
 	if (traffic === undefined || traffic.model.retryOn.length === 0 || status < 400) return false;
 	const words = traffic.model.retryOn;
-	const named = words.includes(String(status)) || (words.includes(ALL_RETRYABLE) && (status === 500 || status === 502 || status === 503 || status === 504));
+	const named =
+		words.includes(String(status)) ||
+		(words.includes(ALL_RETRYABLE) && (status === 500 || status === 502 || status === 503 || status === 504));
 	if (!named || stream.retryCount >= traffic.model.retries || !mayReplay(stream)) return false;
 	stream.responseHeadBytes = 0;
 	stream.statusCode = -1;

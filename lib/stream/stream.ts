@@ -7,9 +7,10 @@
  * One object per request with all its fields set in the constructor, so that V8 gives every stream the same
  * shape. What few streams have (variables, captures, trackers, a log view) is made at first use.
  */
+
+import type { ServerRequest } from '../backend/backend.js';
 import type { QueueTicket } from '../backend/queue.js';
 import type { Server } from '../backend/server.js';
-import type { ServerRequest } from '../backend/backend.js';
 import type { IpAddress } from '../core/address.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
@@ -131,7 +132,13 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	#log: StreamLog | undefined = undefined;
 
 	/** Without `request`: mode tcp, or bytes that are no request. */
-	constructor(session: Session, exchange: Exchange, request: RequestHead | undefined, nowMs: number, requestBeganMs: number) {
+	constructor(
+		session: Session,
+		exchange: Exchange,
+		request: RequestHead | undefined,
+		nowMs: number,
+		requestBeganMs: number,
+	) {
 		super();
 		this.session = session;
 		this.exchange = exchange;

@@ -48,7 +48,13 @@ export function countOn(tracked: TrackedCounter, event: TrackedEvent, amount: nu
 }
 
 /** The event on every counter of a stream: its own, and the session's where it has none. */
-export function countOnAll(own: Trackers | undefined, session: Trackers, event: TrackedEvent, amount: number, nowMs: number): void {
+export function countOnAll(
+	own: Trackers | undefined,
+	session: Trackers,
+	event: TrackedEvent,
+	amount: number,
+	nowMs: number,
+): void {
 	const length = own === undefined || session.length > own.length ? session.length : own.length;
 	for (let index = 0; index < length; index++) {
 		const tracked = own?.[index] ?? session[index];

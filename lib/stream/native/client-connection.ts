@@ -577,7 +577,10 @@ export class ClientConnection extends Connection implements Exchange {
 		}
 		if (reply.raw !== undefined) this.#writeReply('', reply.raw);
 		else {
-			const head = serializeLocalReply(reply, { keepAlive: !this.#closing && request?.version === 10, close: this.#closing });
+			const head = serializeLocalReply(reply, {
+				keepAlive: !this.#closing && request?.version === 10,
+				close: this.#closing,
+			});
 			this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
 		}
 		this.#completeResponse(this.thread.currentMs);
@@ -620,7 +623,11 @@ export class ClientConnection extends Connection implements Exchange {
 	}
 
 	get responseBufferComplete(): boolean {
-		return this.server === undefined || this.server.hasEnded || (this.responseBuffer?.length ?? 0) >= this.thread.bufsizeBytes;
+		return (
+			this.server === undefined ||
+			this.server.hasEnded ||
+			(this.responseBuffer?.length ?? 0) >= this.thread.bufsizeBytes
+		);
 	}
 
 	get serverSideAddress(): string | undefined {

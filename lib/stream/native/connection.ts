@@ -10,8 +10,8 @@
  * `WRITE_LIMIT_BYTES` wait in a socket, so a slow client of a fast server costs two buffers.
  */
 import { Socket } from 'node:net';
-import { Deadline } from '../timeouts.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
+import { Deadline } from '../timeouts.js';
 import { type StreamHandle, Written, writeBufferDirect, writeTextDirect } from './direct-write.js';
 import { READ_BUFFER_BYTES, type ReadBuffers } from './read-buffers.js';
 

@@ -6,13 +6,13 @@
  * string; when the body came in the same read and is small, the client gets head and body in one write.
  */
 import type { TcpSocketConnectOpts } from 'node:net';
-import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
+import type { PooledConnection } from '../../backend/pool.js';
+import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
+import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
 import type { BodyFraming } from '../../http/message.js';
 import { HttpRefusal } from '../../http/refusal.js';
-import type { PooledConnection } from '../../backend/pool.js';
-import type { Destination, Server } from '../../backend/server.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
@@ -482,5 +482,5 @@ function connectFailure(error: Error | undefined): Failure {
 }
 
 function onConnect(this: unknown): void {
-	((this as { connection?: ServerConnection }).connection)?.connected();
+	(this as { connection?: ServerConnection }).connection?.connected();
 }

@@ -1,0 +1,115 @@
+/**
+ * Where Node's client gets its connections from: the pool of idle connections that a server has in this thread,
+ * so that `http-reuse`, `pool-max-conn` and `max-reuse` mean the same in both engines, or a new socket.
+ *
+ * Node asks an agent only for `addRequest`; when a response is complete and the connection may stay, Node
+ * emits 'free' on the socket. A socket in the pool that says anything is closed.
+ */
+import type { ClientRequest } from 'node:http';
+import { connect, type NetConnectOpts, type Socket } from 'node:net';
+import type { PooledConnection } from '../../backend/pool.js';
+import type { Destination, Server } from '../../backend/server.js';
+
+/** A socket to a server as the pool sees it. */
+export class NodeServerConnection implements PooledConnection {
+	readonly socket: Socket;
+	readonly server: Server;
+	servedCount = 0;
+	#idle = false;
+
+	constructor(socket: Socket, server: Server) {
+		this.socket = socket;
+		this.server = server;
+		socket.setNoDelay(true);
+		// Between two requests nobody else listens: an error must not leave the socket.
+		socket.on('error', () => {});
+		socket.on('close', () => server.idle.drop(this));
+		socket.on('data', () => {
+			if (this.#idle) this.close();
+		});
+		socket.on('end', () => {
+			if (this.#idle) this.close();
+		});
+	}
+
+	/** The response is complete; `mayKeep` says whether the proxies' options allow another exchange. */
+	release(mayKeep: boolean): void {
+		this.servedCount++;
+		this.#idle = true;
+		if (!mayKeep || this.socket.destroyed || this.socket.readableEnded || !this.server.idle.put(this)) this.close();
+		else this.socket.resume();
+	}
+
+	take(): Socket {
+		this.#idle = false;
+		return this.socket;
+	}
+
+	close(): void {
+		this.server.idle.drop(this);
+		this.socket.destroy();
+	}
+}
+
+/** What `http.request` needs of an agent, for one request. */
+export class ServerAgent {
+	/** Node reads these. */
+	readonly protocol = 'http:';
+	readonly defaultPort = 80;
+	readonly keepAlive = true;
+	readonly maxSockets = Number.POSITIVE_INFINITY;
+	readonly options = {};
+	readonly #server: Server;
+	readonly #destination: Destination;
+	readonly #isFirstRequest: boolean;
+	readonly #mayReuse: boolean;
+	readonly #mayKeep: () => boolean;
+	connection: NodeServerConnection | undefined;
+	reused = false;
+
+	constructor(
+		server: Server,
+		destination: Destination,
+		reuse: { readonly isFirstRequest: boolean; readonly mayReuse: boolean; readonly mayKeep: () => boolean },
+	) {
+		this.#server = server;
+		this.#destination = destination;
+		this.#isFirstRequest = reuse.isFirstRequest;
+		this.#mayReuse = reuse.mayReuse;
+		this.#mayKeep = reuse.mayKeep;
+	}
+
+	addRequest(request: ClientRequest): void {
+		const idle = this.#mayReuse ? this.#server.idle.take(this.#isFirstRequest) : undefined;
+		if (idle instanceof NodeServerConnection) {
+			this.connection = idle;
+			this.reused = true;
+			request.reusedSocket = true;
+			idle.take();
+		} else {
+			idle?.close();
+			this.connection = new NodeServerConnection(
+				connect(connectOptions(this.#server, this.#destination)),
+				this.#server,
+			);
+		}
+		const { connection } = this;
+		connection.socket.once('free', () => connection.release(this.#mayKeep()));
+		request.onSocket(connection.socket);
+	}
+}
+
+function connectOptions(server: Server, destination: Destination): NetConnectOpts {
+	if (destination.kind === 'unix') {
+		return { path: destination.abstract ? `\0${destination.path}` : destination.path, allowHalfOpen: true };
+	}
+	const source = server.model.source;
+	return {
+		host: destination.host,
+		port: destination.port,
+		allowHalfOpen: true,
+		noDelay: true,
+		...(source?.kind === 'ip' ? { localAddress: source.address } : undefined),
+		...(source?.kind === 'ip' && source.port > 0 ? { localPort: source.port } : undefined),
+	};
+}
