@@ -12,6 +12,8 @@ import { checkSupported } from './check-supported.js';
 import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
 import { readAclFiles, readReplyFiles, readRuleFiles } from './included-files.js';
 import type { LoadOptions } from './index.js';
+import type { BindOptions } from './keywords/bind.js';
+import { bindDefaultsOf } from './keywords/peers.js';
 import type {
 	BindModel,
 	ConfigModel,
@@ -43,7 +45,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	checkProxyNames(state.proxies, diagnostics);
 	const ids = giveIds(state.proxies, FIRST_PROXY_ID, (proxy) => proxy.place, 'proxy', diagnostics);
 	const proxies = state.proxies.map((draft, index) => finishProxy(draft, ids[index] ?? 0, global, groups, diagnostics));
-	const peers = state.peers.map((draft) => finishPeers(draft, global, diagnostics));
+	const peers = state.peers.map((draft) => finishPeers(draft, global, state));
 	const userlists = state.userlists.map((draft) => finishUserlist(draft, diagnostics));
 	checkListeners(proxies, peers, diagnostics);
 	collectFiles(proxies, state);
@@ -261,7 +263,8 @@ function finishErrorReplies(
 }
 
 /** The local peer is found by its name; without it a section could neither listen nor be taught. */
-function finishPeers(draft: PeersDraft, global: GlobalModel, diagnostics: Diagnostics): PeersModel {
+function finishPeers(draft: PeersDraft, global: GlobalModel, state: ParserState): PeersModel {
+	const { diagnostics } = state;
 	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, ...kept } = draft;
 	const local = peers.find((peer) => peer.name === global.localpeer);
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
@@ -293,7 +296,9 @@ function finishPeers(draft: PeersDraft, global: GlobalModel, diagnostics: Diagno
 				`'${local.keyword} ${local.name}' : the local peer needs an address, here or on a 'bind' line.`,
 			);
 		}
-		bind ??= local.address === undefined ? undefined : listenerOf(local.place, local.address);
+		if (bind === undefined && local.address !== undefined) {
+			bind = listenerOf(local.place, local.address, bindDefaultsOf(draft, state));
+		}
 	}
 	return {
 		...kept,
@@ -307,21 +312,21 @@ function finishPeers(draft: PeersDraft, global: GlobalModel, diagnostics: Diagno
 }
 
 /** The listener that the old form, `peer NAME ADDRESS`, means for the local peer. */
-function listenerOf(place: Place, address: SocketAddress): BindModel {
+function listenerOf(place: Place, address: SocketAddress, options: BindOptions): BindModel {
 	return {
 		place,
 		address,
 		id: 1,
-		name: undefined,
-		maxconn: undefined,
-		backlog: undefined,
-		v4v6: false,
-		v6only: false,
-		mode: undefined,
-		uid: undefined,
-		gid: undefined,
-		acceptProxy: false,
-		tls: undefined,
+		name: options.name,
+		maxconn: options.maxconn,
+		backlog: options.backlog,
+		v4v6: options.v4v6,
+		v6only: options.v6only,
+		mode: options.mode,
+		uid: options.uid,
+		gid: options.gid,
+		acceptProxy: options.acceptProxy,
+		tls: options.ssl ? { ...options.tls } : undefined,
 	};
 }
 

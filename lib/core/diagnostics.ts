@@ -30,13 +30,17 @@ const LABELS: Readonly<Record<Severity, string>> = {
 
 export class Diagnostics {
 	readonly list: Diagnostic[] = [];
-	#saidOnce = new Set<string>();
+	readonly #saidOnce = new Set<string>();
+	#errorCount = 0;
+	#warningCount = 0;
 
 	alert(place: Place | undefined, text: string): void {
+		this.#errorCount++;
 		this.list.push({ severity: 'alert', place, text });
 	}
 
 	warning(place: Place | undefined, text: string): void {
+		this.#warningCount++;
 		this.list.push({ severity: 'warning', place, text });
 	}
 
@@ -55,12 +59,13 @@ export class Diagnostics {
 		this.notice(place, text);
 	}
 
+	/** Counted as they come: the parser asks before and after a line. */
 	get errorCount(): number {
-		return this.list.reduce((count, item) => count + (item.severity === 'alert' ? 1 : 0), 0);
+		return this.#errorCount;
 	}
 
 	get warningCount(): number {
-		return this.list.reduce((count, item) => count + (item.severity === 'warning' ? 1 : 0), 0);
+		return this.#warningCount;
 	}
 }
 

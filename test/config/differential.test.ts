@@ -34,7 +34,9 @@ t.test('haproxy gives the verdicts that the file says', { skip: skipUnlessHaprox
 	const binary = findHaproxy()?.path ?? '';
 	const dir = mkdtempSync(join(tmpdir(), 'holdfast-config-'));
 	t.teardown(() => rmSync(dir, { recursive: true, force: true }));
-	const cases = readVerdictCases('test/fixtures/config/verdicts.txt');
+	// Each start of HAProxy costs some 30 ms: all cases where interop is required, else every third.
+	const step = process.env.HOLDFAST_REQUIRE_INTEROP === '1' ? 1 : 3;
+	const cases = readVerdictCases('test/fixtures/config/verdicts.txt').filter((_case, index) => index % step === 0);
 	let next = 0;
 	const worker = async (lane: number): Promise<void> => {
 		const file = join(dir, `${lane}.cfg`);

@@ -152,6 +152,9 @@ t.test('the local peer', async (t) => {
 	t.match(load('peers p\n server me\n').remarks, [/needs an address/]);
 	t.match(load('peers p\n bind :1\n server me\n server you\n').remarks, [/'server you' : missing address/]);
 	t.match(load('peers p\n bind :1-2\n server me\n').remarks[0], /only one listening address/);
+	const tls = load('peers p\n default-bind ssl crt /me.pem\n peer me 127.0.0.1:1\n').model?.peers[0]?.bind;
+	t.match(tls, { address: { port: 1 }, tls: { crt: ['/me.pem'] } }, 'default-bind serves the old form too');
+	t.match(load('peers p\n default-bind bogus\n bind :1\n server me\n').remarks, [/^alert 2: 'default-bind .*bogus'/]);
 	t.match(load('peers p\n peer me 127.0.0.1:1 weight 3\n').remarks[0], /'weight' means nothing in a 'peers' section/);
 });
 

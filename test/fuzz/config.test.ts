@@ -123,6 +123,7 @@ t.test('long inputs take time in proportion', async (t) => {
 		['many stores', `backend b\n stick-table type ip size 1 store ${'gpc0,'.repeat(100_000)}gpc0\n`],
 		['deep condition', `.if ${'('.repeat(100_000)}\n.endif\n`],
 		['many blocks', '.if 1\n'.repeat(50_000)],
+		['many errors', 'backend b\n'.concat(' stick-table type ip\n'.repeat(50_000))],
 		['many maps', `backend b\n http-request deny if { path,${'map('.repeat(50_000)} }\n`],
 	];
 	for (const [name, text] of texts) {

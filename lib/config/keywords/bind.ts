@@ -404,6 +404,12 @@ export function readBind(
 	const { unixBind } = state.global;
 	readBindOptions(statement, addressAt + 1, options, state, keyword);
 	const tls = options.ssl ? { ...options.tls } : undefined;
+	if (!options.ssl && options.tls.crt.length > 0) {
+		statement.warning(`a certificate was specified but SSL was not enabled on '${keyword} ${addresses}' (use 'ssl').`);
+	}
+	if (options.level !== undefined) {
+		statement.warning(`'level' on '${keyword} ${addresses}' means nothing: it belongs to 'stats socket' lines.`);
+	}
 	const drafts: BindDraft[] = [];
 	for (const text of addresses.split(',')) {
 		const parsed = parseAddress(text, {

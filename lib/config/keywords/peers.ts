@@ -3,12 +3,12 @@
  * included, or `bind ADDRESS` with `server NAME` for the local and `server NAME ADDRESS` for the others.
  */
 
-import type { Place } from '../../core/diagnostics.js';
+import { Diagnostics, type Place } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import { copyServerOptions, newServerOptions, type PeersDraft } from '../draft.js';
 import type { ParserState } from '../state.js';
 import { type Keyword, KeywordTable, refused, Statement } from '../statement.js';
-import { newBindOptions, readBind, readBindOptions } from './bind.js';
+import { type BindOptions, newBindOptions, readBind, readBindOptions } from './bind.js';
 import { readLog } from './log.js';
 import { checkName, readDefaultServer, readServerOptions, tlsOf } from './server.js';
 import { readStickTable } from './stick-table.js';
@@ -79,9 +79,7 @@ function readPeer(statement: Statement, { peers, state }: PeersSite): void {
 
 /** `bind` with what `default-bind` has set before. */
 function readPeersBind(statement: Statement, { peers, state }: PeersSite): void {
-	const options = newBindOptions();
-	applyBindDefaults(statement, peers, options, state);
-	const drafts = readBind(statement, 1, state, options);
+	const drafts = readBind(statement, 1, state, bindDefaultsOf(peers, state));
 	if (peers.binds.length + drafts.length > 1) {
 		statement.alert(`'bind' : only one listening address per peers section is permitted.`);
 		return;
@@ -89,21 +87,12 @@ function readPeersBind(statement: Statement, { peers, state }: PeersSite): void 
 	peers.binds.push(...drafts);
 }
 
-export function applyBindDefaults(
-	statement: Statement,
-	peers: PeersDraft,
-	options: ReturnType<typeof newBindOptions>,
-	state: ParserState,
-): void {
-	if (peers.bindDefaults.length === 0) return;
+/** The options of `default-bind`; its line was checked when it was read. */
+export function bindDefaultsOf(peers: PeersDraft, state: ParserState): BindOptions {
+	const options = newBindOptions();
 	const words = ['default-bind', '', ...peers.bindDefaults];
-	readBindOptions(
-		new Statement(statement.place, words, 'peers', statement.diagnostics),
-		2,
-		options,
-		state,
-		'default-bind',
-	);
+	readBindOptions(new Statement(peers.place, words, 'peers', new Diagnostics()), 2, options, state, 'default-bind');
+	return options;
 }
 
 const BUILT: readonly Keyword<PeersSite>[] = [
@@ -112,9 +101,15 @@ const BUILT: readonly Keyword<PeersSite>[] = [
 	{ name: 'bind', parse: readPeersBind },
 	{
 		name: 'default-bind',
-		parse(statement, { peers }) {
+		parse(statement, { peers, state }) {
 			if (statement.words.length < 2) statement.alert(`'default-bind' expects at least one option as argument.`);
-			else peers.bindDefaults = [...peers.bindDefaults, ...statement.words.slice(1)];
+			else {
+				// Read now for its mistakes, kept as words for the listener that comes later.
+				const words = ['default-bind', '', ...statement.words.slice(1)];
+				const checked = new Statement(statement.place, words, 'peers', statement.diagnostics);
+				readBindOptions(checked, 2, newBindOptions(), state, 'default-bind');
+				peers.bindDefaults = [...peers.bindDefaults, ...statement.words.slice(1)];
+			}
 		},
 	},
 	{
