@@ -368,17 +368,23 @@ class NetworkTable {
 
 	add(network: IpAddress, prefixLength: number, entry: PatternEntry): void {
 		if (network.v6 === undefined) {
-			const known = this.#v4.get(prefixLength) ?? new Map<number, PatternEntry>();
+			let known = this.#v4.get(prefixLength);
+			if (known === undefined) {
+				known = new Map();
+				this.#v4.set(prefixLength, known);
+				this.#v4Lengths = [...this.#v4.keys()].sort((a, b) => b - a);
+			}
 			if (!known.has(network.v4)) known.set(network.v4, entry);
-			this.#v4.set(prefixLength, known);
-			this.#v4Lengths = [...this.#v4.keys()].sort((a, b) => b - a);
 			return;
 		}
-		const known = this.#v6.get(prefixLength) ?? new Map<string, PatternEntry>();
+		let known = this.#v6.get(prefixLength);
+		if (known === undefined) {
+			known = new Map();
+			this.#v6.set(prefixLength, known);
+			this.#v6Lengths = [...this.#v6.keys()].sort((a, b) => b - a);
+		}
 		const key = network.mask(prefixLength).toString();
 		if (!known.has(key)) known.set(key, entry);
-		this.#v6.set(prefixLength, known);
-		this.#v6Lengths = [...this.#v6.keys()].sort((a, b) => b - a);
 	}
 
 	findV4(address: IpAddress): PatternEntry | undefined {

@@ -22,6 +22,7 @@ import {
 	pathOf,
 	queryOf,
 } from '../http-parts.js';
+import { requestLineOf } from '../log-aliases.js';
 import { isResponseSite } from '../sites.js';
 import type {
 	ArgumentValue,
@@ -453,10 +454,12 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	plain('res.body_size', 'sint', 'response-body', (stream) => bodySize(stream.response?.headers, responseBody(stream))),
 
 	// Captures
-	plain('capture.req.method', 'str', 'stream', (stream) => stream.request?.method),
-	plain('capture.req.uri', 'str', 'stream', (stream) =>
-		stream.request === undefined ? undefined : (pathAndQuery(stream.request.target) ?? stream.request.target),
-	),
+	// What the client sent, whatever the rules made of it since.
+	plain('capture.req.method', 'str', 'stream', (stream) => requestLineOf(stream)?.split(' ')[0]),
+	plain('capture.req.uri', 'str', 'stream', (stream) => {
+		const target = requestLineOf(stream)?.split(' ')[1];
+		return target === undefined ? undefined : (pathAndQuery(target) ?? target);
+	}),
 	plain('capture.req.ver', 'str', 'stream', (stream) =>
 		stream.request === undefined ? undefined : `HTTP/${versionText(stream.request.version)}`,
 	),
