@@ -119,7 +119,10 @@ const TLS_KEYWORDS = [
 ];
 
 export const REFUSED_GLOBAL: readonly Row[] = [
-	...(SUPPORTED.tls ? refused<ParserState>(TLS_KEYWORDS) : refused<ParserState>(TLS_KEYWORDS, 'TLS is not built yet')),
+	// Settings of a TLS that no listener may have yet harm nobody; the file that Debian installs has some.
+	...(SUPPORTED.tls
+		? refused<ParserState>(TLS_KEYWORDS)
+		: withoutEffect<ParserState>('there is no TLS on proxies yet', TLS_KEYWORDS)),
 	...refused<ParserState>([
 		'51degrees-cache-size',
 		'51degrees-data-file',
