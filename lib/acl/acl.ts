@@ -87,11 +87,19 @@ function mayChange(expression: Expression, stream: StreamView): boolean {
 /** Sites whose rules may be evaluated again when more input is there. */
 const WAITING_SITES: ReadonlySet<RuleSite> = new Set(['tcp-request content', 'tcp-response content']);
 
+interface AclOptions {
+	/** The patterns of the same line, compiled before for another site: one set, with one number. */
+	readonly patterns?: AclPatterns | undefined;
+	/** No rule uses the line yet: what its fetch reads may still be there. */
+	readonly anySite?: boolean;
+}
+
 /** Compiles the words of an ACL after its name: expression, flags, patterns. `label` is for messages. */
 export function compileAclExpression(
 	words: readonly string[],
 	label: string,
 	context: CompileContext,
+	options: AclOptions = {},
 ): AclExpression | { readonly error: string } {
 	const text = words[0];
 	if (text === undefined || text === '') return { error: 'missing fetch method in ACL expression' };
@@ -108,7 +116,7 @@ export function compileAclExpression(
 	});
 	if ('error' in parsed) return { error: `${parsed.error} in ACL expression '${text}'` };
 	const { expression } = parsed;
-	if (expression.needs.length > 0 && !expression.needs.some((need) => siteProvides(context, need))) {
+	if (options.anySite !== true && !expression.needs.some((need) => siteProvides(context, need))) {
 		context.diagnostics.warning(
 			context.place,
 			`${label} will never match because it uses keyword '${name}' which is incompatible with '${siteName(context)}'`,
@@ -116,7 +124,7 @@ export function compileAclExpression(
 	}
 	// With a converter, what matters is the type of the last one: the keyword's own method is not meant.
 	const method = expression.hasConverters ? undefined : keyword?.method;
-	const patterns = compilePatterns(words, 1, expression.type, method, text, label, context);
+	const patterns = options.patterns ?? compilePatterns(words, 1, expression.type, method, text, label, context);
 	if ('error' in patterns) return patterns;
 	return new AclExpression(expression, patterns, WAITING_SITES.has(context.site));
 }
@@ -161,35 +169,59 @@ export function checkAclLine(line: Line, context: CompileContext): void {
 		at.diagnostics.alert(line.place, `name '${name}' will never match. '${name}' is a reserved word of conditions`);
 		return;
 	}
-	compileLine(line, name, at);
+	compileLine(line, name, at, true);
+}
+
+/** A line in one proxy: its patterns once, its expression for each site that uses it. */
+interface CompiledLine {
+	patterns: AclPatterns | undefined;
+	/** Undefined after an error, which is reported once. */
+	readonly bySite: Map<RuleSite | 'unused', AclExpression | undefined>;
 }
 
 /**
- * Compiled lines of one compilation (known by its diagnostics), by proxy and site: an ACL used by ten rules of
- * one kind is compiled, and reported, once. A line of `defaults` stands in several proxies.
+ * Compiled lines of one compilation, which is known by its diagnostics. A line of `defaults` stands in several
+ * proxies, and may mean another table in each.
  */
-const compiledLines = new WeakMap<Diagnostics, Map<Line, Map<string, AclExpression | undefined>>>();
+const compiledLines = new WeakMap<Diagnostics, Map<Line, Map<string, CompiledLine>>>();
 
-function compileLine(line: Line, name: string, context: CompileContext): AclExpression | undefined {
-	let byLine = compiledLines.get(context.diagnostics);
-	if (byLine === undefined) {
-		byLine = new Map();
-		compiledLines.set(context.diagnostics, byLine);
+function compiledLine(line: Line, context: CompileContext): CompiledLine {
+	let lines = compiledLines.get(context.diagnostics);
+	if (lines === undefined) {
+		lines = new Map();
+		compiledLines.set(context.diagnostics, lines);
 	}
-	let bySite = byLine.get(line);
-	if (bySite === undefined) {
-		bySite = new Map();
-		byLine.set(line, bySite);
+	let proxies = lines.get(line);
+	if (proxies === undefined) {
+		proxies = new Map();
+		lines.set(line, proxies);
 	}
-	const key = `${context.proxy?.name ?? ''} ${context.site}`;
-	if (bySite.has(key)) return bySite.get(key);
-	const compiled = compileAclExpression(line.words.slice(1), `acl '${name}'`, context);
+	const proxyName = context.proxy?.name ?? '';
+	let compiled = proxies.get(proxyName);
+	if (compiled === undefined) {
+		compiled = { patterns: undefined, bySite: new Map() };
+		proxies.set(proxyName, compiled);
+	}
+	return compiled;
+}
+
+function compileLine(line: Line, name: string, context: CompileContext, unused = false): AclExpression | undefined {
+	const known = compiledLine(line, context);
+	const site = unused ? 'unused' : context.site;
+	if (known.bySite.has(site)) return known.bySite.get(site);
+	const label = `acl '${name}'`;
+	const options: AclOptions = { patterns: known.patterns, anySite: unused };
+	const compiled = compileAclExpression(line.words.slice(1), label, context, options);
 	if ('error' in compiled) {
-		context.diagnostics.alert(line.place, `error detected while parsing ACL '${name}' : ${compiled.error}`);
-		bySite.set(key, undefined);
+		if (!known.bySite.has('unused')) {
+			context.diagnostics.alert(line.place, `error detected while parsing ACL '${name}' : ${compiled.error}`);
+		}
+		known.bySite.set(site, undefined);
+		known.bySite.set('unused', undefined);
 		return undefined;
 	}
-	bySite.set(key, compiled);
+	known.patterns = compiled.patterns;
+	known.bySite.set(site, compiled);
 	return compiled;
 }
 

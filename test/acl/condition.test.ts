@@ -90,6 +90,22 @@ t.test('named ACLs', async (t) => {
 	t.match(error('if locl', { acls }), /no such ACL : 'locl'; did you mean 'local' \?/);
 });
 
+t.test('a line used by rules of several kinds is one set of patterns', async (t) => {
+	const acls = [['numbered', 'hdr(host)', '-u', '9', 'example.com']];
+	const context = fakeContext({ acls });
+	for (const line of context.proxy?.acls ?? []) checkAclLine(line, context);
+	const request = condition('if numbered', context);
+	const balance = condition('if numbered', context.at(FAKE_PLACE, 'use_backend'));
+	t.equal(request.test(fakeStream()), true);
+	for (const index of patternRegistry(context).find('#9', 'acl')?.indexes.values() ?? []) index.clear();
+	t.equal(request.test(fakeStream()), false);
+	t.equal(balance.test(fakeStream()), false);
+	t.equal(patternRegistry(context).list('acl').length, 1);
+	t.same(context.diagnostics.list, []);
+	condition('if numbered', context.at(FAKE_PLACE, 'http-response'));
+	t.match(context.diagnostics.list[0]?.text, /acl 'numbered' will never match/);
+});
+
 t.test('every predefined ACL compiles', async (t) => {
 	for (const name of PREDEFINED_ACLS.keys()) t.type(condition(`if ${name}`).test(fakeStream()), 'boolean', name);
 	t.equal(condition('if HTTP_URL_ABS').test(fakeStream({ target: 'http://a/b' })), true);
@@ -160,6 +176,7 @@ t.test('acl lines are checked even where nothing uses them', async (t) => {
 		return alertsOf(context)[0];
 	};
 	t.equal(check('ok', 'path', '/a'), undefined);
+	t.equal(check('later', 'res.hdr(a)', 'b'), undefined);
 	t.match(check('x!', 'path', '/a'), /character '!' is not permitted in acl name 'x!'/);
 	t.match(check('x', 'nope'), /error detected while parsing ACL 'x' : unknown fetch method 'nope'/);
 	t.match(check('or', 'path'), /reserved word/);
