@@ -11,7 +11,7 @@ import type { PeersLog } from './connection.js';
 import type { PeerConfig } from './peer.js';
 import { PeersSection } from './section.js';
 import { ReplicatedStickTable } from './stick-table-adapter.js';
-import { clientTls, listen, type PeersListener, serverTls, SocketNetwork } from './transport.js';
+import { clientTls, listen, type PeersListener, SocketNetwork, serverTls } from './transport.js';
 
 export interface RunningPeersOptions {
 	readonly model: PeersModel;
@@ -77,17 +77,21 @@ export class RunningPeers {
 		this.section.start();
 	}
 
-	/** Soft stop: leaves the port to the next process and teaches it (section 13). Resolves when all is done. */
-	softStop(): Promise<void> {
+	/** Gives the port up, so that another process can bind it; sessions go on. */
+	stopListening(): void {
 		this.#listener?.close();
 		this.#listener = undefined;
+	}
+
+	/** Soft stop: leaves the port to the next process and teaches it (section 13). Resolves when all is done. */
+	softStop(): Promise<void> {
+		this.stopListening();
 		return new Promise((resolve) => this.section.softStop(resolve));
 	}
 
 	/** Ends everything at once. */
 	close(): void {
-		this.#listener?.close();
-		this.#listener = undefined;
+		this.stopListening();
 		this.section.close();
 	}
 

@@ -8,20 +8,28 @@
  * errors, is called again after pauses that double: it is a matter of configuration, which somebody may be
  * fixing on either side.
  */
-import type { Clock, Timer } from '../core/clock.js';
+
 import { formatSocketAddress } from '../core/address.js';
+import type { Clock, Timer } from '../core/clock.js';
 import { Acceptor, type AcceptorHost } from './acceptor.js';
 import type { Connection, ConnectionEvents, Network, PeersLog } from './connection.js';
 import { encodeHello, MessageWriter } from './encode.js';
 import { EntryRecord } from './entry-record.js';
 import { type Hello, StatusReader } from './handshake.js';
 import { Peer, type PeerConfig, statusName } from './peer.js';
-import { MAX_UPDATES_AT_ONCE, PeersProtocolError, PROTOCOL_MINOR, STATUS, type StatusCode, TIMING } from './protocol.js';
+import {
+	MAX_UPDATES_AT_ONCE,
+	PeersProtocolError,
+	PROTOCOL_MINOR,
+	STATUS,
+	type StatusCode,
+	TIMING,
+} from './protocol.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { Resync } from './resync.js';
 import { Session, type SessionEnd, type SessionHost } from './session.js';
-import { SharedTable } from './shared-table.js';
 import { shardOf, shardSeed } from './shards.js';
+import { SharedTable } from './shared-table.js';
 
 export interface SectionOptions {
 	readonly name: string;
@@ -98,7 +106,10 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	readonly #calls = new Map<Peer, Call>();
 	readonly #callTimers = new Map<Peer, Timer>();
 	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
-	readonly #pushAgain = new Map<string, { readonly shared: SharedTable; readonly key: Buffer; readonly dueMs: number }>();
+	readonly #pushAgain = new Map<
+		string,
+		{ readonly shared: SharedTable; readonly key: Buffer; readonly dueMs: number }
+	>();
 	/** Entries received live while a lesson goes on: the lesson must not bring back what they replaced. */
 	readonly #fresh = new Set<string>();
 	readonly #callerLoggedMs = new Map<number | undefined, number>();
@@ -106,7 +117,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#resync: Resync;
 	#resyncTimer: Timer | undefined;
 	#isRunning = false;
-	#handoff: { readonly done: () => void; readonly giveUpMs: number; sessions: number; timer: Timer | undefined } | undefined;
+	#handoff:
+		| { readonly done: () => void; readonly giveUpMs: number; sessions: number; timer: Timer | undefined }
+		| undefined;
 
 	constructor(options: SectionOptions) {
 		this.#options = options;
@@ -214,7 +227,10 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	 * caller has stopped listening before.
 	 */
 	softStop(done: () => void): void {
-		if (!this.#isRunning) return done();
+		if (!this.#isRunning) {
+			done();
+			return;
+		}
 		const local = this.peers.find((peer) => peer.isLocal);
 		this.#acceptor.close();
 		for (const timer of this.#callTimers.values()) timer.cancel();
@@ -231,7 +247,12 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		}
 		this.#resyncTimer?.cancel();
 		// A node that never became up to date would hand over half a table as if it were whole.
-		if (local?.config.address === undefined || this.#resync.state !== 'finished') return finish();
+		if (local?.config.address === undefined || this.#resync.state !== 'finished') {
+			finish();
+			return;
+		}
+		// A section without remote peers keeps no list of updates until now; the lesson is read from it.
+		for (const table of this.tables) table.enableUpdates();
 		this.#call(local);
 	}
 

@@ -157,6 +157,8 @@ export class Session implements MessageHandler {
 	#passScheduled = false;
 	#isBlocked = false;
 	#isClosed = false;
+	/** What the peer says that we did wrong. */
+	#complaint: string | undefined;
 	#nowMs: number;
 
 	constructor(options: SessionOptions) {
@@ -256,6 +258,10 @@ export class Session implements MessageHandler {
 	end(end: SessionEnd, reason: string): void {
 		if (this.#isClosed) return;
 		this.#isClosed = true;
+		if (end === 'lost' && this.#complaint !== undefined) {
+			end = 'refused';
+			reason = this.#complaint;
+		}
 		this.#timer?.cancel();
 		for (const shared of this.peer.tables) shared.close();
 		this.#link.close(end === 'replaced' || end === 'silent' ? 'reset' : 'fin');
@@ -309,11 +315,13 @@ export class Session implements MessageHandler {
 		const shared = this.#receivingTable;
 		if (shared?.plan === undefined) return;
 		const { record, table } = shared;
-		shared.plan.decode(type, bytes, start, end, shared.receivedId, this.received, record);
+		shared.plan.decode(type, bytes, start, end, shared.previousId, this.received, record);
 		// What is learned in a lesson is not acknowledged: the teacher would ignore it (section 10.4).
-		shared.receivedId = record.updateId;
-		if (this.learning !== 'none') shared.confirmedId = record.updateId;
-		else this.#queue.add(shared);
+		shared.previousId = record.updateId;
+		if (this.learning === 'none') {
+			shared.receivedId = record.updateId;
+			this.#queue.add(shared);
+		}
 		this.peer.updatesReceived++;
 		// What another peer sent live since the lesson began is newer than what the teacher had in its table.
 		if (this.learning !== 'none' && this.#host.isFresh(shared, record)) return;
@@ -340,6 +348,7 @@ export class Session implements MessageHandler {
 		if (acknowledged.keySize === undefined) {
 			acknowledged.settleKeySize(tableId > this.peer.tables.length ? OLD_DEFAULT_STRING_KEY_SIZE : undefined);
 		}
+		acknowledged.lastAcknowledgement = updateId;
 		// Until the lesson is confirmed, acknowledgements are of lesson ids, which mean nothing later.
 		if (this.teaching !== 'none') return;
 		acknowledged.acknowledge(updateId);
@@ -410,10 +419,10 @@ export class Session implements MessageHandler {
 		this.#host.handoffConfirmed(this);
 	}
 
+	/** Ignored (section 4.4): whoever sends one closes right after, and then we know why. */
 	#errorMessage(type: number): void {
-		// HAProxy closes right after; whatever it read wrongly, the next session starts from the same place.
-		if (type === ERROR_MESSAGE.PROTOCOL) this.end('refused', 'the peer says that we broke the protocol');
-		else if (type === ERROR_MESSAGE.SIZE_LIMIT) this.end('refused', 'the peer says that a message was too long');
+		if (type === ERROR_MESSAGE.PROTOCOL) this.#complaint = 'it says that we broke the protocol';
+		else if (type === ERROR_MESSAGE.SIZE_LIMIT) this.#complaint = 'it says that a message of ours was too long';
 	}
 
 	#fail(error: PeersProtocolError): void {
@@ -500,7 +509,7 @@ export class Session implements MessageHandler {
 		if (reader === undefined) return budget;
 		while (budget > 0) {
 			if (!reader.next(record, this.#nowMs)) {
-				shared.hasNews = false;
+				shared.pushedAll();
 				return budget;
 			}
 			budget--;

@@ -34,7 +34,11 @@ export class SharedTable {
 	pushedId = 0;
 	/** `pushedId` is an id of ours. */
 	hasPushed = false;
-	/** Last id received in this session, and the last one we acknowledged. */
+	/** The id the peer acknowledged last in this session, be it during a lesson. Undefined: none. */
+	lastAcknowledgement: number | undefined;
+	/** Id of the last update received in this session: what an incremental one counts from. */
+	previousId = 0;
+	/** Last id received outside of a lesson, and the last one we acknowledged. */
 	receivedId = 0;
 	confirmedId = 0;
 	/** Id the sender gave the table; 0 while it has not defined it. */
@@ -89,6 +93,8 @@ export class SharedTable {
 	/** A session starts: forgets what belonged to the last one, and goes to where the peer left off. */
 	open(): void {
 		this.close();
+		this.lastAcknowledgement = undefined;
+		this.previousId = 0;
 		this.receivedId = 0;
 		this.confirmedId = 0;
 		this.unbind();
@@ -171,6 +177,15 @@ export class SharedTable {
 		if (this.acknowledgedNonsense) return;
 		this.acknowledgedId = id;
 		this.hasAcknowledged = true;
+	}
+
+	/**
+	 * All local updates are pushed. HAProxy acknowledges an id only when it changes, so if the last one went out
+	 * before, in a lesson, and was acknowledged then, nothing more will come.
+	 */
+	pushedAll(): void {
+		this.hasNews = false;
+		if (this.hasPushed && this.lastAcknowledgement === this.pushedId) this.acknowledge(this.pushedId);
 	}
 
 	startTeaching(): void {

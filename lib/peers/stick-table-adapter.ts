@@ -23,9 +23,7 @@ export class ReplicatedStickTable implements ReplicatedTable {
 		this.wireName = wireNameOf(model.name);
 		this.keyType = model.keyType;
 		this.keyLengthBytes = table.keyLengthBytes;
-		this.columns = columnsOf(
-			table.slots.map(({ wireId, count, periodMs }) => ({ typeId: wireId, count, periodMs })),
-		);
+		this.columns = columnsOf(table.slots.map(({ wireId, count, periodMs }) => ({ typeId: wireId, count, periodMs })));
 		this.expireMs = model.expireMs;
 		this.learnsLocalOnly = model.recvOnly;
 		this.#view = table.newView();

@@ -47,7 +47,10 @@ export class SocketNetwork implements Network {
 	}
 
 	dial(peer: PeerConfig, events: ConnectionEvents): Connection {
-		const connection = new SocketConnection(peer.address === undefined ? '' : formatSocketAddress(peer.address), events);
+		const connection = new SocketConnection(
+			peer.address === undefined ? '' : formatSocketAddress(peer.address),
+			events,
+		);
 		this.#connect(peer, connection).catch((error: unknown) => connection.lost(reasonOf(error)));
 		return connection;
 	}
@@ -163,7 +166,10 @@ class SocketConnection implements Connection {
 		this.isClosed = true;
 		this.#events = SILENT;
 		const socket = this.#socket;
-		if (socket === undefined) return this.onAbandon();
+		if (socket === undefined) {
+			this.onAbandon();
+			return;
+		}
 		// What comes after this is nobody's, and must not keep the socket or the process.
 		socket.removeAllListeners('data').removeAllListeners('error');
 		socket.on('error', () => {});
@@ -221,7 +227,9 @@ export function listen(
 	server.on('tlsClientError', (_error, socket) => socket.destroy());
 	if (tlsOptions !== undefined) server.maxConnections = MAX_TLS_CONNECTIONS;
 	return new Promise((resolve, reject) => {
-		server.once('error', (error) => reject(new HoldfastError('BIND_FAILED', `peers: ${error.message}`, { cause: error })));
+		server.once('error', (error) =>
+			reject(new HoldfastError('BIND_FAILED', `peers: ${error.message}`, { cause: error })),
+		);
 		server.listen(where, () => {
 			server.removeAllListeners('error').on('error', () => {});
 			const bound = server.address();
@@ -286,7 +294,11 @@ export function serverTls(model: BindTlsModel): tls.TlsOptions {
 	};
 }
 
-function sharedTls(model: { ciphers: string | undefined; minVersion: string | undefined; maxVersion: string | undefined }) {
+function sharedTls(model: {
+	ciphers: string | undefined;
+	minVersion: string | undefined;
+	maxVersion: string | undefined;
+}) {
 	return {
 		ciphers: model.ciphers,
 		minVersion: model.minVersion as tls.SecureVersion | undefined,

@@ -1,9 +1,9 @@
 /** A Holdfast peers section in the test's own process, from the same text that HAProxy is given. */
 import { readFileSync } from 'node:fs';
 import { loadConfiguration } from '../../lib/config/index.js';
+import { IpAddress } from '../../lib/core/address.js';
 import { systemClock } from '../../lib/core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../../lib/core/diagnostics.js';
-import { IpAddress } from '../../lib/core/address.js';
 import { RunningPeers } from '../../lib/peers/running-peers.js';
 import { parseKeyText } from '../../lib/stick-table/key.js';
 import { StickTable, type TableKey } from '../../lib/stick-table/table.js';
@@ -65,7 +65,8 @@ export class HoldfastNode {
 	/** `set table`, with `type` or `type[index]` for each value. */
 	set(tableName: string, key: string, values: Readonly<Record<string, number | bigint | string>>): void {
 		const table = this.table(tableName);
-		const sample = table.model.keyType === 'binary' ? Buffer.from(key, 'latin1') : parseKeyText(table.model.keyType, key);
+		const sample =
+			table.model.keyType === 'binary' ? Buffer.from(key, 'latin1') : parseKeyText(table.model.keyType, key);
 		for (const [name, value] of Object.entries(values)) {
 			const match = /^([a-z_0-9]+?)(?:\[(\d+)\])?$/.exec(name)!;
 			if (typeof value === 'string') {
@@ -89,7 +90,9 @@ export class HoldfastNode {
 					const name = slot.isArray ? slot.type.replace(/^[a-z]+/, (word) => word + index) : slot.type;
 					const label = slot.isRate ? `${name}(${slot.periodMs})` : name;
 					values[label] =
-						slot.class === 'string' ? view.serverKeyText || '-' : String(view.value(slot, index) instanceof Object ? view.reading(slot, index) : view.value(slot, index));
+						slot.class === 'string'
+							? view.serverKeyText || '-'
+							: String(view.value(slot, index) instanceof Object ? view.reading(slot, index) : view.value(slot, index));
 				}
 			}
 			values.exp = String(view.remainingMs ?? 0);
@@ -121,7 +124,10 @@ function keyText(key: TableKey): string {
 }
 
 /** The same of HAProxy's `show table`. */
-export async function haproxyDump(haproxy: RunningHaproxy, table: string): Promise<Map<string, Record<string, string>>> {
+export async function haproxyDump(
+	haproxy: RunningHaproxy,
+	table: string,
+): Promise<Map<string, Record<string, string>>> {
 	const entries = new Map<string, Record<string, string>>();
 	for (const line of (await haproxy.cli(`show table ${table}`)).split('\n')) {
 		const match = /^0x[0-9a-f]+: key=((?:\\.|[^ \\])*) use=\d+ (.*)$/.exec(line);

@@ -4,7 +4,13 @@
  */
 import type { Clock } from '../../lib/core/clock.js';
 import { tick } from '../../lib/core/clock.js';
-import { type Column, type ColumnSpec, columnsOf, type EntryRecord, wordCountOf } from '../../lib/peers/entry-record.js';
+import {
+	type Column,
+	type ColumnSpec,
+	columnsOf,
+	type EntryRecord,
+	wordCountOf,
+} from '../../lib/peers/entry-record.js';
 import type { KeyTypeName } from '../../lib/peers/protocol.js';
 import type { ConflictRule, LearnOutcome, ReplicatedTable, TableReader } from '../../lib/peers/replicated-table.js';
 import { CLASS_WORDS, dataTypeByName } from '../../lib/stick-table/data-types.js';
@@ -192,8 +198,7 @@ export class MemoryTable implements ReplicatedTable {
 		this.live();
 		const key = record.keyBytes().toString('latin1');
 		const known = this.entries.get(key);
-		const isConflict =
-			known?.list === 'local' && (rule?.knownId === undefined || ((known.id - rule.knownId) | 0) > 0);
+		const isConflict = known?.list === 'local' && (rule?.knownId === undefined || ((known.id - rule.knownId) | 0) > 0);
 		if (rule?.keepsLocal === true && isConflict) return 'kept';
 		if (record.isTimed && record.expireMs <= 0 && this.expireMs !== undefined) {
 			this.entries.delete(key);

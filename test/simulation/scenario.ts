@@ -90,7 +90,9 @@ export function runSeed(seed: number): RunResult {
 		cluster.run(SETTLE_MS);
 		const [left, right] = [names[0]!, names[names.length - 1]!];
 		tell(`partition: ${left} and ${right} both count`);
-		cluster.network.partition(new Map(names.map((name, index) => [name, index === 0 || (name !== right && chance.happens(0.5)) ? 0 : 1])));
+		cluster.network.partition(
+			new Map(names.map((name, index) => [name, index === 0 || (name !== right && chance.happens(0.5)) ? 0 : 1])),
+		);
 		const lastsMs = chance.pick([200, 3000, 20_000]);
 		for (let i = 0; i < 10; i++) {
 			count(cluster.node(left), 3);
@@ -114,7 +116,8 @@ export function runSeed(seed: number): RunResult {
 		if (!section.isUpToDateNow) failures.push(`${name} is not up to date`);
 		for (const peer of section.peers) {
 			if (!peer.isLocal && peer.session === undefined) failures.push(`${name} has no session with ${peer.name}`);
-			if (peer.tables.some((shared) => shared.reader?.hasNext() === true)) failures.push(`${name} has not pushed all to ${peer.name}`);
+			if (peer.tables.some((shared) => shared.reader?.hasNext() === true))
+				failures.push(`${name} has not pushed all to ${peer.name}`);
 		}
 		for (const table of tables) {
 			// One place in the local list for each session, and none left over by dead ones.

@@ -162,10 +162,16 @@ export class VirtualNetwork {
 		near.events = events;
 		for (const end of this.#ends) if (!end.isOpen && !end.peer.isOpen) this.#ends.delete(end);
 		const arrive = (): void => {
-			if (this.isCut(owner, peer.name)) return this.whenHealed(arrive);
+			if (this.isCut(owner, peer.name)) {
+				this.whenHealed(arrive);
+				return;
+			}
 			if (!near.isOpen) return;
 			const listener = this.#listeners.get(peer.name);
-			if (listener === undefined) return near.lost('connection refused');
+			if (listener === undefined) {
+				near.lost('connection refused');
+				return;
+			}
 			this.#ends.add(near).add(far);
 			far.events = listener.accept(far);
 			if (far.isOpen) events.opened();
