@@ -19,6 +19,7 @@ import type { Logger } from '../core/logger.js';
 import { Generation } from './generation.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { TableKeeper } from './table-keeper.js';
 
@@ -42,13 +43,17 @@ export class ControlThread {
 	#candidate: Candidate | undefined;
 	#serving: Generation | undefined;
 	readonly #generations = new Set<Generation>();
+	readonly #peers: PeersKeeper;
 	#tableKeeper: TableKeeper | undefined;
 	#stopping = false;
+	/** What is taught to another process of this node at the end. */
+	#farewell: Promise<void> = Promise.resolve();
 
 	constructor(settings: WorkerSettings, logger: Logger, host: ControlThreadHost) {
 		this.#settings = settings;
 		this.#logger = logger;
 		this.#host = host;
+		this.#peers = new PeersKeeper(logger);
 	}
 
 	receive(message: Exclude<ToWorker, { kind: 'settings' }>, handle: SocketHandle | undefined): void {
@@ -127,7 +132,7 @@ export class ControlThread {
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
 			onGone: () => {
 				this.#generations.delete(generation);
-				if (this.#stopping && this.#generations.size === 0) this.#host.exit(0);
+				this.#leaveIfDone();
 			},
 		});
 		candidate.generation = generation;
@@ -136,6 +141,13 @@ export class ControlThread {
 
 	#becomeServing(candidate: Candidate, generation: Generation): void {
 		const former = this.#serving;
+		try {
+			const fdOf = (key: string): number | undefined => candidate.handles.get(key)?.[0]?.fd;
+			this.#peers.serve(candidate.compiled, fdOf, former === undefined && this.#settings.hasOldProcess);
+		} catch (error) {
+			this.#generationFailed(candidate, generation, error instanceof Error ? error.message : String(error));
+			return;
+		}
 		this.#serving = generation;
 		this.#candidate = undefined;
 		this.#keepTables(candidate.compiled);
@@ -180,8 +192,16 @@ export class ControlThread {
 	}
 
 	#softStop(): void {
+		if (this.#stopping) return;
 		this.#stopping = true;
-		if (this.#generations.size === 0) this.#host.exit(0);
+		this.#farewell = this.#peers.softStop();
 		for (const generation of this.#generations) generation.softStop();
+		this.#leaveIfDone();
+	}
+
+	/** All connections have closed, and whoever takes over knows the tables. */
+	#leaveIfDone(): void {
+		if (!this.#stopping || this.#generations.size > 0) return;
+		void this.#farewell.finally(() => this.#host.exit(0));
 	}
 }

@@ -103,6 +103,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 		settings: {
 			arguments: configArguments(options),
 			memoryLimitMb: options.memoryLimitMb,
+			hasOldProcess: options.finishPids.length + options.terminatePids.length > 0,
 			debug: options.debug,
 			leaveWithMaster: options.foreground,
 		},

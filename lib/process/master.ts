@@ -95,10 +95,14 @@ export class Master {
 		return outcome;
 	}
 
-	/** SIGUSR1: finish what is in flight, then leave. */
+	/**
+	 * SIGUSR1: finish what is in flight, then leave. The sockets are closed now: a connection that nobody will
+	 * accept must be refused, not left waiting.
+	 */
 	softStop(): void {
 		this.#stopping ??= 'soft';
 		this.#worker?.send({ kind: 'soft-stop' });
+		this.#closeAllBut([]);
 		this.#leaveIfAlone();
 	}
 

@@ -38,6 +38,8 @@ export interface ConfigArguments {
 export interface WorkerSettings {
 	readonly arguments: ConfigArguments;
 	readonly memoryLimitMb: number | undefined;
+	/** `-sf`, `-st`: a process of this node is leaving, and may teach its tables over the local peer. */
+	readonly hasOldProcess: boolean;
 	/** Log in detail, `-d`. */
 	readonly debug: boolean;
 	/** Leave when the master does: in the foreground nobody should have to look for a stray worker. */

@@ -154,6 +154,7 @@ class FakeMachine {
 				zeroWarning: false,
 			},
 			memoryLimitMb: undefined,
+			hasOldProcess: false,
 			debug: false,
 			leaveWithMaster: true,
 		},
