@@ -102,8 +102,8 @@ export interface Exchange {
 	readonly responseBuffer: Buffer | undefined;
 	readonly responseBufferComplete: boolean;
 	/** The local end of the connection to the server, for `%bi` and `%bp`; undefined without one. */
-	readonly serverSideAddress: string | undefined;
-	readonly serverSidePort: number | undefined;
+	readonly serverSideAddress?: string | undefined;
+	readonly serverSidePort?: number | undefined;
 	/**
 	 * Ends both connections without an answer. `silent`: the client is not even told (no FIN, no RST where
 	 * the system allows it). `exchangeEnded` follows at once.
