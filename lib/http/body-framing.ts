@@ -20,6 +20,7 @@ import {
 	type ResponseHead,
 } from './message.js';
 import { HttpRefusal, type RefusalCode } from './refusal.js';
+import { FORBIDDEN_TRAILERS } from './trailers.js';
 
 /** Framing of a request whose fields were parsed just now. */
 export function framingOfRequest(version: number): BodyFraming | HttpRefusal {
@@ -114,33 +115,6 @@ export const DEFAULT_CHUNKED_LIMITS: ChunkedLimits = {
 
 /** Digits of 2^53: sizes stay exact numbers, leading zeroes are not endless. */
 const SIZE_DIGITS_MAX = 13;
-
-/** Fields that would frame, route or authenticate after the fact (RFC 9110, section 6.5.1). */
-const FORBIDDEN_TRAILERS: ReadonlySet<string> = new Set([
-	'content-length',
-	'transfer-encoding',
-	'host',
-	'connection',
-	'te',
-	'trailer',
-	'upgrade',
-	'expect',
-	'max-forwards',
-	'cache-control',
-	'authorization',
-	'proxy-authorization',
-	'www-authenticate',
-	'proxy-authenticate',
-	'cookie',
-	'set-cookie',
-	'content-type',
-	'content-encoding',
-	'content-range',
-	'range',
-	'location',
-	'forwarded',
-	'x-forwarded-for',
-]);
 
 const State = {
 	SIZE: 0,

@@ -85,9 +85,14 @@ function onlyWholeLineEnds(buffer: Buffer, from: number): boolean {
 }
 
 /** The refusal of a head that fills its limit without ending: 414 while in its first line, else 431. */
-export function oversizedHead(buffer: Buffer, start: number): HttpRefusal {
-	const firstLineEnds = buffer.indexOf('\r\n', start, 'latin1') >= 0;
-	return new HttpRefusal(firstLineEnds ? 'HEAD_TOO_LARGE' : 'TARGET_TOO_LONG', buffer.length - start);
+export function oversizedHead(
+	buffer: Buffer,
+	start: number,
+	headSizeMax: number = DEFAULT_HEAD_LIMITS.headSizeMax,
+): HttpRefusal {
+	const lineEnd = buffer.indexOf('\r\n', start, 'latin1');
+	const firstLineFits = lineEnd >= 0 && lineEnd - start < headSizeMax;
+	return new HttpRefusal(firstLineFits ? 'HEAD_TOO_LARGE' : 'TARGET_TOO_LONG', buffer.length - start);
 }
 
 /** `head` ends with its empty line, as `findHeadEnd` cut it. */

@@ -285,6 +285,11 @@ t.test('limits', (t) => {
 	);
 	t.equal(code('GET / HTTP/1.1\r\nhost: a\r\nx: 1\r\ny: 2\r\nz: 3\r\n\r\n'), 'TOO_MANY_HEADERS');
 	t.equal(oversizedHead(Buffer.from(`GET /${'y'.repeat(200)}`), 0).status, 414);
+	t.equal(
+		oversizedHead(Buffer.from(`GET /${'y'.repeat(200)} HTTP/1.1\r\n`), 0, 100).status,
+		414,
+		'ends beyond the limit',
+	);
 	t.equal(oversizedHead(Buffer.from(`GET / HTTP/1.1\r\nx: ${'y'.repeat(200)}`), 0).status, 431);
 	t.equal(
 		codeOf(parseRequestHead('GET / HTTP/1.0\r\ncontent-length: 1\r\n\r\n', { ...LIMITS, payloadWithAnyMethod: true })),

@@ -204,7 +204,7 @@ export class ClientConnection extends Connection implements Exchange {
 	#headIncomplete(text: string, nowMs: number): boolean {
 		const bytes = this.chunk.subarray(0, this.chunkEnd);
 		const limits = this.thread.headLimits;
-		if (text.length >= limits.headSizeMax) return this.#refuse(oversizedHead(bytes, this.chunkStart), nowMs);
+		if (text.length >= limits.headSizeMax) return this.#refuse(oversizedHead(bytes, this.chunkStart, limits.headSizeMax), nowMs);
 		if (findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
 			const refusal = parseRequestHead(`${text}\r\n\r\n`, limits);
 			return this.#refuse(refusal instanceof HttpRefusal ? refusal : new HttpRefusal('HEAD_INCOMPLETE', 0), nowMs);

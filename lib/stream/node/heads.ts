@@ -8,6 +8,7 @@ import { fieldNotes, parseFields } from '../../http/field-parser.js';
 import {
 	findHeadEnd,
 	type HeadLimits,
+	oversizedHead,
 	parseRequestHead,
 	parseResponseHead,
 	skipEmptyLines,
@@ -75,7 +76,8 @@ export interface ParseError extends Error {
 /** Status for a head that llhttp refused: our own verdict on the same bytes where they are all there, else 400. */
 export function refusalOf(error: ParseError, limits: HeadLimits): 400 | HttpRefusal['status'] {
 	const packet = error.rawPacket;
-	if (error.code === 'HPE_HEADER_OVERFLOW') return packet?.includes('\r\n') === false ? 414 : 431;
+	if (error.code === 'HPE_HEADER_OVERFLOW')
+		return packet === undefined ? 431 : oversizedHead(packet, 0, limits.headSizeMax).status;
 	if (packet === undefined) return 400;
 	const start = skipEmptyLines(packet, 0);
 	if (start instanceof HttpRefusal) return start.status;

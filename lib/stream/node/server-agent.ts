@@ -15,35 +15,35 @@ export class NodeServerConnection implements PooledConnection {
 	readonly socket: Socket;
 	readonly server: Server;
 	servedCount = 0;
-	#idle = false;
 
 	constructor(socket: Socket, server: Server) {
 		this.socket = socket;
 		this.server = server;
-		socket.setNoDelay(true);
 		// Between two requests nobody else listens: an error must not leave the socket.
 		socket.on('error', () => {});
 		socket.on('close', () => server.idle.drop(this));
-		socket.on('data', () => {
-			if (this.#idle) this.close();
-		});
-		socket.on('end', () => {
-			if (this.#idle) this.close();
-		});
 	}
 
 	/** The response is complete; `mayKeep` says whether the proxies' options allow another exchange. */
 	release(mayKeep: boolean): void {
+		const { socket } = this;
 		this.servedCount++;
-		this.#idle = true;
-		if (!mayKeep || this.socket.destroyed || this.socket.readableEnded || !this.server.idle.put(this)) this.close();
-		else this.socket.resume();
+		if (!mayKeep || socket.destroyed || socket.readableEnded || !this.server.idle.put(this)) {
+			this.close();
+			return;
+		}
+		socket.on('data', this.#onIdle);
+		socket.on('end', this.#onIdle);
 	}
 
 	take(): Socket {
-		this.#idle = false;
+		this.socket.off('data', this.#onIdle);
+		this.socket.off('end', this.#onIdle);
 		return this.socket;
 	}
+
+	/** An answer to nothing, or the server's goodbye. */
+	readonly #onIdle = (): void => this.close();
 
 	close(): void {
 		this.server.idle.drop(this);
