@@ -1,10 +1,10 @@
 #!/usr/bin/env node
-/** The program: reads the command line and leaves with the exit code of what it asked for. */
-import { evaluateCondition } from '../lib/config/index.js';
+/**
+ * The program: reads the command line and leaves with the exit code of what it asked for. Each branch loads what
+ * it needs and no more: the start of the load balancer waits for nothing else.
+ */
 import { HoldfastError } from '../lib/core/errors.js';
 import { VERSION_LINE } from '../lib/core/version.js';
-import { describeBuild } from '../lib/process/build.js';
-import { checkOnly, run } from '../lib/process/launch.js';
 import { parseArguments, USAGE } from './arguments.js';
 
 function environmentOfProcess(): Map<string, string> {
@@ -15,10 +15,12 @@ async function main(): Promise<number> {
 	const options = parseArguments(process.argv.slice(2));
 	if ('help' in options) return 0;
 	if (options.version !== undefined) {
-		process.stdout.write(`${VERSION_LINE}\n${options.version === 'full' ? describeBuild() : ''}`);
+		process.stdout.write(`${VERSION_LINE}\n`);
+		if (options.version === 'full') process.stdout.write((await import('../lib/process/build.js')).describeBuild());
 		return 0;
 	}
 	if (options.condition !== undefined) {
+		const { evaluateCondition } = await import('../lib/config/index.js');
 		const result = evaluateCondition(options.condition, { environment: environmentOfProcess() });
 		if (result.ok) return result.value ? 0 : 1;
 		process.stderr.write(`[ALERT]    (${process.pid}) : config : ${result.reason}\n`);
@@ -29,6 +31,7 @@ async function main(): Promise<number> {
 		return 1;
 	}
 	if (options.workingDirectory !== undefined) process.chdir(options.workingDirectory);
+	const { checkOnly, run } = await import('../lib/process/launch.js');
 	return options.check ? checkOnly(options) : run(options);
 }
 

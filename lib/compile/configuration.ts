@@ -21,7 +21,7 @@ import type { CompileContext, Expression, ProcessView, RuleSite } from '../sampl
 import { CounterMemory } from '../shared/counters.js';
 import { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic } from '../stream/proxies.js';
-import { ThreadRuntime } from '../stream/thread-runtime.js';
+import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
@@ -40,7 +40,7 @@ export interface CompiledConfiguration {
 export interface CompileOptions {
 	readonly threadIndex: number;
 	readonly clock: Clock;
-	readonly logger: Logger;
+	readonly logger: ThreadRuntimeOptions['logger'];
 	readonly trafficLogs: TrafficLogs;
 	/** Tells another thread that slots of a backend were granted to it. */
 	readonly wake: (threadIndex: number, backendId: number) => void;

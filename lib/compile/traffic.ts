@@ -7,6 +7,7 @@ import type { BindModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
+import { nodeEngine } from '../stream/node/engine.js';
 import type { CompiledConfiguration } from './configuration.js';
 import type { SharedState } from './shared-state.js';
 
@@ -35,7 +36,7 @@ export function openTraffic(
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
-	const engine: ConnectionEngine = nativeEngine;
+	const engine: ConnectionEngine = model.global.tune.httpEngine === 'node' ? nodeEngine : nativeEngine;
 	const listeners: OpenListener[] = [];
 	for (const frontend of compiled.frontends.values()) {
 		if (frontend.model.disabled) continue;

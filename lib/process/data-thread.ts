@@ -12,17 +12,17 @@ import { compileConfiguration } from '../compile/index.js';
 import { openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
-import { createLogger } from '../core/logger.js';
 import { TrafficLogTargets } from '../stream/log.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+import { createThreadLogger } from './thread-logger.js';
 
 const start = workerData as DataThreadStart;
 const { threadIndex, model, shared } = start;
-const logger = createLogger({ level: start.debug ? 'debug' : 'info' });
 const port = parentPort;
 if (port === null) throw new Error('data-thread.js is started by the control thread only');
 
 const tell = (message: FromDataThread): void => port.postMessage(message);
+const logger = createThreadLogger((entry) => tell({ kind: 'log', entry }));
 
 process.on('uncaughtException', (error) => {
 	logger.error({ err: error, thread: threadIndex }, 'an exception escaped its connection');

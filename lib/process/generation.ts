@@ -95,7 +95,7 @@ export class Generation {
 			...(memoryLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb } }),
 		});
 		const thread: DataThread = { worker, listening: false, drained: false };
-		worker.on('message', (message: FromDataThread) => this.#receive(thread, message));
+		worker.on('message', (message: FromDataThread) => this.#receive(thread, threadIndex, message));
 		worker.on('error', (error) => logger.error({ err: error, thread: threadIndex }, 'data thread died'));
 		worker.on('exit', (code) => {
 			if (!thread.drained && !this.#gone) this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);
@@ -103,7 +103,7 @@ export class Generation {
 		return thread;
 	}
 
-	#receive(thread: DataThread, message: FromDataThread): void {
+	#receive(thread: DataThread, threadIndex: number, message: FromDataThread): void {
 		switch (message.kind) {
 			case 'listening':
 				thread.listening = true;
@@ -117,6 +117,11 @@ export class Generation {
 			case 'failed':
 				this.#options.onFailure(message.text);
 				break;
+			case 'log': {
+				const { level, fields, text } = message.entry;
+				this.#options.logger[level]({ thread: threadIndex, ...fields }, text);
+				break;
+			}
 		}
 	}
 

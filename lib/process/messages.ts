@@ -15,6 +15,7 @@ import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
 import type { SocketRequest } from './listening-socket.js';
+import type { LogEntry } from './thread-logger.js';
 
 export interface ConfigFile {
 	readonly path: string;
@@ -101,4 +102,5 @@ export type FromDataThread =
 	| { readonly kind: 'listening' }
 	/** Nothing is accepted any more and the last connection is closed. */
 	| { readonly kind: 'drained' }
-	| { readonly kind: 'failed'; readonly text: string };
+	| { readonly kind: 'failed'; readonly text: string }
+	| { readonly kind: 'log'; readonly entry: LogEntry };

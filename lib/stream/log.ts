@@ -98,7 +98,7 @@ export class TrafficLog {
 export class TrafficLogTargets {
 	readonly #global: LogGlobals;
 	readonly #clock: Clock;
-	readonly #logger: Logger;
+	readonly #logger: Pick<Logger, 'warn'>;
 	readonly #sinks = new Map<string, LogSink>();
 	readonly #openSink: ((target: LogTargetModel['target']) => LogSink) | undefined;
 
@@ -106,7 +106,7 @@ export class TrafficLogTargets {
 	constructor(
 		global: LogGlobals,
 		clock: Clock,
-		logger: Logger,
+		logger: Pick<Logger, 'warn'>,
 		openSink?: (target: LogTargetModel['target']) => LogSink,
 	) {
 		this.#global = global;
