@@ -36,11 +36,11 @@ export interface LogSink {
 /** Counts dropped lines and says so at the first one and at the end of the loss. */
 class DropReport {
 	readonly #name: string;
-	readonly #logger: Pick<Logger, 'warn'>;
+	readonly #logger: Pick<Logger, 'warn' | 'error'>;
 	count = 0;
 	#sinceReport = 0;
 
-	constructor(name: string, logger: Pick<Logger, 'warn'>) {
+	constructor(name: string, logger: Pick<Logger, 'warn' | 'error'>) {
 		this.#name = name;
 		this.#logger = logger;
 	}
@@ -82,7 +82,7 @@ export class DescriptorSink implements LogSink {
 	#rest: Uint8Array | undefined;
 	#ended: (() => void)[] = [];
 
-	constructor(fd: number, clock: Clock, logger: Pick<Logger, 'warn'>, write: WriteBytes = writeFile) {
+	constructor(fd: number, clock: Clock, logger: Pick<Logger, 'warn' | 'error'>, write: WriteBytes = writeFile) {
 		this.#fd = fd;
 		this.#clock = clock;
 		this.#write = write;
@@ -162,7 +162,7 @@ export class UdpSink implements LogSink {
 	#waitingBytes = 0;
 	#isClosed = false;
 
-	constructor(host: string, port: number, logger: Pick<Logger, 'warn'>) {
+	constructor(host: string, port: number, logger: Pick<Logger, 'warn' | 'error'>) {
 		this.#drops = new DropReport(`${host}:${port}`, logger);
 		this.#socket = createSocket(host.includes(':') ? 'udp6' : 'udp4');
 		this.#socket.unref();
@@ -228,7 +228,7 @@ export class UnixSink implements LogSink {
 	readonly #path: string;
 	readonly #tag: string;
 	readonly #clock: Clock;
-	readonly #logger: Pick<Logger, 'warn'>;
+	readonly #logger: Pick<Logger, 'warn' | 'error'>;
 	readonly #drops: DropReport;
 	#socket: Socket | undefined;
 	#helper: ChildProcess | undefined;
@@ -239,7 +239,7 @@ export class UnixSink implements LogSink {
 	#waiting: [line: string, bare: string][] = [];
 	#waitingBytes = 0;
 
-	constructor(path: string, tag: string, clock: Clock, logger: Pick<Logger, 'warn'>) {
+	constructor(path: string, tag: string, clock: Clock, logger: Pick<Logger, 'warn' | 'error'>) {
 		this.#path = path;
 		this.#tag = tag;
 		this.#clock = clock;

@@ -98,7 +98,7 @@ export class TrafficLog {
 export class TrafficLogTargets {
 	readonly #global: LogGlobals;
 	readonly #clock: Clock;
-	readonly #logger: Pick<Logger, 'warn'>;
+	readonly #logger: Pick<Logger, 'warn' | 'error'>;
 	readonly #sinks = new Map<string, LogSink>();
 	readonly #openSink: ((target: LogTargetModel['target']) => LogSink) | undefined;
 
@@ -106,7 +106,7 @@ export class TrafficLogTargets {
 	constructor(
 		global: LogGlobals,
 		clock: Clock,
-		logger: Pick<Logger, 'warn'>,
+		logger: Pick<Logger, 'warn' | 'error'>,
 		openSink?: (target: LogTargetModel['target']) => LogSink,
 	) {
 		this.#global = global;
