@@ -256,10 +256,6 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		this.#call(local);
 	}
 
-	get isUpToDateNow(): boolean {
-		return this.#resync.state === 'finished';
-	}
-
 	get resync(): Resync {
 		return this.#resync;
 	}

@@ -328,7 +328,10 @@ export class Session implements MessageHandler {
 		this.#host.updateReceived(this, shared, record);
 		const outcome = table.learn(record, this.#nowMs, this.#conflictRule(shared));
 		if (outcome === 'full') this.peer.updatesRefused++;
-		else if (outcome === 'kept') this.#host.conflictWon(shared, record);
+		else if (outcome === 'kept') {
+			this.peer.conflictsWon++;
+			this.#host.conflictWon(shared, record);
+		}
 	}
 
 	readonly #rule: ConflictRule = { knownId: undefined, keepsLocal: false };

@@ -156,6 +156,6 @@ for (const version of ['v26', 'v35']) {
 				`${entry.title}: ${JSON.stringify(Buffer.concat(entry.sent).toString('latin1'))}`,
 			);
 		});
-		t.ok(compared > 15, `${compared} hellos compared`);
+		t.ok(compared >= 14, `${compared} hellos compared`);
 	});
 }

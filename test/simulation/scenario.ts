@@ -113,7 +113,7 @@ export function runSeed(seed: number): RunResult {
 	failures.push(...cluster.differences());
 	if (cluster.protocolErrors() > 0) failures.push(`${cluster.protocolErrors()} protocol errors`);
 	for (const { name, section, tables } of cluster.nodes.values()) {
-		if (!section.isUpToDateNow) failures.push(`${name} is not up to date`);
+		if (!section.isUpToDate()) failures.push(`${name} is not up to date`);
 		for (const peer of section.peers) {
 			if (!peer.isLocal && peer.session === undefined) failures.push(`${name} has no session with ${peer.name}`);
 			if (peer.tables.some((shared) => shared.reader?.hasNext() === true))
