@@ -12,13 +12,22 @@
  * What it gives up: possessive and atomic groups, recursion, callouts and Unicode properties are refused by
  * name, and `$` does not match before a final newline.
  */
-import { RE2JS } from 're2js';
+import { createRequire } from 'node:module';
+import type { RE2JS } from 're2js';
 import { type RegexCost, translateRegex } from './regex-syntax.js';
 
 /** Steps that a backtracking search may take: a few milliseconds. */
 const BACKTRACKING_BUDGET = 2_000_000;
 /** The same for patterns that have no linear form. */
 const LAST_RESORT_BUDGET = 50_000_000;
+
+type LinearEngine = { readonly RE2JS: typeof RE2JS };
+const require = createRequire(import.meta.url);
+
+/** Loaded by the first pattern that needs it: most configurations have none, and every thread would pay. */
+function linearEngine(): typeof RE2JS {
+	return (require('re2js') as LinearEngine).RE2JS;
+}
 
 /** One match: where it is, and its groups (0 is the whole match). */
 export interface RegexMatch {
@@ -116,7 +125,7 @@ export function compileRegex(source: string, options: { readonly ignoreCase?: bo
 	let linear: RE2JS | undefined;
 	if (!cost.needsBacktracking) {
 		try {
-			linear = RE2JS.compile(translated.text);
+			linear = linearEngine().compile(translated.text);
 		} catch {
 			// Too large for it, such as a repetition above 1000: judged below like the other exceptions.
 		}
