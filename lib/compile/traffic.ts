@@ -8,6 +8,7 @@ import { socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
 import { nodeEngine } from '../stream/node/engine.js';
+import { REST_CHECK_MS } from '../stream/soft-stop.js';
 import type { CompiledConfiguration } from './configuration.js';
 import type { SharedState } from './shared-state.js';
 
@@ -17,8 +18,11 @@ const DRAIN_CHECK_MS = 20;
 export interface Traffic {
 	/** Rejects with HoldfastError when a descriptor cannot be listened on. */
 	listen(): Promise<void>;
-	/** Nothing is accepted any more; `drained` is called once the last connection has closed. */
-	softStop(drained: () => void): void;
+	/**
+	 * After `graceMs` nothing is accepted any more; `drained` is called once the last connection has closed. Called
+	 * again, by a stop during a reload, it changes nothing.
+	 */
+	softStop(graceMs: number, drained: () => void): void;
 	/** Gives up the descriptors and serves on: another program is to take the addresses. */
 	stopAccepting(): void;
 }
@@ -64,17 +68,26 @@ export function openTraffic(
 		async listen() {
 			await Promise.all(listeners.map(({ listener, fd }) => listener.listen({ fd })));
 		},
-		softStop(drained) {
+		softStop(graceMs, drained) {
+			if (thread.isStopping) return;
 			thread.isStopping = true;
-			for (const { listener } of listeners) {
-				listener.stopAccepting();
-				listener.closeIdle();
-			}
+			let nextRestCheckMs = 0;
 			const check = (): void => {
-				if (connectionCount() === 0) drained();
-				else thread.clock.setTimer(check, DRAIN_CHECK_MS);
+				if (connectionCount() === 0) return drained();
+				const nowMs = thread.nowMs();
+				if (nowMs >= nextRestCheckMs) {
+					nextRestCheckMs = nowMs + REST_CHECK_MS;
+					for (const { listener } of listeners) listener.closeIdle(nowMs);
+				}
+				thread.clock.setTimer(check, DRAIN_CHECK_MS);
 			};
-			check();
+			const begin = (): void => {
+				thread.softStop.begin(thread.nowMs(), model.global.closeSpreadTimeMs ?? 0);
+				for (const { listener } of listeners) listener.stopAccepting();
+				check();
+			};
+			if (graceMs > 0) thread.clock.setTimer(begin, graceMs);
+			else begin();
 		},
 		stopAccepting() {
 			for (const { listener } of listeners) listener.stopAccepting();

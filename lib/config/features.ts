@@ -61,13 +61,10 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'option accept-invalid-http-request', field: 'acceptInvalidHttpRequest' },
 	{ name: 'option accept-invalid-http-response', field: 'acceptInvalidHttpResponse' },
 	{ name: 'option checkcache', field: 'checkcache' },
-	{ name: 'option idle-close-on-response', field: 'idleCloseOnResponse' },
 	{ name: 'option http-restrict-req-hdr-names', field: 'restrictReqHdrNames' },
 	{ name: 'option log-decision', field: 'logDecision' },
 	{ name: 'rate-limit sessions', field: 'rateLimitSessions' },
 	{ name: 'server redir', field: 'redir' },
-	{ name: 'grace', field: 'graceMs' },
-	{ name: 'close-spread-time', field: 'closeSpreadTimeMs' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{
 		name: 'option http-no-delay',

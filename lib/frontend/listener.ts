@@ -18,14 +18,15 @@ import { Column, type Counters } from '../shared/counters.js';
 import { ClientConnection } from '../stream/native/client-connection.js';
 import { type Endpoints, type ListenerView, Session } from '../stream/session.js';
 import { Admission, admit } from '../stream/session-rules.js';
+import { REST_MS } from '../stream/soft-stop.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 import { type ConnectionGate, enterAll, leaveAll } from './connection-gate.js';
 import type { Frontend } from './frontend.js';
 
 /** A connection in service, of either engine. */
 export interface LiveConnection {
-	/** Soft stop: closes it if it rests between two requests. */
-	closeIdle(): void;
+	/** Soft stop: closes it if it has rested between two requests since `restingSinceMs` at least. */
+	closeIdle(restingSinceMs: number): void;
 	destroy(): void;
 }
 
@@ -238,8 +239,13 @@ export class Listener implements ListenerView {
 		this.#server = undefined;
 	}
 
-	closeIdle(): void {
-		for (const connection of [...this.#live.values()]) connection.closeIdle();
+	/** Soft stop: lets go of connections that rest, as `close-spread-time` and the frontend's options say. */
+	closeIdle(nowMs: number): void {
+		const { softStop } = this.#frontend.thread;
+		if (this.#frontend.model.options.idleCloseOnResponse) return;
+		for (const connection of [...this.#live.values()]) {
+			if (softStop.closesResting(nowMs)) connection.closeIdle(nowMs - REST_MS);
+		}
 	}
 
 	/** Hard stop. */

@@ -152,8 +152,8 @@ export class ControlThread {
 		this.#candidate = undefined;
 		this.#keepTables(candidate.compiled);
 		former?.softStop();
-		if (this.#stopping) generation.softStop();
 		const { global } = candidate.model;
+		if (this.#stopping) generation.softStop(global.graceMs);
 		this.#host.tellMaster({
 			kind: 'ready',
 			generation: candidate.number,
@@ -195,7 +195,7 @@ export class ControlThread {
 		if (this.#stopping) return;
 		this.#stopping = true;
 		this.#farewell = this.#peers.softStop();
-		for (const generation of this.#generations) generation.softStop();
+		for (const generation of this.#generations) generation.softStop(generation.model.global.graceMs);
 		this.#leaveIfDone();
 	}
 

@@ -52,7 +52,7 @@ if (compiled === undefined) {
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
 			case 'soft-stop':
-				traffic.softStop(() => tell({ kind: 'drained' }));
+				traffic.softStop(message.graceMs, () => tell({ kind: 'drained' }));
 				break;
 			case 'stop-accepting':
 				traffic.stopAccepting();

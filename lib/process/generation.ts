@@ -60,17 +60,20 @@ export class Generation {
 		for (const { worker } of this.#threads) worker.postMessage(message);
 	}
 
-	/** No more connections are accepted; the generation is gone when the last one has closed. */
-	softStop(): void {
+	/**
+	 * After `graceMs` no more connections are accepted; the generation is gone when the last one has closed, or when
+	 * `hard-stop-after` closes it.
+	 */
+	softStop(graceMs = 0): void {
 		if (this.#leaving) return;
 		this.#leaving = true;
-		this.tell({ kind: 'soft-stop' });
+		this.tell({ kind: 'soft-stop', graceMs });
 		const { hardStopAfterMs } = this.model.global;
 		if (hardStopAfterMs === undefined) return;
 		this.#hardStop = setTimeout(() => {
 			this.#options.logger.warn({ generation: this.number }, 'hard-stop-after reached, connections are closed');
 			this.end();
-		}, hardStopAfterMs);
+		}, graceMs + hardStopAfterMs);
 		this.#hardStop.unref();
 	}
 

@@ -96,7 +96,9 @@ export interface DataThreadStart {
 	readonly debug: boolean;
 }
 
-export type ToDataThread = { readonly kind: 'soft-stop' } | { readonly kind: 'stop-accepting' };
+export type ToDataThread =
+	/** `graceMs`: how long connections are still accepted (manual, `grace`; not at a reload). */
+	{ readonly kind: 'soft-stop'; readonly graceMs: number } | { readonly kind: 'stop-accepting' };
 
 export type FromDataThread =
 	| { readonly kind: 'listening' }

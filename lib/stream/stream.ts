@@ -322,7 +322,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** `Connection: close` towards the client, by option or because the thread is stopping. */
 	get closesClient(): boolean {
 		return (
-			this.session.thread.isStopping ||
+			this.session.thread.softStop.closesWithAnswer(this.session.thread.currentMs) ||
 			this.frontend.model.options.connectionMode === 'close' ||
 			this.backendTraffic?.model.options.connectionMode === 'close'
 		);

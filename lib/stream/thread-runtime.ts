@@ -8,6 +8,7 @@ import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
 import type { SampleValue } from '../sample/types.js';
 import { ReadBuffers } from './native/read-buffers.js';
+import { SoftStop } from './soft-stop.js';
 import { TimerWheel } from './timeouts.js';
 
 export interface ThreadRuntimeOptions {
@@ -37,8 +38,10 @@ export class ThreadRuntime {
 	readonly activeConnections: () => number;
 	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
 	currentMs: number;
-	/** A soft stop has begun: the next answer on each connection is its last. */
+	/** A stop was asked for, `stopping`; with `grace` it begins later. */
 	isStopping = false;
+	/** How connections are let go once it has begun. */
+	readonly softStop = new SoftStop();
 	/** Requests of this thread so far, `%rt`. */
 	requestCounter = 0;
 

@@ -15,7 +15,6 @@
  * until the client closes too, for a bounded time (RFC 9112, section 9.6).
  */
 import type { Server } from '../../backend/server.js';
-import { ChunkedDecoder } from '../../http/body-framing.js';
 import { clientKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
 import type { ResponseHead } from '../../http/message.js';
@@ -29,7 +28,9 @@ import { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { Connection, EMPTY_CHUNK, SHORT_BYTES, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
+import { RequestBody } from './request-body.js';
 import { ServerConnection } from './server-connection.js';
+import { Tunnel, type TunnelEnd } from './tunnel.js';
 
 const Reading = {
 	HEAD: 0,
@@ -48,7 +49,7 @@ const LINGER_MS = 5000;
 /** Body bytes that are read and forgotten to keep a connection, after an early answer. */
 const DISCARD_BYTES = 256 * 1024;
 
-export class ClientConnection extends Connection implements Exchange {
+export class ClientConnection extends Connection implements Exchange, TunnelEnd {
 	readonly session: Session;
 	stream: Stream | undefined;
 	/** The connection that serves the present exchange. */
@@ -58,9 +59,8 @@ export class ClientConnection extends Connection implements Exchange {
 	#reading: number;
 	/** Guards against working on the chunk while it is being worked on. */
 	#working = false;
-	#bodyRemaining = 0;
-	#decoder: ChunkedDecoder | undefined;
-	#chunked = false;
+	readonly #body = new RequestBody();
+	#tunnel: Tunnel | undefined;
 	#discarded = 0;
 	/** Request bytes have left for a server: the request cannot be sent again. */
 	#bodySent = false;
@@ -100,9 +100,9 @@ export class ClientConnection extends Connection implements Exchange {
 		return this.stream === undefined && this.#reading === Reading.HEAD && this.chunkLength === 0;
 	}
 
-	/** Soft stop: an idle connection that has had an answer goes; one that never asked is still served. */
-	closeIdle(): void {
-		if (this.closed || !this.isIdle || this.session.requestCount === 0) return;
+	/** Soft stop: a connection that has had an answer and rests since then goes; one that never asked is still served. */
+	closeIdle(restingSinceMs: number): void {
+		if (this.closed || !this.isIdle || this.session.requestCount === 0 || this.#idleSinceMs > restingSinceMs) return;
 		this.#closeGently();
 	}
 
@@ -128,12 +128,12 @@ export class ClientConnection extends Connection implements Exchange {
 			case Reading.DISCARD:
 				return this.#discardBody();
 			case Reading.TUNNEL:
-				return this.#tunnelFromClient();
+				this.#tunnel?.fromClient(this.thread.currentMs);
+				return false;
 			case Reading.LINGER:
 				this.chunkStart = this.chunkEnd;
 				return false;
 			case Reading.RAW:
-				if (this.#serverReady) return this.#tunnelFromClient();
 				this.stream?.requestBodyArrived(this.thread.nowMs());
 				this.#pauseWhenFull();
 				return false;
@@ -177,16 +177,7 @@ export class ClientConnection extends Connection implements Exchange {
 		this.chunkStart = start + headEnd;
 		if (head instanceof HttpRefusal) return this.#refuse(head, nowMs);
 		this.deadlineMs = 0;
-		const framing = head.framing;
-		this.#chunked = framing.kind === 'chunked';
-		if (framing.kind === 'length' && framing.length > 0) {
-			this.#bodyRemaining = framing.length;
-			this.#reading = Reading.BODY;
-		} else if (this.#chunked) {
-			if (this.#decoder === undefined) this.#decoder = new ChunkedDecoder();
-			else this.#decoder.reset();
-			this.#reading = Reading.BODY;
-		} else this.#reading = Reading.DONE;
+		this.#reading = this.#body.begin(head.framing) ? Reading.BODY : Reading.DONE;
 		this.#bodySent = false;
 		this.#responseStarted = false;
 		this.#responseDone = false;
@@ -204,7 +195,8 @@ export class ClientConnection extends Connection implements Exchange {
 	#headIncomplete(text: string, nowMs: number): boolean {
 		const bytes = this.chunk.subarray(0, this.chunkEnd);
 		const limits = this.thread.headLimits;
-		if (text.length >= limits.headSizeMax) return this.#refuse(oversizedHead(bytes, this.chunkStart, limits.headSizeMax), nowMs);
+		if (text.length >= limits.headSizeMax)
+			return this.#refuse(oversizedHead(bytes, this.chunkStart, limits.headSizeMax), nowMs);
 		if (findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
 			const refusal = parseRequestHead(`${text}\r\n\r\n`, limits);
 			return this.#refuse(refusal instanceof HttpRefusal ? refusal : new HttpRefusal('HEAD_INCOMPLETE', 0), nowMs);
@@ -282,35 +274,18 @@ export class ClientConnection extends Connection implements Exchange {
 		this.#setClientDeadline(nowMs);
 		if (server.unwrittenBytes > WRITE_LIMIT_BYTES) {
 			this.pauseReading();
-			server.sourceWaits();
+			server.notifyWhenWritten();
 			return false;
 		}
 		return true;
 	}
 
-	/** Where the body ends in the chunk, or the chunk's end; -1 if it is malformed. Sees to the framing. */
+	/** Where the body ends in the chunk, or the chunk's end; -1 if it is malformed. */
 	#bodyEnd(stream: Stream | undefined): number {
-		const start = this.chunkStart;
-		let end = this.chunkEnd;
-		let payloadBytes = end - start;
-		let done: boolean;
-		if (this.#chunked) {
-			const decoder = this.#decoder as ChunkedDecoder;
-			const before = decoder.payloadSize;
-			end = decoder.push(this.chunk, start, end);
-			if (end < 0) return -1;
-			payloadBytes = decoder.payloadSize - before;
-			done = decoder.isDone;
-		} else {
-			if (payloadBytes > this.#bodyRemaining) {
-				payloadBytes = this.#bodyRemaining;
-				end = start + payloadBytes;
-			}
-			this.#bodyRemaining -= payloadBytes;
-			done = this.#bodyRemaining === 0;
-		}
-		if (stream !== undefined) stream.requestBodyBytes += payloadBytes;
-		if (done) this.#reading = Reading.DONE;
+		const body = this.#body;
+		const end = body.take(this.chunk, this.chunkStart, this.chunkEnd);
+		if (stream !== undefined) stream.requestBodyBytes += body.payloadBytes;
+		if (body.isComplete) this.#reading = Reading.DONE;
 		return end;
 	}
 
@@ -334,13 +309,21 @@ export class ClientConnection extends Connection implements Exchange {
 		const nowMs = this.thread.nowMs();
 		switch (this.#reading) {
 			case Reading.HEAD:
-				return this.#endInHead(nowMs);
+				this.#endInHead(nowMs);
+				return;
 			case Reading.BODY:
 			case Reading.DISCARD:
-				if (this.#reading === Reading.DISCARD) return this.#finishExchange(nowMs, true);
-				return this.#clientFailed(Failure.CLIENT_ABORT);
+				if (this.#reading === Reading.DISCARD) {
+					this.#finishExchange(nowMs, true);
+					return;
+				}
+				this.#clientFailed(Failure.CLIENT_ABORT);
+				return;
 			case Reading.RAW:
-				if (this.stream?.abortOnClose) return this.#clientFailed(Failure.CLIENT_ABORT);
+				if (this.stream?.abortOnClose) {
+					this.#clientFailed(Failure.CLIENT_ABORT);
+					return;
+				}
 				this.stream?.requestBodyArrived(nowMs);
 				return;
 			case Reading.DONE:
@@ -348,7 +331,8 @@ export class ClientConnection extends Connection implements Exchange {
 				if (this.stream?.abortOnClose && !this.#responseStarted) this.#clientFailed(Failure.CLIENT_ABORT);
 				return;
 			case Reading.TUNNEL:
-				return this.#tunnelClientEnded(nowMs);
+				this.#tunnel?.clientEnded(nowMs);
+				return;
 			default:
 				this.destroy();
 		}
@@ -381,7 +365,10 @@ export class ClientConnection extends Connection implements Exchange {
 		const { stream } = this;
 		this.#dropServer();
 		const answerable = !this.closed && !this.#responseStarted && failure !== Failure.CLIENT_ABORT;
-		if (stream === undefined) return this.destroy();
+		if (stream === undefined) {
+			this.destroy();
+			return;
+		}
 		if (answerable) {
 			this.#reading = Reading.DONE;
 			this.#closing = true;
@@ -412,25 +399,41 @@ export class ClientConnection extends Connection implements Exchange {
 		if (queueBytes > 0 && queueBytes !== this.#lastQueueBytes && this.#reading !== Reading.LINGER) {
 			// A slow reader that takes anything at all is alive.
 			this.#lastQueueBytes = queueBytes;
-			return this.#setClientDeadline(nowMs);
+			this.#setClientDeadline(nowMs);
+			return;
 		}
 		switch (this.#reading) {
 			case Reading.HEAD:
-				if (this.session.requestCount > 0 && this.#requestBeganMs === 0) return this.destroy();
-				if (this.chunkLength === 0 && this.session.frontend.model.options.httpIgnoreProbes) return this.destroy();
-				return this.#startWithoutHead(nowMs).refuse(408, Failure.CLIENT_TIMEOUT, nowMs);
+				if (this.session.requestCount > 0 && this.#requestBeganMs === 0) {
+					this.destroy();
+					return;
+				}
+				if (this.chunkLength === 0 && this.session.frontend.model.options.httpIgnoreProbes) {
+					this.destroy();
+					return;
+				}
+				this.#startWithoutHead(nowMs).refuse(408, Failure.CLIENT_TIMEOUT, nowMs);
+				return;
 			case Reading.LINGER:
-				return this.destroy();
+				this.destroy();
+				return;
 			case Reading.TUNNEL:
-				return this.tunnelTimedOut('client', nowMs);
+				this.#tunnel?.timedOut('client', nowMs);
+				return;
 			case Reading.DISCARD:
-				return this.#finishExchange(nowMs, true);
+				this.#finishExchange(nowMs, true);
+				return;
 			case Reading.BODY:
 				// Paused because the server is slow: that is the server's timeout to watch.
-				if (this.readPaused && this.#serverReady) return this.#setClientDeadline(nowMs);
-				return this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				if (this.readPaused && this.#serverReady) {
+					this.#setClientDeadline(nowMs);
+					return;
+				}
+				this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				return;
 			default:
-				return this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				return;
 		}
 	}
 
@@ -517,13 +520,19 @@ export class ClientConnection extends Connection implements Exchange {
 	/** The connection to the server stands: the request goes out. */
 	serverReady(connection: ServerConnection, reused: boolean): void {
 		const stream = this.stream;
-		if (stream === undefined) return connection.destroy();
+		if (stream === undefined) {
+			connection.destroy();
+			return;
+		}
 		this.server = connection;
 		this.#serverReady = true;
 		const nowMs = this.thread.currentMs;
 		stream.serverConnected(reused, nowMs);
 		const { request } = stream;
-		if (request === undefined) return this.#beginTunnel(nowMs);
+		if (request === undefined) {
+			this.#beginTunnel(nowMs);
+			return;
+		}
 		stream.sentMethod = request.method;
 		connection.expectResponse(stream.serverTimeoutMs, nowMs);
 		const head = serializeRequest(request, { close: stream.closesServer });
@@ -552,7 +561,8 @@ export class ClientConnection extends Connection implements Exchange {
 		});
 		if (tunnel) {
 			this.writeText(head);
-			return this.#beginTunnel(this.thread.nowMs());
+			this.#beginTunnel(this.thread.nowMs());
+			return;
 		}
 		server.beginBody(head, framing, dechunk);
 	}
@@ -603,19 +613,14 @@ export class ClientConnection extends Connection implements Exchange {
 		if (this.chunkLength === 0 || (this.#reading !== Reading.BODY && this.#reading !== Reading.RAW)) return undefined;
 		const bytes = this.chunk.subarray(this.chunkStart, this.chunkEnd);
 		if (this.#reading === Reading.RAW) return bytes;
-		if (!this.#chunked) return bytes.subarray(0, Math.min(bytes.length, this.#bodyRemaining));
-		const pieces: Buffer[] = [];
-		new ChunkedDecoder().push(bytes, 0, bytes.length, (buffer, from, to) => pieces.push(buffer.subarray(from, to)));
-		return Buffer.concat(pieces);
+		return this.#body.peek(bytes);
 	}
 
 	get requestBufferComplete(): boolean {
 		if (this.readEnded || this.chunkLength >= this.thread.bufsizeBytes) return true;
 		if (this.#reading === Reading.RAW) return false;
 		if (this.#reading !== Reading.BODY) return true;
-		if (!this.#chunked) return this.chunkLength >= this.#bodyRemaining;
-		const decoder = new ChunkedDecoder();
-		return decoder.push(this.chunk, this.chunkStart, this.chunkEnd) < 0 || decoder.isDone;
+		return this.#body.peekComplete(this.chunk.subarray(this.chunkStart, this.chunkEnd));
 	}
 
 	get responseBuffer(): Buffer | undefined {
@@ -661,7 +666,10 @@ export class ClientConnection extends Connection implements Exchange {
 		const { stream } = this;
 		if (stream === undefined) return;
 		const nowMs = this.thread.nowMs();
-		if (!this.#responseStarted) return stream.exchangeFailed(failure, nowMs);
+		if (!this.#responseStarted) {
+			stream.exchangeFailed(failure, nowMs);
+			return;
+		}
 		this.stream = undefined;
 		// Part of the answer is out: only the end of the connection can tell the client that the rest is missing.
 		stream.exchangeFailed(failure, nowMs);
@@ -723,10 +731,11 @@ export class ClientConnection extends Connection implements Exchange {
 		this.bulk = false;
 		stream?.exchangeEnded(nowMs);
 		if (this.closed) return;
-		if (close || this.#closing || this.readEnded || this.thread.isStopping) {
-			if (this.readEnded && this.chunkLength > 0 && !this.#closing && !close) {
-				// Pipelined requests before the client's end are still answered.
-			} else return this.#closeGently();
+		// Requests that were pipelined before the client's end are still answered.
+		const more = !this.readEnded || this.chunkLength > 0;
+		if (close || this.#closing || !more) {
+			this.#closeGently();
+			return;
 		}
 		this.#reading = Reading.HEAD;
 		this.#requestBeganMs = 0;
@@ -744,7 +753,10 @@ export class ClientConnection extends Connection implements Exchange {
 		if (this.closed) return;
 		this.chunkStart = this.chunkEnd;
 		this.#reading = Reading.LINGER;
-		if (this.readEnded && this.unwrittenBytes === 0) return this.#endAndDestroy();
+		if (this.readEnded && this.unwrittenBytes === 0) {
+			this.#endAndDestroy();
+			return;
+		}
 		this.socket.end();
 		this.resumeReading();
 		const finMs = this.session.frontend.model.timeouts.clientFinMs ?? LINGER_MS;
@@ -793,82 +805,26 @@ export class ClientConnection extends Connection implements Exchange {
 		this.#reprocessGuarded();
 	}
 
-	// ---- tunnel: bytes both ways -----------------------------------------------------------------------
+	// ---- tunnel ----------------------------------------------------------------------------------------
 
 	#beginTunnel(nowMs: number): void {
-		const { server } = this;
-		if (server === undefined) return;
+		const { server, stream } = this;
+		if (server === undefined || stream === undefined) return;
+		const tunnel = new Tunnel(this, server, stream);
+		this.#tunnel = tunnel;
 		this.#reading = Reading.TUNNEL;
 		this.#responseStarted = true;
 		this.bulk = true;
-		server.beginTunnel();
-		this.#touchTunnel(nowMs);
+		server.beginTunnel(tunnel);
+		tunnel.touch(nowMs);
 		this.resumeReading();
 		server.resumeReading();
 		this.#reprocessGuarded();
 		server.flush();
-		if (this.readEnded) this.#tunnelClientEnded(nowMs);
+		if (this.readEnded) tunnel.clientEnded(nowMs);
 	}
 
-	/** Any byte, in either direction, renews the time of both sides (manual, `timeout tunnel`). */
-	#touchTunnel(nowMs: number): void {
-		const { stream, server } = this;
-		if (stream === undefined || server === undefined) return;
-		const tunnelMs = stream.tunnelTimeoutMs;
-		const clientMs = this.readEnded ? stream.clientFinTimeoutMs || tunnelMs : tunnelMs;
-		const serverMs = server.hasEnded ? stream.serverFinTimeoutMs || tunnelMs : tunnelMs;
-		const clientTotalMs = clientMs || stream.clientTimeoutMs;
-		const serverTotalMs = serverMs || stream.serverTimeoutMs;
-		this.thread.wheel.set(this, clientTotalMs > 0 ? nowMs + clientTotalMs : 0);
-		server.setDeadline(serverTotalMs > 0 ? nowMs + serverTotalMs : 0);
-	}
-
-	#tunnelFromClient(): boolean {
-		const { server, stream } = this;
-		if (server === undefined || stream === undefined) {
-			this.chunkStart = this.chunkEnd;
-			return false;
-		}
-		const { chunkStart, chunkEnd } = this;
-		stream.requestBodyBytes += chunkEnd - chunkStart;
-		this.chunkStart = chunkEnd;
-		this.passOn(server, '', chunkStart, chunkEnd);
-		this.#touchTunnel(this.thread.nowMs());
-		if (server.unwrittenBytes > WRITE_LIMIT_BYTES) {
-			this.pauseReading();
-			server.sourceWaits();
-		}
-		return false;
-	}
-
-	tunnelFromServer(): void {
-		const { server, stream } = this;
-		if (server === undefined || stream === undefined) return;
-		stream.responseBodyBytes += server.tunnelTo(this);
-		this.#touchTunnel(this.thread.nowMs());
-		if (this.unwrittenBytes > WRITE_LIMIT_BYTES) {
-			server.pauseReading();
-			this.notifyWhenWritten();
-		}
-	}
-
-	#tunnelClientEnded(nowMs: number): void {
-		const { server } = this;
-		if (server === undefined) return this.#clientFailed(Failure.CLIENT_ABORT);
-		server.socket.end();
-		if (server.hasEnded) return this.#tunnelDone(nowMs);
-		this.#touchTunnel(nowMs);
-	}
-
-	tunnelServerEnded(): void {
-		const nowMs = this.thread.nowMs();
-		this.socket.end();
-		if (this.readEnded) return this.#tunnelDone(nowMs);
-		this.#touchTunnel(nowMs);
-	}
-
-	/** Both sides have ended: what is written is still delivered. */
-	#tunnelDone(nowMs: number): void {
+	tunnelEnded(): void {
 		const { stream, server } = this;
 		this.stream = undefined;
 		this.server = undefined;
@@ -876,17 +832,15 @@ export class ClientConnection extends Connection implements Exchange {
 			server.client = undefined;
 			server.closeWhenWritten();
 		}
-		stream?.exchangeEnded(nowMs);
+		stream?.exchangeEnded(this.thread.nowMs());
 		this.#closeGently();
 	}
 
-	tunnelTimedOut(expired: 'client' | 'server', nowMs: number): void {
+	tunnelFailed(failure: Failure): void {
 		const { stream } = this;
-		// Equal times pass together: the reference names the client.
-		const side = this.deadlineMs !== 0 && this.deadlineMs <= nowMs ? 'client' : expired;
 		this.stream = undefined;
 		this.#dropServer();
-		stream?.exchangeFailed(side === 'client' ? Failure.CLIENT_TIMEOUT : Failure.SERVER_TIMEOUT, nowMs);
+		stream?.exchangeFailed(failure, this.thread.nowMs());
 		this.#closeGently();
 	}
 }

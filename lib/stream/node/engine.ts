@@ -20,7 +20,7 @@ export function nodeEngine(
 	thread: ThreadRuntime,
 	session: Session,
 	handle: unknown,
-): { closeIdle(): void; destroy(): void } {
+): { closeIdle(restingSinceMs: number): void; destroy(): void } {
 	if (session.frontend.mode === 'tcp') {
 		const connection = new ClientConnection(thread, session, handle);
 		connection.open(session.acceptedMs);

@@ -50,6 +50,8 @@ export class NodeConnection extends Deadline {
 		this.socket = new Socket({ handle, allowHalfOpen: true } as unknown as ConstructorParameters<typeof Socket>[0]);
 		this.socket.setNoDelay(true);
 		this.socket.on('error', () => {});
+		// Before Node's own listener, which ends a connection that is between two requests.
+		this.socket.on('end', () => this.#endedWithoutRequest());
 		this.socket.on('close', () => this.#closed());
 	}
 
@@ -151,9 +153,10 @@ export class NodeConnection extends Deadline {
 	}
 
 	/** Answers what is no request, without rules, and closes. */
-	#refuse(status: number, failure: Failure, nowMs: number): void {
+	#refuse(status: number, failure: Failure, nowMs: number, isNull = false): void {
 		this.clearDeadline();
 		const exchange = new NodeExchange(this, undefined, { request: undefined, response: undefined }, nowMs);
+		exchange.stream.isNull = isNull;
 		this.#exchange = exchange;
 		exchange.guard(() => exchange.stream.refuse(status, failure, nowMs));
 	}
@@ -164,7 +167,7 @@ export class NodeConnection extends Deadline {
 		if (this.#exchange !== exchange) return;
 		this.#exchange = undefined;
 		if (this.socket.destroyed) return;
-		if (close || this.thread.isStopping) {
+		if (close) {
 			this.#closeGently();
 			return;
 		}
@@ -288,15 +291,20 @@ export class NodeConnection extends Deadline {
 		queueMicrotask(() => this.session.end(this.thread.nowMs()));
 	}
 
-	/** Closed before its first request: an error to count and log, unless probes are ignored. */
+	/** The client's last word came before its first: answered like any other request that is none. */
+	#endedWithoutRequest(): void {
+		if (this.#exchange !== undefined || this.session.requestCount > 0 || this.socket.bytesRead > 0 || this.#closing)
+			return;
+		if (this.session.frontend.model.options.httpIgnoreProbes) {
+			this.destroy();
+			return;
+		}
+		this.#refuse(400, Failure.CLIENT_ABORT, this.thread.nowMs(), true);
+	}
+
+	/** Reset before its first request: there is nobody to answer, but it is counted and logged. */
 	#noteProbe(): void {
 		if (this.session.frontend.model.options.httpIgnoreProbes && this.socket.bytesRead === 0) return;
-		const nowMs = this.thread.nowMs();
-		const exchange = new NodeExchange(this, undefined, { request: undefined, response: undefined }, nowMs);
-		exchange.stream.isNull = this.socket.bytesRead === 0;
-		exchange.guard(() => {
-			exchange.stream.refuse(400, Failure.CLIENT_ABORT, nowMs);
-			exchange.abort(false);
-		});
+		this.#refuse(400, Failure.CLIENT_ABORT, this.thread.nowMs(), this.socket.bytesRead === 0);
 	}
 }
