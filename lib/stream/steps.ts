@@ -27,7 +27,7 @@ import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import * as counting from './counting.js';
 import { Failure } from './exchange.js';
 import { requestHeadSize, responseHeadSize } from './message-size.js';
-import { applyPersistence, markResponse, persistentServer } from './persistence.js';
+import { persistentServer } from './persistence.js';
 import { captureCookies, captureRequest, captureResponse, prepareRequest } from './prepare.js';
 import { mayReplay, shouldRedispatch, turnAroundMs } from './retry.js';
 import type { Stream } from './stream.js';
@@ -364,7 +364,6 @@ function chooseFrom(stream: Stream, avoid: Server | undefined): number {
 function connect(stream: Stream): number {
 	const server = stream.server as Server;
 	counting.serverChosen(stream, server);
-	if (stream.request !== undefined) applyPersistence(stream, server);
 	stream.exchange.forward(server, stream.retryCount === 0);
 	return Step.WAIT;
 }
@@ -430,7 +429,6 @@ function responseVerdict(stream: Stream, verdict: Verdict): number {
 }
 
 function respond(stream: Stream): number {
-	markResponse(stream);
 	if (stream.frontend.responseCaptureSlots.length > 0) captureResponse(stream);
 	if (stream.frontend.model.cookieCapture !== undefined) captureCookies(stream);
 	afterResponse(stream);
@@ -496,29 +494,35 @@ export function exchangeFailed(stream: Stream, failure: Failure): void {
 		case Failure.CLIENT_ABORT:
 			stream.terminate(Cause.CLIENT_ABORT, phaseOf(stream));
 			counting.transferAborted(stream, failure);
-			return end(stream);
+			end(stream);
+			return;
 		case Failure.CLIENT_TIMEOUT:
 		case Failure.CLIENT_MALFORMED:
 			stream.terminate(causeOf(failure), phaseOf(stream));
 			counting.clientError(stream);
-			return giveUp(stream, failure);
+			giveUp(stream, failure);
+			return;
 		case Failure.CONNECT_REFUSED:
 		case Failure.CONNECT_TIMEOUT:
 		case Failure.CONNECT_RESOURCE:
-			return connectFailed(stream, failure);
+			connectFailed(stream, failure);
+			return;
 		case Failure.SERVER_CLOSED_REUSED:
 			if (mayReplay(stream)) {
 				// The server closed an idle connection just as it was taken: nothing has gone wrong yet.
 				stream.exchange.forward(stream.server as Server, false);
 				return;
 			}
-			return serverFailed(stream, failure);
+			serverFailed(stream, failure);
+			return;
 		case Failure.INTERNAL:
 			stream.terminate(Cause.INTERNAL, phaseOf(stream));
 			counting.internalError(stream);
-			return giveUp(stream, failure);
+			giveUp(stream, failure);
+			return;
 		default:
-			return serverFailed(stream, failure);
+			serverFailed(stream, failure);
+			return;
 	}
 }
 
@@ -536,7 +540,8 @@ function connectFailed(stream: Stream, failure: Failure): void {
 	counting.connectFailed(stream, server);
 	if (stream.retryCount >= model.retries || !allowsRetryOn(stream, failure)) {
 		stream.terminate(causeOf(failure), Phase.CONNECT);
-		return giveUp(stream, failure);
+		giveUp(stream, failure);
+		return;
 	}
 	stream.retryCount++;
 	if (shouldRedispatch(stream.retryCount, model)) {

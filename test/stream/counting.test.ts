@@ -4,7 +4,7 @@
  */
 import t, { type Test } from 'tap';
 import { IpAddress } from '../../lib/core/address.js';
-import { startHarness, type Harness } from '../fixtures/proxy-harness.js';
+import { type Harness, startHarness } from '../fixtures/proxy-harness.js';
 import { closedPort, exchangeOnce, GET, OK, rawClient, startOrigin } from '../fixtures/raw-http.js';
 
 const STORE = 'http_req_cnt,http_err_cnt,http_fail_cnt,conn_cnt,conn_cur,sess_cnt,bytes_in_cnt,bytes_out_cnt';
@@ -77,7 +77,12 @@ type Counts = readonly [requests: number, errors: number, failures: number];
 const NONE = [undefined, undefined, undefined] as const;
 
 t.test('one request each: (req, err, fail) of the session, request and response trackers', async (t) => {
-	const rows: readonly (readonly [request: string, session: Counts, request: Counts, response: Counts | typeof NONE])[] = [
+	const rows: readonly (readonly [
+		request: string,
+		session: Counts,
+		request: Counts,
+		response: Counts | typeof NONE,
+	])[] = [
 		['/ok', [1, 0, 0], [1, 0, 0], [1, 0, 0]],
 		['/status/400', [1, 1, 0], [1, 1, 0], [1, 1, 0]],
 		['/status/404', [1, 1, 0], [1, 1, 0], [1, 1, 0]],

@@ -21,7 +21,9 @@ const answers: Readonly<Record<string, (request: OriginRequest) => void>> = {
 	'/ok': ({ socket }) => void socket.write(OK('ok')),
 	'/until-close': ({ socket }) => void socket.end('HTTP/1.1 200 OK\r\n\r\nuntil close'),
 	'/chunked': ({ socket }) =>
-		void socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n'),
+		void socket.write(
+			'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n3\r\nabc\r\n0\r\nx-sum: 7\r\n\r\n',
+		),
 	'/silent': () => {},
 	'/drop': ({ socket }) => void socket.destroy(),
 	'/garbage': ({ socket }) => void socket.write('GARBAGE\r\n\r\n'),
@@ -121,7 +123,10 @@ backend be
 		t.equal(await client.until('ok'), OK('ok').replace('HTTP/1.1 200 OK', 'HTTP/1.1 200 OK'));
 		client.received = '';
 		client.send(GET('/echo', 'Content-Length: 1\r\n') + '1' + GET('/echo', 'Content-Length: 1\r\n') + '2' + GET('/ok'));
-		const text = await client.when('three answers', (got) => (got.match(/HTTP\/1\.1 200/g) ?? []).length === 3 && got.endsWith('ok'));
+		const text = await client.when(
+			'three answers',
+			(got) => (got.match(/HTTP\/1\.1 200/g) ?? []).length === 3 && got.endsWith('ok'),
+		);
 		t.ok(text.indexOf('\r\n\r\n1') < text.indexOf('\r\n\r\n2'));
 		client.close();
 		await termination(t, setting, '----', 4);
@@ -144,14 +149,22 @@ backend be
 	t.test('bodies of every framing, both ways', async (t) => {
 		const { port } = await start(t);
 		const cases: readonly (readonly [string, string, string | RegExp])[] = [
-			['HEAD', 'HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n', /content-length: 5\r\nconnection: close\r\n\r\n$/],
+			[
+				'HEAD',
+				'HEAD /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n',
+				/content-length: 5\r\nconnection: close\r\n\r\n$/,
+			],
 			['204', GET('/204', 'Connection: close\r\n'), /^HTTP\/1\.1 204 No Content\r\nx: y\r\nconnection: close\r\n\r\n$/],
 			['304', GET('/304', 'Connection: close\r\n'), /^HTTP\/1\.1 304 .*\r\n\r\n$/s],
 			['until close', GET('/until-close'), /connection: close\r\n\r\nuntil close$/],
 			['until close, 1.0', 'GET /until-close HTTP/1.0\r\n\r\n', /\r\n\r\nuntil close$/],
 			['chunked with trailers', GET('/chunked', 'Connection: close\r\n'), /\r\n0\r\nx-sum: 7\r\n\r\n$/],
 			['chunked to HTTP/1.0', 'GET /chunked HTTP/1.0\r\n\r\n', /connection: close\r\n\r\nokabc$/],
-			['length up', `POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello`, /\r\n\r\nhello$/],
+			[
+				'length up',
+				`POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello`,
+				/\r\n\r\nhello$/,
+			],
 			[
 				'chunked up',
 				`POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n`,
@@ -166,7 +179,8 @@ backend be
 		const body = Array.from({ length: 200_000 }, (_, i) => String(i)).join(',');
 		const client = await rawClient(port);
 		client.send(`POST /echo HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: ${body.length}\r\n\r\n`);
-		for (let at = 0, size = 1; at < body.length; at += size, size = (size * 7) % 65_521) client.send(body.slice(at, at + size));
+		for (let at = 0, size = 1; at < body.length; at += size, size = (size * 7) % 65_521)
+			client.send(body.slice(at, at + size));
 		const text = await client.end();
 		t.ok(text.endsWith(body), `${text.length} bytes`);
 	});
@@ -470,7 +484,10 @@ backend half
 		// The origin closes each idle connection just as the next request arrives on it.
 		two.send(GET('/drop'));
 		t.match(await two.until('502'), /502/);
-		t.ok(origin.requests.filter((request) => request.path === '/drop').length >= 2, 'tried again on a fresh connection');
+		t.ok(
+			origin.requests.filter((request) => request.path === '/drop').length >= 2,
+			'tried again on a fresh connection',
+		);
 		two.received = '';
 		two.send('POST /drop HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n');
 		await two.until('502');
@@ -531,7 +548,8 @@ listen fe
 		first?.send(GET('/1'));
 		while (held.length < 1) await new Promise((resolve) => setTimeout(resolve, 2));
 		second?.send(GET('/2'));
-		while (harness.backends.get('fe')?.backend.queuedCount() !== 1) await new Promise((resolve) => setTimeout(resolve, 2));
+		while (harness.backends.get('fe')?.backend.queuedCount() !== 1)
+			await new Promise((resolve) => setTimeout(resolve, 2));
 		t.equal(held.length, 1, 'the second waits');
 		held[0]?.();
 		await first?.until('ok');
@@ -560,25 +578,29 @@ listen fe
 		t.equal(harness.counters('frontend', 'fe').currentMax, 1);
 	});
 
-	t.test('soft stop: idle clients go, new ones that never asked are served, busy ones get their last answer', async (t) => {
-		const { harness, port } = await start(t);
-		const idle = await rawClient(port);
-		idle.send(GET('/ok'));
-		await idle.until('ok');
-		const fresh = await rawClient(port);
-		const busy = await rawClient(port);
-		busy.send('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh');
-		while (harness.listeners[0]?.connectionCount !== 3) await new Promise((resolve) => setTimeout(resolve, 2));
-		harness.softStop();
-		await idle.end();
-		busy.send('i');
-		t.match(await busy.end(), /connection: close\r\n\r\nhi$/);
-		fresh.send(GET('/ok'));
-		t.match(await fresh.end(), /connection: close\r\n\r\nok$/);
-		for (const client of [idle, fresh, busy]) client.close();
-		while ((harness.listeners[0]?.connectionCount as number) > 0) await new Promise((resolve) => setTimeout(resolve, 2));
-		t.equal(harness.counters('frontend', 'fe').current, 0);
-	});
+	t.test(
+		'soft stop: idle clients go, new ones that never asked are served, busy ones get their last answer',
+		async (t) => {
+			const { harness, port } = await start(t);
+			const idle = await rawClient(port);
+			idle.send(GET('/ok'));
+			await idle.until('ok');
+			const fresh = await rawClient(port);
+			const busy = await rawClient(port);
+			busy.send('POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nh');
+			while (harness.listeners[0]?.connectionCount !== 3) await new Promise((resolve) => setTimeout(resolve, 2));
+			harness.softStop();
+			await idle.end();
+			busy.send('i');
+			t.match(await busy.end(), /connection: close\r\n\r\nhi$/);
+			fresh.send(GET('/ok'));
+			t.match(await fresh.end(), /connection: close\r\n\r\nok$/);
+			for (const client of [idle, fresh, busy]) client.close();
+			while ((harness.listeners[0]?.connectionCount as number) > 0)
+				await new Promise((resolve) => setTimeout(resolve, 2));
+			t.equal(harness.counters('frontend', 'fe').current, 0);
+		},
+	);
 
 	t.test('an exception ends the one connection that caused it', async (t) => {
 		const { harness, port } = await start(t);

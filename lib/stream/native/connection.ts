@@ -190,6 +190,32 @@ export abstract class Connection extends Deadline {
 		if (done && pooled !== undefined) this.buffers.give(pooled);
 	}
 
+	/** Passes on everything that has come; returns how many bytes that were. */
+	passAll(target: Connection): number {
+		const { chunkStart, chunkEnd } = this;
+		this.chunkStart = chunkEnd;
+		this.passOn(target, '', chunkStart, chunkEnd);
+		return chunkEnd - chunkStart;
+	}
+
+	/** Works on bytes that were kept while nobody could take them. */
+	flush(): void {
+		this.reprocess();
+	}
+
+	get isPaused(): boolean {
+		return this.readPaused;
+	}
+
+	/** The other side has said that it sends no more. */
+	get hasEnded(): boolean {
+		return this.readEnded;
+	}
+
+	setDeadline(atMs: number): void {
+		this.thread.wheel.set(this, atMs);
+	}
+
 	/** Writes a byte string. */
 	writeText(text: string): void {
 		if (this.closed) return;
@@ -222,7 +248,7 @@ export abstract class Connection extends Deadline {
 	}
 
 	/** Makes `written` be called when everything written so far has been taken. */
-	protected notifyWhenWritten(): void {
+	notifyWhenWritten(): void {
 		if (this.closed) return;
 		this.#writing.push(undefined);
 		this.socket.write(EMPTY_CHUNK, this.#onWritten);

@@ -18,6 +18,7 @@ import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
 import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
+import type { Tunnel } from './tunnel.js';
 
 const State = {
 	CONNECTING: 0,
@@ -51,6 +52,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	servedCount = 0;
 	#lastQueueBytes = 0;
 	#finished = false;
+	#tunnel: Tunnel | undefined;
 	#closing = false;
 
 	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection) {
@@ -100,8 +102,9 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	/** Bytes both ways from now on (mode tcp, 101, CONNECT). */
-	beginTunnel(): void {
+	beginTunnel(tunnel: Tunnel): void {
 		this.#state = State.TUNNEL;
+		this.#tunnel = tunnel;
 		this.bulk = true;
 	}
 
@@ -109,10 +112,6 @@ export class ServerConnection extends Connection implements PooledConnection {
 	touch(nowMs: number): void {
 		const timeoutMs = this.client?.stream?.serverTimeoutMs ?? 0;
 		if (timeoutMs > 0) this.thread.wheel.set(this, nowMs + timeoutMs);
-	}
-
-	setDeadline(atMs: number): void {
-		this.thread.wheel.set(this, atMs);
 	}
 
 	protected override received(): void {
@@ -124,7 +123,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.#relayBody('');
 				break;
 			case State.TUNNEL:
-				this.client?.tunnelFromServer();
+				this.#tunnel?.fromServer(this.thread.currentMs);
 				break;
 			case State.HELD:
 				this.pauseReading();
@@ -143,7 +142,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 	#readHead(): void {
 		const { client } = this;
 		const stream = client?.stream;
-		if (client === undefined || stream === undefined) return this.destroy();
+		if (client === undefined || stream === undefined) {
+			this.destroy();
+			return;
+		}
 		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
 			const start = this.chunkStart;
 			const limit = this.thread.headLimits.headSizeMax;
@@ -164,15 +166,24 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.thread.headLimits,
 				stream.sentMethod,
 			);
-			if (head instanceof HttpRefusal) return this.#malformed();
+			if (head instanceof HttpRefusal) {
+				this.#malformed();
+				return;
+			}
 			this.chunkStart = start + headEnd;
 			if (head.status < 200 && head.status !== 101) {
-				if (++this.#interimCount > MAX_INTERIM_RESPONSES) return this.#malformed();
+				if (++this.#interimCount > MAX_INTERIM_RESPONSES) {
+					this.#malformed();
+					return;
+				}
 				client.relayInterim(head);
 				continue;
 			}
 			if (head.status === 101 && stream.request !== undefined) {
-				if (checkSwitchingProtocols(stream.request, head) !== undefined) return this.#malformed();
+				if (checkSwitchingProtocols(stream.request, head) !== undefined) {
+					this.#malformed();
+					return;
+				}
 			}
 			this.#state = State.HELD;
 			this.#keepsAlive = serverKeepsAlive(head);
@@ -221,7 +232,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 	#relayBody(prefix: string): void {
 		const client = this.client;
 		const stream = client?.stream;
-		if (client === undefined || stream === undefined) return this.destroy();
+		if (client === undefined || stream === undefined) {
+			this.destroy();
+			return;
+		}
 		const start = this.chunkStart;
 		let end = this.chunkEnd;
 		let done = false;
@@ -256,7 +270,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 				end = decoder.push(this.chunk, start, end, visit);
 				if (end < 0) {
 					if (prefix.length > 0) client.writeText(prefix);
-					return this.#malformed();
+					this.#malformed();
+					return;
 				}
 				stream.responseBodyBytes += decoder.payloadSize - before;
 				done = decoder.isDone;
@@ -264,7 +279,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 				if (this.#relay === Relay.DECHUNKED) {
 					this.chunkStart = end;
 					if (prefix.length + payload.length > 0) client.writeText(prefix + payload);
-					return this.#relayed(client, done);
+					this.#relayed(client, done);
+					return;
 				}
 			}
 		}
@@ -282,7 +298,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 
 	/** Something was given to the client: is it all, is it too much at once? */
 	#relayed(client: ClientConnection, done: boolean): void {
-		if (done) return this.#responseComplete(client);
+		if (done) {
+			this.#responseComplete(client);
+			return;
+		}
 		const nowMs = this.thread.currentMs;
 		this.touch(nowMs);
 		if (client.unwrittenBytes > WRITE_LIMIT_BYTES) {
@@ -346,7 +365,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.#fail(this.#closedEarly());
 				break;
 			case State.TUNNEL:
-				this.client?.tunnelServerEnded();
+				this.#tunnel?.serverEnded(this.thread.nowMs());
 				break;
 			case State.DONE:
 				this.#keepsAlive = false;
@@ -368,18 +387,22 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if (client === undefined) return;
 		switch (this.#state) {
 			case State.CONNECTING:
-				return client.serverFailed(this, connectFailure(error));
+				client.serverFailed(this, connectFailure(error));
+				return;
 			case State.WAITING:
 			case State.IDLE:
-				return client.serverFailed(
+				client.serverFailed(
 					this,
 					this.servedCount > 0 && this.#interimCount === 0 ? Failure.SERVER_CLOSED_REUSED : Failure.SERVER_CLOSED,
 				);
+				return;
 			case State.DONE:
 				client.server = undefined;
-				return client.serverGoneAfterResponse();
+				client.serverGoneAfterResponse();
+				return;
 			default:
-				return client.serverFailed(this, Failure.SERVER_ABORT);
+				client.serverFailed(this, Failure.SERVER_ABORT);
+				return;
 		}
 	}
 
@@ -400,7 +423,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				case State.IDLE:
 					return this.destroy();
 				case State.TUNNEL:
-					return this.client?.tunnelTimedOut('server', nowMs);
+					return this.#tunnel?.timedOut('server', nowMs);
 				default: {
 					// A slow client is not the server's fault, and a server that takes bytes slowly is alive.
 					const queueBytes = this.kernelQueueBytes;
@@ -433,39 +456,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.destroy();
 	}
 
-	// What the tunnel (client-connection.ts) does with the other side's bytes.
-	tunnelTo(client: ClientConnection): number {
-		const count = this.chunkLength;
-		const { chunkStart, chunkEnd } = this;
-		this.chunkStart = chunkEnd;
-		this.passOn(client, '', chunkStart, chunkEnd);
-		return count;
-	}
-
-	/** Works on bytes that were kept while the client could not take them. */
-	flush(): void {
-		this.reprocess();
-	}
-
-	get isPaused(): boolean {
-		return this.readPaused;
-	}
-
-	/** The server is slower than the client: tell when it has taken what was written. */
-	sourceWaits(): void {
-		this.notifyWhenWritten();
-	}
-
 	/** The last bytes are still delivered; then the connection is gone. */
 	closeWhenWritten(): void {
 		this.#closing = true;
 		this.socket.end();
 		if (this.unwrittenBytes === 0) this.destroy();
 		else this.notifyWhenWritten();
-	}
-
-	get hasEnded(): boolean {
-		return this.readEnded;
 	}
 
 	/** The rest of the chunk that the head did not use, for rules that look at the response's bytes. */

@@ -41,6 +41,7 @@ export class NodeConnection extends Deadline {
 	/** `bytesRead` when the connection began to wait for a request. */
 	#bytesWhenIdle = 0;
 	#headHasBegun = false;
+	#idleSinceMs = 0;
 
 	constructor(thread: ThreadRuntime, session: Session, handle: unknown, server: HttpServer) {
 		super();
@@ -264,9 +265,9 @@ export class NodeConnection extends Deadline {
 
 	// ---- the end ---------------------------------------------------------------------------------------------------
 
-	/** Soft stop: an idle connection that has had an answer goes; one that never asked is still served. */
-	closeIdle(): void {
-		if (this.#exchange !== undefined || this.session.requestCount === 0) return;
+	/** Soft stop: a connection that has had an answer and rests since then goes; one that never asked is still served. */
+	closeIdle(restingSinceMs: number): void {
+		if (this.#exchange !== undefined || this.session.requestCount === 0 || this.#idleSinceMs > restingSinceMs) return;
 		if (this.socket.bytesRead > this.#bytesWhenIdle) return;
 		this.#closeGently();
 	}

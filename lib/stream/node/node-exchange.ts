@@ -39,6 +39,9 @@ class ServerDeadline extends Deadline {
 	}
 }
 
+/** Body bytes that are read and forgotten to keep a connection, after an early answer. */
+const DISCARD_BYTES = 256 * 1024;
+
 /** Both are undefined for bytes that made no request. */
 interface Messages {
 	readonly request: IncomingMessage | undefined;
@@ -65,6 +68,10 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#buffering = false;
 	#interimCount = 0;
 	#responseStarted = false;
+	/** The whole answer is out, while the request is still coming. */
+	#responseDone = false;
+	/** Bytes of a request whose server has gone. */
+	#discardedBytes = 0;
 	#closing: boolean;
 	#tunnel: 'none' | 'open' | 'client-ended' | 'server-ended' = 'none';
 	#lastWritten = 0;
@@ -139,6 +146,10 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		this.connection.clearDeadline();
 		if (this.#connected) this.#sendBody();
 		else if (this.#buffering) this.stream.requestBodyArrived(this.connection.thread.nowMs());
+		if (this.#responseDone) {
+			this.#detachServer();
+			this.#responseGiven();
+		}
 	}
 
 	/** What waits goes to the server; the end too when it has come. */
@@ -149,7 +160,14 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		let takesMore = true;
 		if (body !== undefined && !body.isEmpty) {
 			this.#bodySent = true;
-			for (const piece of body.take()) takesMore = server.write(piece);
+			for (const piece of body.take()) {
+				takesMore = server.write(piece);
+				if (server.isGone) this.#discardedBytes += piece.length;
+			}
+			if (this.#discardedBytes > DISCARD_BYTES) {
+				this.#breakOff(Failure.CLIENT_ABORT);
+				return;
+			}
 			this.#touchServer();
 		}
 		if (body === undefined || body.isComplete) {
@@ -272,7 +290,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			// No request that Node knows of, or an answer whose head is the operator's: straight to the socket.
 			const body = this.head?.method === 'HEAD' ? Buffer.alloc(0) : reply.body;
 			const bytes = reply.raw ?? Buffer.concat([Buffer.from(head, 'latin1'), body]);
-			connection.socket.write(bytes, () => this.guard(() => this.#responseGiven()));
+			if (connection.socket.destroyed) this.#responseGiven();
+			else connection.socket.write(bytes, () => this.guard(() => this.#responseGiven()));
 			return;
 		}
 		this.#writeHead(res, reply, head);
@@ -418,11 +437,17 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		if (chunked && trailers.length > 0) res.addTrailers(trailers);
-		if (this.#body === undefined || this.#body.isComplete) this.#server?.detach();
-		else this.#dropServer();
-		this.#server = undefined;
+		this.#serverMessage = undefined;
+		// A request that is still coming goes on to the server, which has answered early (RFC 9110, section 15.5.14).
+		if (this.#body === undefined || this.#body.isComplete) this.#detachServer();
 		this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
 		res.end();
+	}
+
+	#detachServer(): void {
+		this.#server?.detach();
+		this.#server = undefined;
+		this.#connected = false;
 	}
 
 	#serverBroke(): void {
@@ -443,6 +468,11 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#responseGiven(): void {
 		if (this.#tunnel !== 'none') return;
 		const bodyOpen = this.#body !== undefined && !this.#body.isComplete;
+		if (bodyOpen && !this.#closing && this.#server !== undefined) {
+			this.#responseDone = true;
+			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+			return;
+		}
 		this.#dropServer();
 		// A response that was put on a detached socket by hand is taken off it by hand.
 		if (this.connection.isDetached) this.#response?.detachSocket(this.connection.socket);
@@ -568,7 +598,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	#touchServer(): void {
-		if (this.#connected) this.#setServerDeadline(this.stream.serverTimeoutMs);
+		if (this.#connected && !this.#responseDone) this.#setServerDeadline(this.stream.serverTimeoutMs);
 	}
 
 	#serverDeadlineOff(): void {

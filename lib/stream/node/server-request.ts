@@ -128,6 +128,8 @@ export class ServerRequest {
 		request.shouldKeepAlive = !this.#close;
 		request.on('information', (information) => this.#guard(() => this.#events.interim(information as RawResponse)));
 		request.on('drain', () => this.#guard(() => this.#events.drained()));
+		// Nobody waits for a drain that can no longer come.
+		request.on('close', () => this.#guard(() => this.#events.drained()));
 		const switched = (message: IncomingMessage, socket: Socket, first: Buffer): void => {
 			this.#answered = true;
 			this.#guard(() => this.#events.switched(message, socket, first));
@@ -178,9 +180,14 @@ export class ServerRequest {
 		return this.agent.reused ? Failure.SERVER_CLOSED_REUSED : Failure.SERVER_CLOSED;
 	}
 
-	/** False: wait for `drained`. */
+	/** False: wait for `drained`. What is written after the server has gone is forgotten. */
 	write(bytes: Buffer): boolean {
-		return this.#over || this.#request === undefined || this.#request.write(bytes);
+		return this.isGone || this.#request?.write(bytes) !== false;
+	}
+
+	/** The connection is closed: after a complete response, nobody takes the rest of the request. */
+	get isGone(): boolean {
+		return this.#over || this.#request === undefined || this.#request.destroyed;
 	}
 
 	/** Sends the head before any byte of the body is there. */
@@ -189,7 +196,7 @@ export class ServerRequest {
 	}
 
 	end(trailers: [string, string][]): void {
-		if (this.#over || this.#request === undefined) return;
+		if (this.isGone || this.#request === undefined) return;
 		if (trailers.length > 0) this.#request.addTrailers(trailers);
 		this.#request.end();
 	}
