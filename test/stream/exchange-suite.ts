@@ -374,6 +374,42 @@ backend half
 			t.match(harness.lines[index], /fe fe\/<NOSRV> -1\/-1\/-1\/-1\/\d+ \d+ 0 - - .R-- 1\/1\/0\/0\/0 0\/0 "<BADREQ>"/);
 		}
 		t.equal(harness.counters('frontend', 'fe').total('ereq'), 5);
+
+		const breaking = await rawClient(port);
+		breaking.send('GET / HT');
+		await new Promise((resolve) => setTimeout(resolve, 20));
+		breaking.reset();
+		await termination(t, setting, 'CR--', 6);
+		while ((harness.listeners[0]?.connectionCount as number) > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+		t.equal(harness.counters('frontend', 'fe').current, 0);
+	});
+
+	t.test('dontlognull hides connections without a byte, dontlog-normal those without trouble', async (t) => {
+		const setting = await start(t, { frontend: 'option dontlognull\n\toption dontlog-normal' });
+		const probe = await rawClient(setting.port);
+		probe.finish();
+		await probe.end();
+		await setting.harness.ended(1);
+		await exchangeOnce(setting.port, GET('/ok', 'Connection: close\r\n'));
+		await setting.harness.ended(2);
+		t.same(setting.harness.lines, []);
+		await exchangeOnce(setting.port, GET('/drop', 'Connection: close\r\n'));
+		await setting.harness.ended(3);
+		t.equal(setting.harness.lines.length, 1);
+	});
+
+	t.test('http-reuse never: a server connection serves one client, and all of its requests', async (t) => {
+		const { origin, port } = await start(t, { backend: 'http-reuse never' });
+		for (const connections of [1, 2]) {
+			const client = await rawClient(port);
+			for (let i = 0; i < 3; i++) {
+				client.received = '';
+				client.send(GET('/ok'));
+				await client.until('ok');
+			}
+			t.equal(origin.connectionCount, connections);
+			client.close();
+		}
 	});
 
 	t.test('a client that trickles its head leaves at timeout http-request, however it trickles', async (t) => {

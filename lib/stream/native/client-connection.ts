@@ -340,7 +340,7 @@ export class ClientConnection extends Connection implements Exchange, TunnelEnd 
 
 	/** Closed between two requests, before the first or within one. */
 	#endInHead(nowMs: number): void {
-		const partial = this.chunkLength > 0;
+		const partial = this.#requestBeganMs !== 0;
 		if (!partial && (this.session.requestCount > 0 || this.session.frontend.model.options.httpIgnoreProbes)) {
 			this.destroy();
 			return;
@@ -352,9 +352,7 @@ export class ClientConnection extends Connection implements Exchange, TunnelEnd 
 
 	protected override lost(error: Error | undefined): void {
 		if (this.stream === undefined) {
-			if (this.#reading === Reading.HEAD && error !== undefined && this.session.requestCount === 0) {
-				this.#startWithoutHead(this.thread.nowMs()).refuse(400, Failure.CLIENT_ABORT, this.thread.nowMs());
-			}
+			if (this.#reading === Reading.HEAD && error !== undefined) this.#endInHead(this.thread.nowMs());
 			return;
 		}
 		this.#clientFailed(Failure.CLIENT_ABORT);
@@ -510,8 +508,7 @@ export class ClientConnection extends Connection implements Exchange, TunnelEnd 
 
 	/** `http-reuse never`: the connection stays with the client that opened it. */
 	keepPrivate(connection: ServerConnection): boolean {
-		if (this.closed || this.#closing || connection.server.idle.hasFor(false)) return false;
-		if (this.session.frontend === undefined || this.stream?.reuseMode !== 'never') return false;
+		if (this.closed || this.#closing || this.stream?.reuseMode !== 'never') return false;
 		this.#privateServer?.destroy();
 		this.#privateServer = connection;
 		return true;
@@ -578,7 +575,12 @@ export class ClientConnection extends Connection implements Exchange, TunnelEnd 
 
 	reply(reply: LocalReply, close: boolean): void {
 		const stream = this.stream;
-		if (stream === undefined || this.closed) return;
+		if (stream === undefined) return;
+		if (this.closed) {
+			this.stream = undefined;
+			stream.exchangeEnded(this.thread.currentMs);
+			return;
+		}
 		this.#dropServer();
 		this.#responseStarted = true;
 		const { request } = stream;
