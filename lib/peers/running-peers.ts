@@ -30,13 +30,13 @@ export interface RunningPeersOptions {
 
 export class RunningPeers {
 	readonly section: PeersSection;
-	readonly #options: RunningPeersOptions;
+	readonly #options: Pick<RunningPeersOptions, 'model' | 'fd'>;
 	#listener: PeersListener | undefined;
 
 	/** Reads certificates. Throws `FILE_UNREADABLE`. */
 	constructor(options: RunningPeersOptions) {
 		const { model } = options;
-		this.#options = options;
+		this.#options = { model, fd: options.fd };
 		const tls = new Map(
 			model.peers.flatMap((peer) => (peer.tls === undefined ? [] : [[peer.name, clientTls(peer.tls)] as const])),
 		);

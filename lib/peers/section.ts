@@ -100,7 +100,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	/** Callers refused since the start, for any reason. */
 	refusedCallers = 0;
 
-	readonly #options: SectionOptions;
+	readonly #options: Omit<SectionOptions, 'predecessor'>;
+	/** Let go once its resume points are taken over, or each reload would keep all sections before it. */
+	#predecessor: PeersSection | undefined;
 	readonly #byName: ReadonlyMap<string, Peer>;
 	readonly #acceptor: Acceptor;
 	readonly #calls = new Map<Peer, Call>();
@@ -122,7 +124,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		| undefined;
 
 	constructor(options: SectionOptions) {
-		this.#options = options;
+		const { predecessor, ...rest } = options;
+		this.#options = rest;
+		this.#predecessor = predecessor;
 		this.name = options.name;
 		this.localName = options.localName;
 		this.clock = options.clock;
@@ -163,7 +167,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	/** Every table was in the section before the reload, which had finished learning. */
 	#inheritsAll(): boolean {
-		const { predecessor } = this.#options;
+		const predecessor = this.#predecessor;
 		if (predecessor === undefined || !predecessor.isUpToDate()) return false;
 		const known = new Set(predecessor.tables.map(({ identity }) => identity));
 		return this.tables.every(({ identity }) => known.has(identity));
@@ -172,12 +176,13 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	/** Resume points of the peers before the reload; the predecessor is closed by then. */
 	#inheritResumePoints(): void {
 		for (const peer of this.peers) {
-			const before = this.#options.predecessor?.peers.find(({ name }) => name === peer.name);
+			const before = this.#predecessor?.peers.find(({ name }) => name === peer.name);
 			for (const shared of peer.tables) {
 				const same = before?.tables.find(({ table }) => table.identity === shared.table.identity);
 				if (same !== undefined) shared.inherit(same);
 			}
 		}
+		this.#predecessor = undefined;
 	}
 
 	/** Calls all remote peers and starts to learn. Listening is the caller's: it gives connections to `accept`. */

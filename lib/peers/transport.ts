@@ -138,7 +138,7 @@ class SocketConnection implements Connection {
 			return;
 		}
 		this.#socket = socket;
-		this.remoteAddress = socket.remoteAddress;
+		this.remoteAddress ??= numericAddress(socket.remoteAddress);
 		socket.setNoDelay(true);
 		socket.setKeepAlive(true, 30_000);
 		socket.on('data', (chunk: Buffer) => this.#events.received(chunk));
@@ -201,31 +201,45 @@ export interface PeersListener {
 }
 
 /**
- * Listens for peers on an own address or on an inherited descriptor. With TLS, a caller becomes a connection
- * when its handshake is done; the bounds on callers count it from the start, in `pending`.
+ * Listens for peers on an own address or on an inherited descriptor. `accept` gets a caller before its TLS
+ * handshake, so that the bounds on callers hold for those who never finish one.
  */
 export function listen(
 	where: net.ListenOptions | { readonly fd: number },
 	tlsOptions: tls.TlsOptions | undefined,
 	accept: (connection: Connection) => ConnectionEvents | undefined,
 ): Promise<PeersListener> {
-	const incoming = (socket: net.Socket): void => {
-		const { remoteAddress, remotePort } = socket;
-		const connection = new SocketConnection(`${remoteAddress ?? 'unix'}:${remotePort ?? ''}`, SILENT);
-		connection.remoteAddress = remoteAddress?.startsWith('::ffff:') ? remoteAddress.slice(7) : remoteAddress;
-		const numeric = connection.remoteAddress;
-		const events = accept(connection);
-		if (events !== undefined) connection.setEvents(events);
-		connection.attach(socket);
-		connection.remoteAddress = numeric;
-	};
-	const server =
-		tlsOptions === undefined
-			? net.createServer(incoming)
-			: tls.createServer({ ...tlsOptions, handshakeTimeout: TLS_HANDSHAKE_MS }, incoming);
+	/** Callers in their TLS handshake, by address and port. */
+	const handshaking = new Map<string, SocketConnection>();
+	const secure =
+		tlsOptions === undefined ? undefined : tls.createServer({ ...tlsOptions, handshakeTimeout: TLS_HANDSHAKE_MS });
 	// Handshakes that fail are the caller's trouble; without a listener each would end the process.
-	server.on('tlsClientError', (_error, socket) => socket.destroy());
-	if (tlsOptions !== undefined) server.maxConnections = MAX_TLS_CONNECTIONS;
+	secure?.on('tlsClientError', (_error, socket) => socket.destroy());
+	secure?.on('secureConnection', (socket) => {
+		const connection = handshaking.get(endOf(socket));
+		if (connection === undefined) socket.destroy();
+		else connection.attach(socket);
+	});
+	const server = net.createServer((socket) => {
+		const connection = new SocketConnection(endOf(socket), SILENT);
+		connection.remoteAddress = numericAddress(socket.remoteAddress);
+		connection.onAbandon = () => socket.destroy();
+		const events = accept(connection);
+		if (events === undefined) return;
+		connection.setEvents(events);
+		if (secure === undefined) {
+			connection.attach(socket);
+			return;
+		}
+		const end = endOf(socket);
+		handshaking.set(end, connection);
+		socket.once('close', () => {
+			handshaking.delete(end);
+			connection.lost('closed during the TLS handshake');
+		});
+		// A TLS server that does not listen: the caller is counted, and may be pushed out, from its first byte.
+		secure.emit('connection', socket);
+	});
 	return new Promise((resolve, reject) => {
 		server.once('error', (error) =>
 			reject(new HoldfastError('BIND_FAILED', `peers: ${error.message}`, { cause: error })),
@@ -242,8 +256,15 @@ export function listen(
 }
 
 const TLS_HANDSHAKE_MS = 5000;
-/** TLS handshakes cost most before anything is known of the caller. */
-const MAX_TLS_CONNECTIONS = 1024;
+
+function endOf({ remoteAddress, remotePort }: net.Socket): string {
+	return remoteAddress === undefined ? 'unix' : `${numericAddress(remoteAddress)}:${remotePort}`;
+}
+
+/** A dual-stack listener sees IPv4 callers as `::ffff:a.b.c.d`. */
+function numericAddress(address: string | undefined): string | undefined {
+	return address?.startsWith('::ffff:') ? address.slice(7) : address;
+}
 
 function reasonOf(error: unknown): string {
 	const { code, message } = error as NodeJS.ErrnoException;
