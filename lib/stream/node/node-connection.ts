@@ -28,10 +28,32 @@ interface WaitingRequest {
 	readonly response: ServerResponse;
 }
 
+/**
+ * A socket that stays paused when asked to. Node resumes a server's socket after each request that it has parsed;
+ * while one waits, that would read and parse all that a client cares to send.
+ */
+class HeldSocket extends Socket {
+	held = false;
+
+	hold(): void {
+		this.held = true;
+		this.pause();
+	}
+
+	release(): void {
+		this.held = false;
+		this.resume();
+	}
+
+	override resume(): this {
+		return this.held ? this : super.resume();
+	}
+}
+
 export class NodeConnection extends Deadline {
 	readonly thread: ThreadRuntime;
 	readonly session: Session;
-	readonly socket: Socket;
+	readonly socket: HeldSocket;
 	readonly #server: HttpServer;
 	readonly #waiting: WaitingRequest[] = [];
 	#exchange: NodeExchange | undefined;
@@ -48,7 +70,7 @@ export class NodeConnection extends Deadline {
 		this.thread = thread;
 		this.session = session;
 		this.#server = server;
-		this.socket = new Socket({ handle, allowHalfOpen: true } as unknown as ConstructorParameters<typeof Socket>[0]);
+		this.socket = new HeldSocket({ handle, allowHalfOpen: true } as unknown as ConstructorParameters<typeof Socket>[0]);
 		this.socket.setNoDelay(true);
 		this.socket.on('error', () => {});
 		// Before Node's own listener, which ends a connection that is between two requests.
@@ -71,7 +93,7 @@ export class NodeConnection extends Deadline {
 			return;
 		}
 		this.#waiting.push({ request, response });
-		this.socket.pause();
+		this.socket.hold();
 	}
 
 	/** 'upgrade', 'connect': the socket is ours, `first` was read behind the head. */
@@ -177,7 +199,7 @@ export class NodeConnection extends Deadline {
 		this.#waitForHead(nowMs);
 		const next = this.#waiting.shift();
 		if (next === undefined) return;
-		if (this.#waiting.length === 0) this.socket.resume();
+		if (this.#waiting.length === 0) this.socket.release();
 		// Not within the callbacks of the response before it: Node has yet to take that one off the socket.
 		setImmediate(() => {
 			if (this.socket.destroyed || this.#closing) return;
@@ -199,6 +221,7 @@ export class NodeConnection extends Deadline {
 		this.#closing = true;
 		this.socket.end();
 		// What the client still sends is read and forgotten, or it would turn into a reset of the answer.
+		this.socket.held = false;
 		this.socket.removeAllListeners('data');
 		this.socket.on('end', () => this.destroy());
 		this.socket.resume();
