@@ -18,6 +18,8 @@ import type { PeerConfig } from './peer.js';
 
 /** One address of a name gets this long before the next is tried. */
 const CONNECT_TIMEOUT_MS = 1000;
+/** A chunk of this size comes from a sender that has more. */
+const BULK_BYTES = 16 * 1024;
 const SILENT: ConnectionEvents = { opened() {}, received() {}, drained() {}, closed() {} };
 
 export interface TransportOptions {
@@ -141,7 +143,14 @@ class SocketConnection implements Connection {
 		this.remoteAddress ??= numericAddress(socket.remoteAddress);
 		socket.setNoDelay(true);
 		socket.setKeepAlive(true, 30_000);
-		socket.on('data', (chunk: Buffer) => this.#events.received(chunk));
+		socket.on('data', (chunk: Buffer) => {
+			this.#events.received(chunk);
+			if (chunk.length < BULK_BYTES || this.isClosed) return;
+			// The event loop would read up to 32 such chunks before anything else of this thread runs, and each may
+			// hold thousands of updates. A lesson of a million entries must not keep others waiting.
+			socket.pause();
+			setImmediate(() => socket.resume());
+		});
 		socket.on('drain', () => this.#events.drained());
 		socket.on('error', (error) => this.lost(reasonOf(error)));
 		socket.on('end', () => this.lost('closed by the other side'));

@@ -531,3 +531,47 @@ t.test('show peers', async (t) => {
 	t.match(text, /last_hdshk=<NEVER>/);
 	t.ok(text.endsWith('\n\n'));
 });
+
+t.test('soft stop before it is up to date: nothing is handed over', async (t) => {
+	const cluster = new ScriptedCluster();
+	const before = cluster.calls.length;
+	let isDone = false;
+	cluster.section.softStop(() => {
+		isDone = true;
+	});
+	t.ok(isDone, 'at once');
+	t.equal(cluster.calls.length, before, 'half a table is not taught as if it were whole');
+});
+
+t.test('every key type in a definition, every data type: ignored or right, never an error', async (t) => {
+	const [cluster, b] = ready();
+	for (let keyType = 0; keyType < 256; keyType++) {
+		b.send(
+			slowDefinition({ id: 5n, name: 't', keyType, keySize: 4, columns: [{ id: 2, count: 1, period: 0 }], expire: 1n }),
+		);
+		b.send(update(keyType, [9, 9, 9, keyType], 1));
+		cluster.run(1);
+	}
+	t.equal(b.closedBy, undefined);
+	t.strictSame(
+		[...cluster.table.entries.keys()],
+		[ipKey(9, 9, 9, 4)],
+		'only the updates under the type of the table are used',
+	);
+	t.match(cluster.log.at(-1), /its table 't' is not ours: another key type/);
+	t.equal(cluster.log.filter((line) => line.includes('key type')).length, 1, 'said once');
+});
+
+t.test('a table that the peer defines under a new id, and an id that moves to another table', async (t) => {
+	const columns = [{ typeId: 2 }];
+	const [cluster, b] = ready({
+		tableOptions: ['t', 'u'].map((name) => ({ name, keyType: 'ip' as const, keyLengthBytes: 4, columns })),
+	});
+	const define = (id: bigint, name: string) =>
+		slowDefinition({ id, name, keyType: 4, keySize: 4, columns: [{ id: 2, count: 1, period: 0 }], expire: 0n });
+	b.send(define(5n, 't'), update(1, [1, 1, 1, 1], 1), define(6n, 't'), update(2, [1, 1, 1, 2], 2));
+	b.send(define(6n, 'u'), update(3, [1, 1, 1, 3], 3), [10, 0x83, 1, 5], update(4, [1, 1, 1, 4], 4));
+	t.equal(cluster.tables[0]!.entries.size, 2);
+	t.equal(cluster.tables[1]!.entries.size, 1, 'the id 5 is bound to nothing any more');
+	t.equal(b.closedBy, undefined);
+});
