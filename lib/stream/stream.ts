@@ -399,22 +399,37 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	}
 
 	serverAssigned(server: Server): void {
-		this.nowMs = this.session.thread.nowMs();
-		steps.serverAssigned(this, server);
+		this.#fromOutside(() => steps.serverAssigned(this, server));
 	}
 
 	queueTimedOut(): void {
-		this.nowMs = this.session.thread.nowMs();
-		steps.queueTimedOut(this);
+		this.#fromOutside(() => steps.queueTimedOut(this));
 	}
 
 	serverLost(): void {
-		this.nowMs = this.session.thread.nowMs();
-		steps.serverLost(this);
+		this.#fromOutside(() => steps.serverLost(this));
 	}
 
-	override deadlinePassed(nowMs: number): void {
-		this.nowMs = nowMs;
-		steps.deadlinePassed(this);
+	override deadlinePassed(): void {
+		this.#fromOutside(() => steps.deadlinePassed(this));
+	}
+
+	/**
+	 * What the backend and the wheel call runs within another connection's event, or none: what is thrown here
+	 * must end this stream's connection and no other.
+	 */
+	#fromOutside(work: () => void): void {
+		const { thread } = this.session;
+		this.nowMs = thread.nowMs();
+		try {
+			work();
+		} catch (error) {
+			thread.logger.error({ err: error }, 'a stream failed inside the proxy');
+			try {
+				this.exchange.abort(false);
+			} catch (again) {
+				thread.logger.error({ err: again }, 'a stream failed while it was ended');
+			}
+		}
 	}
 }

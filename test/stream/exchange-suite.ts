@@ -83,7 +83,14 @@ export interface Setting {
 	readonly port: number;
 }
 
-export function exchangeSuite(t: Test, engine: ConnectionEngine, options: { readonly tcp: boolean }): void {
+export interface SuiteOptions {
+	readonly tcp: boolean;
+	/** How many requests are sent at once; fewer for an engine that takes longer over each. */
+	readonly pipelinedCount?: number;
+}
+
+export function exchangeSuite(t: Test, engine: ConnectionEngine, options: SuiteOptions): void {
+	const { pipelinedCount = 20_000 } = options;
 	/** A proxy with one frontend `fe`, a backend `be` and the origin above. */
 	async function start(
 		t: Test,
@@ -138,10 +145,13 @@ backend be
 		const client = await rawClient(setting.port);
 		client.socket.pause();
 		const one = GET('/x');
-		for (let i = 0; i < 20_000; i++) client.socket.write(one);
+		for (let i = 0; i < pipelinedCount; i++) client.socket.write(one);
 		await setting.harness.ended(50);
 		client.socket.resume();
-		await client.when('all answers', (got) => got.length > 0 && (got.match(/HTTP\/1\.1 200/g) ?? []).length === 20_000);
+		await client.when(
+			'all answers',
+			(got) => got.length >= pipelinedCount * 60 && (got.match(/HTTP\/1\.1 200/g) ?? []).length === pipelinedCount,
+		);
 		client.close();
 		t.same(setting.harness.errors, []);
 	});
@@ -380,7 +390,8 @@ backend half
 		await new Promise((resolve) => setTimeout(resolve, 20));
 		breaking.reset();
 		await termination(t, setting, 'CR--', 6);
-		while ((harness.listeners[0]?.connectionCount as number) > 0) await new Promise((resolve) => setTimeout(resolve, 2));
+		while ((harness.listeners[0]?.connectionCount as number) > 0)
+			await new Promise((resolve) => setTimeout(resolve, 2));
 		t.equal(harness.counters('frontend', 'fe').current, 0);
 	});
 
@@ -656,6 +667,23 @@ listen fe
 		bystander.send(GET('/ok'));
 		await bystander.until('ok');
 		bystander.close();
+	});
+
+	t.test('so does one that is thrown in a timer', async (t) => {
+		const { harness, port } = await start(t, {
+			defaults: 'timeout tarpit 20ms',
+			frontend: 'http-request tarpit if { path /slow }\n\thttp-after-response set-header x y',
+		});
+		const rules = harness.frontends.get('fe')?.rules.httpAfterResponse;
+		if (rules === undefined) throw new Error('no rules');
+		rules.evaluate = () => {
+			throw new Error('a bug');
+		};
+		t.equal(await exchangeOnce(port, GET('/slow')), '');
+		t.match(harness.errors, [{ err: { message: 'a bug' } }]);
+		while ((harness.listeners[0]?.connectionCount as number) > 0)
+			await new Promise((resolve) => setTimeout(resolve, 2));
+		t.equal(harness.counters('frontend', 'fe').current, 0);
 	});
 
 	if (options.tcp) {

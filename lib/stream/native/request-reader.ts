@@ -1,0 +1,445 @@
+/**
+ * The half of a client's connection that reads: request heads, bodies, what a client does wrong and when it
+ * is too late. What is done with a request is in client-connection.ts.
+ *
+ *     HEAD --head parsed--> BODY --last byte--> DONE --response given away--> HEAD
+ *       \---- mode tcp: RAW --server ready--> TUNNEL <--101, CONNECT-- DONE
+ *     any --the proxy closes--> LINGER
+ *
+ * Bytes that nobody can take yet (a body before its server is connected, a pipelined request) wait in the
+ * chunk, at most a buffer of them; then reading pauses and TCP slows the client down.
+ */
+import { clientKeepsAlive } from '../../http/connection.js';
+import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
+import { HttpRefusal } from '../../http/refusal.js';
+import { type Exchange, Failure } from '../exchange.js';
+import type { Session } from '../session.js';
+import { Stream } from '../stream.js';
+import type { ThreadRuntime } from '../thread-runtime.js';
+import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import { READ_BUFFER_BYTES } from './read-buffers.js';
+import { RequestBody } from './request-body.js';
+import type { ServerConnection } from './server-connection.js';
+import type { Tunnel } from './tunnel.js';
+
+export const Reading = {
+	HEAD: 0,
+	BODY: 1,
+	DONE: 2,
+	/** The rest of a body that nobody will take. */
+	DISCARD: 3,
+	/** Mode tcp, before the server is there. */
+	RAW: 4,
+	TUNNEL: 5,
+	LINGER: 6,
+} as const;
+
+/** Body bytes that are read and forgotten to keep a connection, after an early answer. */
+const DISCARD_BYTES = 256 * 1024;
+
+export abstract class RequestReader extends Connection {
+	readonly session: Session;
+	stream: Stream | undefined;
+	/** The connection that serves the present exchange. */
+	server: ServerConnection | undefined;
+	/** With `http-reuse never`: the connection of the last request, for this client alone. */
+	protected privateServer: ServerConnection | undefined;
+	protected reading: number;
+	/** Guards against working on the chunk while it is being worked on. */
+	protected working = false;
+	protected readonly body = new RequestBody();
+	protected tunnel: Tunnel | undefined;
+	#discarded = 0;
+	/** Request bytes have left for a server: the request cannot be sent again. */
+	protected bodySent = false;
+	protected responseStarted = false;
+	protected responseDone = false;
+	/** The client gets `connection: close`, or has asked for it. */
+	protected closing = false;
+	protected bufferingLimit = 0;
+	protected serverIsReady = false;
+	#lastQueueBytes = 0;
+	/** When the first byte of the request came, and when the connection began to wait for it. */
+	protected requestBeganMs = 0;
+	protected idleSinceMs: number;
+
+	constructor(thread: ThreadRuntime, session: Session, handle: unknown) {
+		super(thread, handle);
+		this.session = session;
+		this.idleSinceMs = session.acceptedMs;
+		this.socket.setNoDelay(true);
+		this.reading = session.frontend.mode === 'tcp' ? Reading.RAW : Reading.HEAD;
+	}
+
+	/** This connection as its streams see it. */
+	protected abstract get exchange(): Exchange;
+	/** Both messages are complete. */
+	protected abstract afterExchange(nowMs: number): void;
+	/** The present exchange is over, completely or not; `close`: the connection is too. */
+	protected abstract finishExchange(nowMs: number, close: boolean): void;
+	/** Says end-of-stream, and listens for the client's own for a while. */
+	protected abstract closeGently(): void;
+
+	/** Begins: mode tcp makes its stream at once, mode http waits for a request. */
+	open(nowMs: number): void {
+		this.guarded(() => {
+			if (this.reading === Reading.RAW) {
+				const stream = new Stream(this.session, this.exchange, undefined, nowMs, nowMs);
+				this.stream = stream;
+				stream.start(nowMs);
+			} else this.setHeadDeadline(nowMs);
+		});
+	}
+
+	// ---- what comes from the client -------------------------------------------------------------------
+
+	protected override received(): void {
+		if (this.working) return;
+		this.working = true;
+		try {
+			while (this.chunkStart < this.chunkEnd && !this.closed && this.#read());
+		} finally {
+			this.working = false;
+		}
+	}
+
+	/** One step on the chunk; false: nothing more can be done with it now. */
+	#read(): boolean {
+		switch (this.reading) {
+			case Reading.HEAD:
+				return this.#readHead();
+			case Reading.BODY:
+				return this.#readBody();
+			case Reading.DISCARD:
+				return this.#discardBody();
+			case Reading.TUNNEL:
+				this.tunnel?.fromClient(this.thread.currentMs);
+				return false;
+			case Reading.LINGER:
+				this.chunkStart = this.chunkEnd;
+				return false;
+			case Reading.RAW:
+				this.stream?.requestBodyArrived(this.thread.nowMs());
+				this.#pauseWhenFull();
+				return false;
+			default:
+				this.#pauseWhenFull();
+				return false;
+		}
+	}
+
+	#pauseWhenFull(): void {
+		if (this.chunkLength >= this.thread.bufsizeBytes) this.pauseReading();
+	}
+
+	#readHead(): boolean {
+		// A client that sends requests and reads no answers gets no more of them.
+		if (this.unwrittenBytes > WRITE_LIMIT_BYTES) {
+			this.pauseReading();
+			this.notifyWhenWritten();
+			return false;
+		}
+		const nowMs = this.thread.currentMs;
+		if (this.requestBeganMs === 0) this.requestBeganMs = nowMs;
+		const { chunk } = this;
+		if (chunk[this.chunkStart] === 13) {
+			const first = skipEmptyLines(chunk.subarray(0, this.chunkEnd), this.chunkStart);
+			if (first instanceof HttpRefusal) return this.#refuse(first, nowMs);
+			this.chunkStart = first;
+			if (first === this.chunkEnd) return false;
+		}
+		const start = this.chunkStart;
+		const limits = this.thread.headLimits;
+		let text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
+		let end = text.indexOf('\r\n\r\n');
+		if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
+			text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
+			end = text.indexOf('\r\n\r\n');
+		}
+		if (end < 0) return this.#headIncomplete(text, nowMs);
+		const headEnd = end + 4;
+		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
+		this.chunkStart = start + headEnd;
+		if (head instanceof HttpRefusal) return this.#refuse(head, nowMs);
+		this.deadlineMs = 0;
+		this.reading = this.body.begin(head.framing) ? Reading.BODY : Reading.DONE;
+		this.bodySent = false;
+		this.responseStarted = false;
+		this.responseDone = false;
+		this.bufferingLimit = 0;
+		this.#discarded = 0;
+		this.closing = !clientKeepsAlive(head);
+		const stream = new Stream(this.session, this.exchange, head, nowMs, this.requestBeganMs);
+		stream.idleMs = this.requestBeganMs - this.idleSinceMs;
+		this.stream = stream;
+		stream.start(nowMs);
+		return true;
+	}
+
+	/** Part of a head: wait for the rest, unless it can never become one. */
+	#headIncomplete(text: string, nowMs: number): boolean {
+		const bytes = this.chunk.subarray(0, this.chunkEnd);
+		const limits = this.thread.headLimits;
+		if (text.length >= limits.headSizeMax)
+			return this.#refuse(oversizedHead(bytes, this.chunkStart, limits.headSizeMax), nowMs);
+		if (findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
+			const refusal = parseRequestHead(`${text}\r\n\r\n`, limits);
+			return this.#refuse(refusal instanceof HttpRefusal ? refusal : new HttpRefusal('HEAD_INCOMPLETE', 0), nowMs);
+		}
+		// The time for the whole head runs from its first byte and is not renewed by the next (slow clients).
+		if (this.deadlineMs === 0 || this.session.requestCount > 0) this.setHeadDeadline(this.requestBeganMs);
+		return false;
+	}
+
+	/** `timeout http-request` for a head that has begun or the first one, `timeout http-keep-alive` between two. */
+	protected setHeadDeadline(fromMs: number): void {
+		const { frontend, requestCount } = this.session;
+		const { clientMs = 0, httpRequestMs = clientMs, httpKeepAliveMs = httpRequestMs } = frontend.model.timeouts;
+		const timeoutMs = requestCount > 0 && this.requestBeganMs === 0 ? httpKeepAliveMs : httpRequestMs;
+		this.thread.wheel.set(this, timeoutMs > 0 ? fromMs + timeoutMs : 0);
+	}
+
+	protected setClientDeadline(nowMs: number): void {
+		const timeoutMs = this.stream?.clientTimeoutMs ?? this.session.frontend.model.timeouts.clientMs ?? 0;
+		this.thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
+	}
+
+	/** A head that is no request: answered and counted without a stream's rules. */
+	#refuse(refusal: HttpRefusal, nowMs: number): false {
+		this.#startWithoutHead(nowMs).refuse(refusal.status, Failure.CLIENT_MALFORMED, nowMs);
+		return false;
+	}
+
+	#startWithoutHead(nowMs: number): Stream {
+		this.deadlineMs = 0;
+		this.reading = Reading.DONE;
+		this.responseStarted = false;
+		this.responseDone = false;
+		this.closing = true;
+		const stream = new Stream(this.session, this.exchange, undefined, nowMs, this.requestBeganMs || this.idleSinceMs);
+		this.stream = stream;
+		this.chunkStart = this.chunkEnd;
+		return stream;
+	}
+
+	#readBody(): boolean {
+		if (!this.serverIsReady) {
+			if (this.bufferingLimit > 0) this.stream?.requestBodyArrived(this.thread.nowMs());
+			// The stream may have gone on meanwhile, and a server may have been ready at once.
+			if (this.serverIsReady || this.reading !== Reading.BODY) return !this.closed;
+			this.setClientDeadline(this.thread.nowMs());
+			this.#pauseWhenFull();
+			return false;
+		}
+		return this.forwardBody('');
+	}
+
+	/** Passes on what there is of the body, behind `prefix`. */
+	protected forwardBody(prefix: string): boolean {
+		const { server, stream } = this;
+		if (server === undefined || stream === undefined) return false;
+		const start = this.chunkStart;
+		const end = this.#bodyEnd(stream);
+		if (end < 0) {
+			this.#clientFailed(Failure.CLIENT_MALFORMED);
+			return false;
+		}
+		this.bodySent = true;
+		this.chunkStart = end;
+		const nowMs = this.thread.currentMs;
+		const done = this.reading === Reading.DONE;
+		this.bulk = !done && end - start > READ_BUFFER_BYTES / 4;
+		this.passOn(server, prefix, start, end);
+		server.touch(nowMs);
+		if (done) {
+			this.deadlineMs = 0;
+			if (this.responseDone) this.afterExchange(nowMs);
+			return true;
+		}
+		this.setClientDeadline(nowMs);
+		if (server.unwrittenBytes > WRITE_LIMIT_BYTES) {
+			this.pauseReading();
+			server.notifyWhenWritten();
+			return false;
+		}
+		return true;
+	}
+
+	/** Where the body ends in the chunk, or the chunk's end; -1 if it is malformed. */
+	#bodyEnd(stream: Stream | undefined): number {
+		const body = this.body;
+		const end = body.take(this.chunk, this.chunkStart, this.chunkEnd);
+		if (stream !== undefined) stream.requestBodyBytes += body.payloadBytes;
+		if (body.isComplete) this.reading = Reading.DONE;
+		return end;
+	}
+
+	/** The answer came before the body was complete, and no server takes the rest. */
+	#discardBody(): boolean {
+		const before = this.chunkStart;
+		const end = this.#bodyEnd(this.stream);
+		if (end < 0 || this.#discarded > DISCARD_BYTES) {
+			this.finishExchange(this.thread.nowMs(), true);
+			return false;
+		}
+		this.#discarded += end - before;
+		this.chunkStart = end;
+		// #bodyEnd has moved on to DONE when that was the last of it.
+		if ((this.reading as number) === Reading.DONE) this.finishExchange(this.thread.nowMs(), false);
+		else this.setClientDeadline(this.thread.nowMs());
+		return true;
+	}
+
+	protected override endReceived(): void {
+		const nowMs = this.thread.nowMs();
+		switch (this.reading) {
+			case Reading.HEAD:
+				this.#endInHead(nowMs);
+				return;
+			case Reading.BODY:
+			case Reading.DISCARD:
+				if (this.reading === Reading.DISCARD) {
+					this.finishExchange(nowMs, true);
+					return;
+				}
+				this.#clientFailed(Failure.CLIENT_ABORT);
+				return;
+			case Reading.RAW:
+				if (this.stream?.abortOnClose) {
+					this.#clientFailed(Failure.CLIENT_ABORT);
+					return;
+				}
+				this.stream?.requestBodyArrived(nowMs);
+				return;
+			case Reading.DONE:
+				// A half-closed client still reads its answer, unless the operator said otherwise.
+				if (this.stream?.abortOnClose && !this.responseStarted) this.#clientFailed(Failure.CLIENT_ABORT);
+				return;
+			case Reading.TUNNEL:
+				this.tunnel?.clientEnded(nowMs);
+				return;
+			default:
+				this.destroy();
+		}
+	}
+
+	/** Closed between two requests, before the first or within one. */
+	#endInHead(nowMs: number): void {
+		const partial = this.requestBeganMs !== 0;
+		if (!partial && (this.session.requestCount > 0 || this.session.frontend.model.options.httpIgnoreProbes)) {
+			this.destroy();
+			return;
+		}
+		const stream = this.#startWithoutHead(nowMs);
+		stream.isNull = !partial;
+		stream.refuse(400, Failure.CLIENT_ABORT, nowMs);
+	}
+
+	protected override lost(error: Error | undefined): void {
+		if (this.stream === undefined) {
+			if (this.reading === Reading.HEAD && error !== undefined) this.#endInHead(this.thread.nowMs());
+			return;
+		}
+		this.#clientFailed(Failure.CLIENT_ABORT);
+	}
+
+	/** The stream ends with the client's fault; the server's connection is closed with it. */
+	#clientFailed(failure: Failure): void {
+		const { stream } = this;
+		this.dropServer();
+		const answerable = !this.closed && !this.responseStarted && failure !== Failure.CLIENT_ABORT;
+		if (stream === undefined) {
+			this.destroy();
+			return;
+		}
+		if (answerable) {
+			this.reading = Reading.DONE;
+			this.closing = true;
+			stream.exchangeFailed(failure, this.thread.nowMs());
+			return;
+		}
+		this.stream = undefined;
+		stream.exchangeFailed(failure, this.thread.nowMs());
+		this.destroy();
+	}
+
+	protected dropServer(): void {
+		const { server } = this;
+		this.server = undefined;
+		this.serverIsReady = false;
+		if (server === undefined) return;
+		server.client = undefined;
+		server.destroy();
+	}
+
+	override deadlinePassed(nowMs: number): void {
+		if (this.closed) return;
+		this.guarded(() => this.#timedOut(nowMs));
+	}
+
+	#timedOut(nowMs: number): void {
+		const queueBytes = this.kernelQueueBytes;
+		if (queueBytes > 0 && queueBytes !== this.#lastQueueBytes && this.reading !== Reading.LINGER) {
+			// A slow reader that takes anything at all is alive.
+			this.#lastQueueBytes = queueBytes;
+			this.setClientDeadline(nowMs);
+			return;
+		}
+		switch (this.reading) {
+			case Reading.HEAD:
+				if (this.session.requestCount > 0 && this.requestBeganMs === 0) {
+					this.destroy();
+					return;
+				}
+				if (this.chunkLength === 0 && this.session.frontend.model.options.httpIgnoreProbes) {
+					this.destroy();
+					return;
+				}
+				this.#startWithoutHead(nowMs).refuse(408, Failure.CLIENT_TIMEOUT, nowMs);
+				return;
+			case Reading.LINGER:
+				this.destroy();
+				return;
+			case Reading.TUNNEL:
+				this.tunnel?.timedOut('client', nowMs);
+				return;
+			case Reading.DISCARD:
+				this.finishExchange(nowMs, true);
+				return;
+			case Reading.BODY:
+				// Paused because the server is slow: that is the server's timeout to watch.
+				if (this.readPaused && this.serverIsReady) {
+					this.setClientDeadline(nowMs);
+					return;
+				}
+				this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				return;
+			default:
+				this.#clientFailed(Failure.CLIENT_TIMEOUT);
+				return;
+		}
+	}
+
+	protected override crashed(error: unknown): void {
+		this.thread.logger.error({ err: error }, 'a client connection failed inside the proxy');
+		const { stream } = this;
+		this.stream = undefined;
+		this.dropServer();
+		if (!this.closed) this.destroy();
+		try {
+			stream?.exchangeFailed(Failure.INTERNAL, this.thread.nowMs());
+		} catch (again) {
+			this.thread.logger.error({ err: again }, 'a stream failed while it was ended');
+		}
+	}
+
+	protected override released(): void {
+		this.thread.wheel.remove(this);
+		this.privateServer?.destroy();
+		this.privateServer = undefined;
+		// After whoever closed it has told the stream: a session ends after its last stream.
+		queueMicrotask(this.#endSession);
+	}
+
+	readonly #endSession = (): void => this.session.end(this.thread.nowMs());
+}
