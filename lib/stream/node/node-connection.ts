@@ -10,6 +10,7 @@
  */
 import { type Server as HttpServer, type IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
+import type { Server } from '../../backend/server.js';
 import { asksForUpgrade } from '../../http/connection.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Failure } from '../exchange.js';
@@ -18,6 +19,7 @@ import type { ThreadRuntime } from '../thread-runtime.js';
 import { Deadline } from '../timeouts.js';
 import { type ParseError, refusalOf, requestHeadOf } from './heads.js';
 import { NodeExchange } from './node-exchange.js';
+import type { NodeServerConnection } from './server-agent.js';
 
 /** How long a closing connection listens for the client's own end. */
 const LINGER_MS = 5000;
@@ -57,6 +59,7 @@ export class NodeConnection extends Deadline {
 	readonly #server: HttpServer;
 	readonly #waiting: WaitingRequest[] = [];
 	#exchange: NodeExchange | undefined;
+	#privateServer: NodeServerConnection | undefined;
 	/** Node has given the socket away; bytes that it had read from it. */
 	#detachedBytes: Buffer | undefined;
 	#closing = false;
@@ -233,6 +236,22 @@ export class NodeConnection extends Deadline {
 			);
 	}
 
+	takePrivate(server: Server): NodeServerConnection | undefined {
+		const own = this.#privateServer;
+		this.#privateServer = undefined;
+		if (own === undefined || (own.server === server && !own.socket.destroyed)) return own;
+		own.close();
+		return undefined;
+	}
+
+	/** `http-reuse never`: the connection stays with the client that opened it. */
+	keepPrivate(connection: NodeServerConnection): boolean {
+		if (this.#closing) return false;
+		this.#privateServer?.close();
+		this.#privateServer = connection;
+		return true;
+	}
+
 	// ---- time ----------------------------------------------------------------------------------------------------
 
 	#waitForHead(nowMs: number): void {
@@ -307,6 +326,8 @@ export class NodeConnection extends Deadline {
 
 	#closed(): void {
 		this.thread.wheel.remove(this);
+		this.#privateServer?.close();
+		this.#privateServer = undefined;
 		const exchange = this.#exchange;
 		this.#exchange = undefined;
 		if (exchange !== undefined) exchange.guard(() => exchange.clientFailed(Failure.CLIENT_ABORT));

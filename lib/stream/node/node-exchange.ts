@@ -224,6 +224,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			isFirstRequest: connection.session.requestCount <= 1,
 			mayReuse,
 			mayKeep: () => stream.keepsServer,
+			takePrivate: (of) => connection.takePrivate(of),
+			keepPrivate: (own) => stream.reuseMode === 'never' && !this.#closing && connection.keepPrivate(own),
 		});
 		const request = new ServerRequest(head, stream.closesServer || saysClose(head.headers), agent, this);
 		this.#server = request;

@@ -10,6 +10,19 @@ import { connect, type NetConnectOpts, type Socket } from 'node:net';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
 
+/** What a client's connection has to say about the connections of its requests. */
+export interface ConnectionReuse {
+	readonly isFirstRequest: boolean;
+	/** A connection that has served may serve this request. */
+	readonly mayReuse: boolean;
+	/** The proxies' options allow another exchange on the connection. */
+	mayKeep(): boolean;
+	/** With `http-reuse never`: the client's own connection to that server, taken. */
+	takePrivate(server: Server): NodeServerConnection | undefined;
+	/** With `http-reuse never`: keeps it for this client alone; false if the mode is another. */
+	keepPrivate(connection: NodeServerConnection): boolean;
+}
+
 /** A socket to a server as the pool sees it. */
 export class NodeServerConnection implements PooledConnection {
 	readonly socket: Socket;
@@ -24,11 +37,12 @@ export class NodeServerConnection implements PooledConnection {
 		socket.on('close', () => server.idle.drop(this));
 	}
 
-	/** The response is complete; `mayKeep` says whether the proxies' options allow another exchange. */
-	release(mayKeep: boolean): void {
+	/** The response is complete. The pool may have the connection, or else the client that it served. */
+	release(reuse: ConnectionReuse): void {
 		const { socket } = this;
 		this.servedCount++;
-		if (!mayKeep || socket.destroyed || socket.readableEnded || !this.server.idle.put(this)) {
+		const mayKeep = reuse.mayKeep() && !socket.destroyed && !socket.readableEnded;
+		if (!mayKeep || !(this.server.idle.put(this) || reuse.keepPrivate(this))) {
 			this.close();
 			return;
 		}
@@ -61,26 +75,20 @@ export class ServerAgent {
 	readonly options = {};
 	readonly #server: Server;
 	readonly #destination: Destination;
-	readonly #isFirstRequest: boolean;
-	readonly #mayReuse: boolean;
-	readonly #mayKeep: () => boolean;
+	readonly #reuse: ConnectionReuse;
 	connection: NodeServerConnection | undefined;
 	reused = false;
 
-	constructor(
-		server: Server,
-		destination: Destination,
-		reuse: { readonly isFirstRequest: boolean; readonly mayReuse: boolean; readonly mayKeep: () => boolean },
-	) {
+	constructor(server: Server, destination: Destination, reuse: ConnectionReuse) {
 		this.#server = server;
 		this.#destination = destination;
-		this.#isFirstRequest = reuse.isFirstRequest;
-		this.#mayReuse = reuse.mayReuse;
-		this.#mayKeep = reuse.mayKeep;
+		this.#reuse = reuse;
 	}
 
 	addRequest(request: ClientRequest): void {
-		const idle = this.#mayReuse ? this.#server.idle.take(this.#isFirstRequest) : undefined;
+		const idle = this.#reuse.mayReuse
+			? (this.#reuse.takePrivate(this.#server) ?? this.#server.idle.take(this.#reuse.isFirstRequest))
+			: undefined;
 		if (idle instanceof NodeServerConnection) {
 			this.connection = idle;
 			this.reused = true;
@@ -94,7 +102,7 @@ export class ServerAgent {
 			);
 		}
 		const { connection } = this;
-		connection.socket.once('free', () => connection.release(this.#mayKeep()));
+		connection.socket.once('free', () => connection.release(this.#reuse));
 		request.onSocket(connection.socket);
 	}
 }
