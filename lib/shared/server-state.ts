@@ -59,6 +59,7 @@ const MAP_POSITION = 7;
 const CONSISTENT_POSITION = 8;
 const ROUND_GENERATION = 9;
 const LOAD_SEQUENCE = 10;
+const BACKEND_QUEUED_MAX = 11;
 const HEADER_SIZE = 32;
 
 /** Slots of a server. */
@@ -336,10 +337,19 @@ export class ServerStates {
 	}
 
 	addQueued(queue: number, amount: 1 | -1): number {
-		if (queue === 0) return Atomics.add(this.#words, BACKEND_QUEUED, amount) + amount;
+		if (queue === 0) {
+			const waiting = Atomics.add(this.#words, BACKEND_QUEUED, amount) + amount;
+			if (amount > 0) this.#raise(BACKEND_QUEUED_MAX, waiting);
+			return waiting;
+		}
 		const value = this.#add(queue - 1, QUEUED, amount);
 		if (amount > 0) this.#raise(HEADER_SIZE + (queue - 1) * SERVER_SIZE + QUEUED_MAX, value);
 		return value;
+	}
+
+	/** The most that ever waited in the backend's own queue. */
+	backendQueuedMax(): number {
+		return this.#words[BACKEND_QUEUED_MAX] as number;
 	}
 
 	queuedMax(server: number): number {
