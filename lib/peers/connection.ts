@@ -3,7 +3,7 @@
  * of sockets, the simulation of virtual wires, so that everything above this file runs in both.
  */
 import type { PeerConfig } from './peer.js';
-import type { Link } from './session.js';
+import type { Link } from './session-host.js';
 
 export interface Connection extends Link {
 	/** The other end, for log lines and `show peers`: `127.0.0.1:1024`. */

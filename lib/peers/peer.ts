@@ -108,3 +108,25 @@ export class Peer {
 		return sum;
 	}
 }
+
+/** What an error status means, in words that name both sides' configuration. */
+export function refusalText(code: number, remoteName: string, localName: string): string {
+	switch (code) {
+		case STATUS.TRY_AGAIN:
+			return 'it asks us to come back later (300)';
+		case STATUS.PROTOCOL:
+			return 'it does not understand our hello (501)';
+		case STATUS.VERSION:
+			return 'it does not speak version 2.1 of the protocol (502)';
+		case STATUS.LOCAL_NAME:
+			return `it is not called '${remoteName}' (503): its local peer name and ours for it differ`;
+		case STATUS.REMOTE_NAME:
+			return `it has no peer called '${localName}' (504): our local peer name is missing in its peers section`;
+	}
+	return `it answers with the unknown status ${code}`;
+}
+
+/** Names come from the network: nothing that moves a terminal's cursor, and not a page of it. */
+export function printable(text: string): string {
+	return text.replace(/[^ -~]/g, '.').slice(0, 300);
+}

@@ -12,11 +12,12 @@
 import { formatSocketAddress } from '../core/address.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { Acceptor, type AcceptorHost } from './acceptor.js';
+import { FreshEntries, WonConflicts } from './conflicts.js';
 import type { Connection, ConnectionEvents, Network, PeersLog } from './connection.js';
 import { encodeHello, MessageWriter } from './encode.js';
 import { EntryRecord } from './entry-record.js';
 import { type Hello, StatusReader } from './handshake.js';
-import { Peer, type PeerConfig, statusName } from './peer.js';
+import { Peer, type PeerConfig, printable, refusalText, statusName } from './peer.js';
 import {
 	MAX_UPDATES_AT_ONCE,
 	PeersProtocolError,
@@ -27,7 +28,8 @@ import {
 } from './protocol.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { Resync } from './resync.js';
-import { Session, type SessionEnd, type SessionHost } from './session.js';
+import { Session } from './session.js';
+import type { SessionEnd, SessionHost } from './session-host.js';
 import { shardOf, shardSeed } from './shards.js';
 import { SharedTable } from './shared-table.js';
 
@@ -61,11 +63,6 @@ export interface SectionOptions {
 
 /** After a signal, a table's next one is waited for only this much later: updates in between go out together. */
 const SIGNAL_PAUSE_MS = 2;
-/** The winner of a conflict pushes its value again this much later, when what was under way has arrived. */
-const PUSH_AGAIN_MS = 1000;
-const MAX_PUSH_AGAIN = 10000;
-/** Beyond this many, a lesson may bring back older values for a moment, until the entry changes again. */
-const MAX_FRESH = 100_000;
 /** Pauses that double: the first, and the longest. */
 const FIRST_PAUSE_MS = TIMING.reconnectMs;
 const LONGEST_PAUSE_MS = 300_000;
@@ -108,14 +105,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	readonly #calls = new Map<Peer, Call>();
 	readonly #callTimers = new Map<Peer, Timer>();
 	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
-	readonly #pushAgain = new Map<
-		string,
-		{ readonly shared: SharedTable; readonly key: Buffer; readonly dueMs: number }
-	>();
-	/** Entries received live while a lesson goes on: the lesson must not bring back what they replaced. */
-	readonly #fresh = new Set<string>();
+	readonly #wonConflicts: WonConflicts;
+	readonly #fresh = new FreshEntries();
 	readonly #callerLoggedMs = new Map<number | undefined, number>();
-	#pushAgainTimer: Timer | undefined;
 	#resync: Resync;
 	#resyncTimer: Timer | undefined;
 	#isRunning = false;
@@ -151,6 +143,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		this.peerCount = this.peers.length;
 		this.#byName = new Map(this.peers.map((peer) => [peer.name, peer]));
 		this.#acceptor = new Acceptor(this);
+		this.#wonConflicts = new WonConflicts(this.clock);
 		this.#resync = this.#newResync();
 	}
 
@@ -222,7 +215,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			peer.session?.end('stopped', 'this node stops');
 		}
 		this.#resyncTimer?.cancel();
-		this.#pushAgainTimer?.cancel();
+		this.#wonConflicts.stop();
 		this.#handoff?.timer?.cancel();
 	}
 
@@ -305,38 +298,15 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	updateReceived(session: Session, shared: SharedTable, record: EntryRecord): void {
 		const { teacher } = this.#resync;
-		if (teacher === undefined || teacher === session || this.#fresh.size >= MAX_FRESH) return;
-		this.#fresh.add(entryId(shared, record));
+		if (teacher !== undefined && teacher !== session) this.#fresh.add(shared, record);
 	}
 
 	isFresh(shared: SharedTable, record: EntryRecord): boolean {
-		return this.#fresh.size > 0 && this.#fresh.has(entryId(shared, record));
+		return this.#fresh.has(shared, record);
 	}
 
 	conflictWon(shared: SharedTable, record: EntryRecord): void {
-		const key = record.keyBytes();
-		const id = entryId(shared, record);
-		const nowMs = this.clock.monotonicMs();
-		if (this.#pushAgain.size >= MAX_PUSH_AGAIN) {
-			shared.table.pushAgain(record, nowMs);
-			return;
-		}
-		this.#pushAgain.set(id, { shared, key: Buffer.from(key), dueMs: nowMs + PUSH_AGAIN_MS });
-		this.#pushAgainTimer ??= this.clock.setTimer(() => this.#pushDue(), PUSH_AGAIN_MS);
-	}
-
-	/** Entries of conflicts we won. A Map keeps them in the order they were first seen; a later conflict waits anew. */
-	#pushDue(): void {
-		this.#pushAgainTimer = undefined;
-		const nowMs = this.clock.monotonicMs();
-		for (const [id, { shared, key, dueMs }] of this.#pushAgain) {
-			if (dueMs > nowMs) continue;
-			this.#pushAgain.delete(id);
-			key.copy(shared.record.reserveKey(key.length));
-			shared.table.pushAgain(shared.record, nowMs);
-		}
-		if (this.#pushAgain.size === 0) return;
-		this.#pushAgainTimer = this.clock.setTimer(() => this.#pushDue(), PUSH_AGAIN_MS / 4);
+		this.#wonConflicts.add(shared, record);
 	}
 
 	sessionEnded(session: Session, end: SessionEnd, reason: string): void {
@@ -639,31 +609,4 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#say(level: 'info' | 'warn', text: string): void {
 		this.#options.log[level](`peers section '${this.name}': ${text}`);
 	}
-}
-
-/** Table and key as one string. */
-function entryId(shared: SharedTable, record: EntryRecord): string {
-	return `${shared.localId} ${record.key.toString('latin1', 0, record.keyLength)}`;
-}
-
-/** What an error status means, in words that name both sides' configuration. */
-function refusalText(code: number, remoteName: string, localName: string): string {
-	switch (code) {
-		case STATUS.TRY_AGAIN:
-			return 'it asks us to come back later (300)';
-		case STATUS.PROTOCOL:
-			return 'it does not understand our hello (501)';
-		case STATUS.VERSION:
-			return 'it does not speak version 2.1 of the protocol (502)';
-		case STATUS.LOCAL_NAME:
-			return `it is not called '${remoteName}' (503): its local peer name and ours for it differ`;
-		case STATUS.REMOTE_NAME:
-			return `it has no peer called '${localName}' (504): our local peer name is missing in its peers section`;
-	}
-	return `it answers with the unknown status ${code}`;
-}
-
-/** Names come from the network: nothing that moves a terminal's cursor, and not a page of it. */
-function printable(text: string): string {
-	return text.replace(/[^ -~]/g, '.').slice(0, 300);
 }

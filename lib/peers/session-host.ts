@@ -1,0 +1,65 @@
+/** What a session is made of: its link, the section that owns it, and how it can end. */
+import type { Clock } from '../core/clock.js';
+import type { MessageWriter } from './encode.js';
+import type { EntryRecord } from './entry-record.js';
+import type { Peer } from './peer.js';
+import type { Session } from './session.js';
+import type { SharedTable } from './shared-table.js';
+
+/** The duplex as a session sees it; `transport.ts` makes it of a socket, the simulation of nothing. */
+export interface Link {
+	write(bytes: Buffer): void;
+	/** Bytes written and not yet taken by the network. `Session.drained` is called when they fall to 0. */
+	readonly bufferedBytes: number;
+	/** `fin`: after what was written has left; `reset`: now. */
+	close(kind: 'fin' | 'reset'): void;
+}
+
+/** Whose fault the end of a session is; decides how soon the peer is dialled again. */
+export type SessionEnd =
+	| 'lost' // by the network or the other side, without a reason
+	| 'silent' // nothing received for too long
+	| 'replaced' // by a newer connection of the same peer
+	| 'rubbish' // the peer broke the protocol
+	| 'refused' // the peer says that we broke it
+	| 'stopped' // by us: shutting down
+	| 'taught'; // the local peer has confirmed everything, nothing is left to say
+
+/** What a session asks of its section. */
+export interface SessionHost {
+	readonly clock: Clock;
+	readonly localName: string;
+	readonly maxUpdatesAtOnce: number;
+	/** Scratch for one pass; passes of different sessions never overlap. */
+	readonly writer: MessageWriter;
+	/** Runs the callback soon, after others had their turn. */
+	defer(callback: () => void): void;
+	/** This node knows everything there was to learn (section 12). */
+	isUpToDate(): boolean;
+	/** Whether an entry belongs to the shard of a peer that has one (section 14). */
+	isInShard(shared: SharedTable, record: EntryRecord, shard: number): boolean;
+	lessonEnded(session: Session, end: 'finished' | 'partial'): void;
+	/** The local peer has confirmed what a stopping process taught it. */
+	handoffConfirmed(session: Session): void;
+	tableMismatched(session: Session, shared: SharedTable): void;
+	/** An update is about to be learned. */
+	updateReceived(session: Session, shared: SharedTable, record: EntryRecord): void;
+	/** The entry was received from another peer since the lesson that goes on began. */
+	isFresh(shared: SharedTable, record: EntryRecord): boolean;
+	conflictWon(shared: SharedTable, record: EntryRecord): void;
+	sessionEnded(session: Session, end: SessionEnd, reason: string): void;
+}
+
+export interface SessionOptions {
+	readonly link: Link;
+	readonly peer: Peer;
+	readonly host: SessionHost;
+	/** We opened the connection. */
+	readonly isInitiator: boolean;
+	/** Minor version of the other side's hello. */
+	readonly minor: number;
+	/** A stopping process teaches its local peer without being asked (section 13). */
+	readonly teachesAtOnce?: boolean;
+	/** A starting process learns from its local peer without asking. */
+	readonly learnsAtOnce?: boolean;
+}
