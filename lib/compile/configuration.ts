@@ -17,6 +17,7 @@ import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.j
 import { compileRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
 import { compileExpression } from '../sample/expression.js';
 import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
+import { type PatternRegistry, patternRegistry } from '../sample/pattern-registry.js';
 import type { CompileContext, Expression, ProcessView, RuleSite } from '../sample/types.js';
 import { CounterMemory } from '../shared/counters.js';
 import { StickTable } from '../stick-table/table.js';
@@ -35,6 +36,8 @@ export interface CompiledConfiguration {
 	readonly counters: CounterMemory;
 	readonly counterIndexes: CounterIndexes;
 	readonly thread: ThreadRuntime;
+	/** Maps and ACLs, which the runtime API changes. */
+	readonly patterns: PatternRegistry;
 }
 
 export interface CompileOptions {
@@ -135,7 +138,8 @@ export function compileConfiguration(
 		names.frontend(name)?.become(frontend);
 		frontends.set(name, frontend);
 	}
-	return { model, tables, backends, frontends, counters, counterIndexes, thread };
+	const patterns = patternRegistry({ diagnostics });
+	return { model, tables, backends, frontends, counters, counterIndexes, thread, patterns };
 }
 
 /** For the control thread: the same objects, to check the lines and to look at; no traffic comes to them. */

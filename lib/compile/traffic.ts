@@ -16,6 +16,7 @@ import type { SharedState } from './shared-state.js';
 const DRAIN_CHECK_MS = 20;
 
 export interface Traffic {
+	readonly listeners: readonly Listener[];
 	/** Rejects with HoldfastError when a descriptor cannot be listened on. */
 	listen(): Promise<void>;
 	/**
@@ -25,6 +26,8 @@ export interface Traffic {
 	softStop(graceMs: number, drained: () => void): void;
 	/** Gives up the descriptors and serves on: another program is to take the addresses. */
 	stopAccepting(): void;
+	/** A limit of a frontend, or of the process, from now on; 0: none. */
+	setMaxconn(frontend: string | undefined, limit: number): void;
 }
 
 interface OpenListener {
@@ -42,10 +45,12 @@ export function openTraffic(
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
 	const engine: ConnectionEngine = model.global.tune.httpEngine === 'node' ? nodeEngine : nativeEngine;
 	const listeners: OpenListener[] = [];
+	const frontendGates = new Map<string, ConnectionGate>();
 	for (const frontend of compiled.frontends.values()) {
 		if (frontend.model.disabled) continue;
 		const index = counterIndexes.frontend(frontend.name);
 		const frontendGate = new ConnectionGate(words, index, frontend.model.maxconn);
+		frontendGates.set(frontend.name, frontendGate);
 		for (const bind of frontend.model.binds) {
 			const fd = descriptors.get(keyOf(bind));
 			if (fd === undefined) continue;
@@ -65,6 +70,7 @@ export function openTraffic(
 	const connectionCount = (): number =>
 		listeners.reduce((sum, { listener }) => sum + listener.connectionCount + listener.parkedCount, 0);
 	return {
+		listeners: listeners.map(({ listener }) => listener),
 		async listen() {
 			await Promise.all(listeners.map(({ listener, fd }) => listener.listen({ fd })));
 		},
@@ -91,6 +97,10 @@ export function openTraffic(
 		},
 		stopAccepting() {
 			for (const { listener } of listeners) listener.stopAccepting();
+		},
+		setMaxconn(frontend, limit) {
+			const gate = frontend === undefined ? processGate : frontendGates.get(frontend);
+			if (gate !== undefined) gate.limit = limit;
 		},
 	};
 }

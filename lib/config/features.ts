@@ -118,8 +118,6 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'mworker-max-reloads', field: 'mworkerMaxReloads' },
 	{ name: 'stick-table-file', field: 'stickTableFile' },
 	{ name: 'tune.http.engine', field: 'httpEngine' },
-	{ name: 'stats timeout', field: 'statsTimeoutMs', withoutEffect: 'the runtime socket has its own bounds' },
-	{ name: 'stats maxconn', field: 'statsMaxconn', withoutEffect: 'the runtime socket has its own bounds' },
 	{
 		name: 'strict-limits',
 		field: 'strictLimits',

@@ -3,7 +3,8 @@
  * 5.1), each one count over all threads in shared memory. A connection needs a place at every gate, or none.
  */
 export class ConnectionGate {
-	readonly limit: number;
+	/** 0: none. The runtime API changes it (`set maxconn`); whoever is over it stays. */
+	limit: number;
 	readonly #words: Int32Array;
 	readonly #index: number;
 

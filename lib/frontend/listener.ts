@@ -19,12 +19,15 @@ import { ClientConnection } from '../stream/native/client-connection.js';
 import { type Endpoints, type ListenerView, Session } from '../stream/session.js';
 import { Admission, admit } from '../stream/session-rules.js';
 import { REST_MS } from '../stream/soft-stop.js';
+import type { Stream } from '../stream/stream.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 import { type ConnectionGate, enterAll, leaveAll } from './connection-gate.js';
 import type { Frontend } from './frontend.js';
 
 /** A connection in service, of either engine. */
 export interface LiveConnection {
+	/** What it serves now; undefined between two requests. */
+	readonly stream?: Stream | undefined;
 	/** Soft stop: closes it if it has rested between two requests since `restingSinceMs` at least. */
 	closeIdle(restingSinceMs: number): void;
 	destroy(): void;
@@ -109,6 +112,7 @@ export class Listener implements ListenerView {
 	readonly #parked: AcceptedHandle[] = [];
 	#parkedTimer: { cancel(): void } | undefined;
 	#server: NetServer | undefined;
+	#refuses = false;
 
 	constructor(options: ListenerOptions) {
 		const { bind } = options;
@@ -152,6 +156,10 @@ export class Listener implements ListenerView {
 		return typeof address === 'object' && address !== null ? address.port : 0;
 	}
 
+	get frontendName(): string {
+		return this.#frontend.name;
+	}
+
 	get connectionCount(): number {
 		return this.#live.size;
 	}
@@ -169,8 +177,23 @@ export class Listener implements ListenerView {
 			);
 			return;
 		}
-		if (this.#parked.length === 0 && enterAll(this.#gates)) this.#admit(handle);
+		if (this.#refuses) refuse(handle);
+		else if (this.#parked.length === 0 && enterAll(this.#gates)) this.#admit(handle);
 		else this.#park(handle);
+	}
+
+	/**
+	 * `disable frontend`, `enable frontend`: while disabled, who comes is reset. The descriptor stays open, since its
+	 * queue is shared with other threads and with the master, which would let clients wait in it for nobody.
+	 */
+	setAccepting(accepts: boolean): void {
+		this.#refuses = !accepts;
+		if (!accepts) for (const handle of this.#parked.splice(0)) refuse(handle);
+	}
+
+	/** Connections in service, the oldest first. */
+	live(): Iterable<readonly [Session, LiveConnection]> {
+		return this.#live;
 	}
 
 	#park(handle: AcceptedHandle): void {
@@ -256,6 +279,11 @@ export class Listener implements ListenerView {
 		for (const handle of this.#parked.splice(0)) handle.close();
 		for (const connection of [...this.#live.values()]) connection.destroy();
 	}
+}
+
+function refuse(handle: AcceptedHandle): void {
+	if (handle.reset !== undefined) handle.reset();
+	else handle.close();
 }
 
 function count(counters: Counters, column: number): void {

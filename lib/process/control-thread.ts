@@ -12,15 +12,19 @@
  * process, with peers or a snapshot to carry the tables.
  */
 import type { CompiledConfiguration } from '../compile/index.js';
+import { socketKey } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
+import { createRegistry } from '../runtime-api/commands/index.js';
+import { RuntimeApi } from '../runtime-api/socket.js';
 import { Generation } from './generation.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
+import { createRuntimeView } from './runtime-view.js';
 import { TableKeeper } from './table-keeper.js';
 
 export interface ControlThreadHost {
@@ -44,6 +48,8 @@ export class ControlThread {
 	#serving: Generation | undefined;
 	readonly #generations = new Set<Generation>();
 	readonly #peers: PeersKeeper;
+	readonly #runtimeApi: RuntimeApi;
+	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
 	#tableKeeper: TableKeeper | undefined;
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
@@ -54,6 +60,7 @@ export class ControlThread {
 		this.#logger = logger;
 		this.#host = host;
 		this.#peers = new PeersKeeper(logger);
+		this.#runtimeApi = new RuntimeApi(createRegistry(), logger);
 	}
 
 	receive(message: Exclude<ToWorker, { kind: 'settings' }>, handle: SocketHandle | undefined): void {
@@ -75,6 +82,7 @@ export class ControlThread {
 				break;
 			case 'stop-accepting':
 				this.#serving?.tell(message);
+				this.#runtimeApi.stopAccepting();
 				break;
 		}
 	}
@@ -151,6 +159,7 @@ export class ControlThread {
 		this.#serving = generation;
 		this.#candidate = undefined;
 		this.#keepTables(candidate.compiled);
+		this.#serveRuntimeApi(candidate, generation);
 		former?.softStop();
 		const { global } = candidate.model;
 		if (this.#stopping) generation.softStop(global.graceMs);
@@ -162,6 +171,23 @@ export class ControlThread {
 			pidfile: global.pidfile,
 			socketKeys: [...candidate.handles.keys()],
 		});
+	}
+
+	#serveRuntimeApi(candidate: Candidate, generation: Generation): void {
+		const view = createRuntimeView({
+			prepared: candidate,
+			generation,
+			peers: this.#peers,
+			diagnostics: candidate.diagnostics,
+			startedMs: this.#startedMs,
+			memoryLimitMb: this.#settings.memoryLimitMb,
+			isStopping: () => this.#stopping,
+		});
+		const sockets = candidate.model.global.statsSockets.flatMap((model) => {
+			const handle = candidate.handles.get(socketKey(model.address))?.[0];
+			return handle === undefined ? [] : [{ model, handle }];
+		});
+		this.#runtimeApi.serve(view, sockets);
 	}
 
 	#generationFailed(candidate: Candidate, generation: Generation, reason: string): void {
@@ -195,6 +221,7 @@ export class ControlThread {
 		if (this.#stopping) return;
 		this.#stopping = true;
 		this.#farewell = this.#peers.softStop();
+		this.#runtimeApi.stopAccepting();
 		for (const generation of this.#generations) generation.softStop(generation.model.global.graceMs);
 		this.#leaveIfDone();
 	}

@@ -14,6 +14,7 @@ import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { TrafficLogTargets } from '../stream/log.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+import { RuntimeChanges } from './runtime-changes.js';
 import { createThreadLogger } from './thread-logger.js';
 
 const start = workerData as DataThreadStart;
@@ -49,6 +50,7 @@ if (compiled === undefined) {
 } else {
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
 	const traffic = openTraffic(compiled, shared, start.descriptors);
+	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
 			case 'soft-stop':
@@ -56,6 +58,12 @@ if (compiled === undefined) {
 				break;
 			case 'stop-accepting':
 				traffic.stopAccepting();
+				break;
+			case 'runtime-change':
+				runtimeChanges.apply(message.change);
+				break;
+			case 'runtime-question':
+				tell({ kind: 'runtime-reply', number: message.number, reply: runtimeChanges.answer(message.question) });
 				break;
 		}
 	});

@@ -4,11 +4,13 @@
  *
  *     starting --all listen--> serving --softStop--> leaving --all drained--> gone
  */
+import type { EventLoopUtilization } from 'node:perf_hooks';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { createWakePorts } from '../backend/wake.js';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Logger } from '../core/logger.js';
+import type { RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
 
 export interface GenerationOptions {
@@ -30,6 +32,13 @@ interface DataThread {
 	readonly worker: Worker;
 	listening: boolean;
 	drained: boolean;
+	lastUtilization: EventLoopUtilization | undefined;
+}
+
+interface OpenQuestion {
+	readonly replies: Map<number, RuntimeReply>;
+	readonly waitingFor: Set<DataThread>;
+	readonly resolve: (replies: readonly RuntimeReply[]) => void;
 }
 
 export class Generation {
@@ -40,6 +49,9 @@ export class Generation {
 	readonly #threads: DataThread[];
 	#leaving = false;
 	#gone = false;
+	#questionNumber = 0;
+	/** Questions that not every thread has answered. */
+	readonly #questions = new Map<number, OpenQuestion>();
 	#hardStop: NodeJS.Timeout | undefined;
 
 	constructor(options: GenerationOptions) {
@@ -58,6 +70,43 @@ export class Generation {
 
 	tell(message: ToDataThread): void {
 		for (const { worker } of this.#threads) worker.postMessage(message);
+	}
+
+	/** Asks every data thread; resolves with what those answered that were there, in their order. */
+	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]> {
+		const threads = this.#threads.filter(({ drained }) => !drained);
+		if (this.#gone || threads.length === 0) return Promise.resolve([]);
+		const number = ++this.#questionNumber;
+		return new Promise((resolve) => {
+			this.#questions.set(number, { replies: new Map(), waitingFor: new Set(threads), resolve });
+			for (const { worker } of threads) worker.postMessage({ kind: 'runtime-question', number, question });
+		});
+	}
+
+	/** Share of its time that each thread was busy since this was asked last, 0..1. */
+	utilization(): readonly number[] {
+		return this.#threads.map((thread) => {
+			const { performance } = thread.worker;
+			const now = performance.eventLoopUtilization();
+			const { utilization } =
+				thread.lastUtilization === undefined ? now : performance.eventLoopUtilization(now, thread.lastUtilization);
+			thread.lastUtilization = now;
+			return Math.min(1, Math.max(0, utilization));
+		});
+	}
+
+	#replied(thread: DataThread, threadIndex: number, number: number, reply: RuntimeReply | undefined): void {
+		const question = this.#questions.get(number);
+		if (question === undefined || !question.waitingFor.delete(thread)) return;
+		if (reply !== undefined) question.replies.set(threadIndex, reply);
+		if (question.waitingFor.size > 0) return;
+		this.#questions.delete(number);
+		question.resolve([...question.replies].sort(([a], [b]) => a - b).map(([, one]) => one));
+	}
+
+	/** A thread that has left answers nothing any more. */
+	#answersNoMore(thread: DataThread, threadIndex: number): void {
+		for (const number of [...this.#questions.keys()]) this.#replied(thread, threadIndex, number, undefined);
 	}
 
 	/**
@@ -97,10 +146,11 @@ export class Generation {
 			transferList: wakePorts.filter((port) => port !== undefined),
 			...(memoryLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb } }),
 		});
-		const thread: DataThread = { worker, listening: false, drained: false };
+		const thread: DataThread = { worker, listening: false, drained: false, lastUtilization: undefined };
 		worker.on('message', (message: FromDataThread) => this.#receive(thread, threadIndex, message));
 		worker.on('error', (error) => logger.error({ err: error, thread: threadIndex }, 'data thread died'));
 		worker.on('exit', (code) => {
+			this.#answersNoMore(thread, threadIndex);
 			if (!thread.drained && !this.#gone) this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);
 		});
 		return thread;
@@ -119,6 +169,9 @@ export class Generation {
 				break;
 			case 'failed':
 				this.#options.onFailure(message.text);
+				break;
+			case 'runtime-reply':
+				this.#replied(thread, threadIndex, message.number, message.reply);
 				break;
 			case 'log': {
 				const { level, fields, text } = message.entry;

@@ -14,6 +14,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
+import type { RuntimeChange, RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
 import type { SocketRequest } from './listening-socket.js';
 import type { LogEntry } from './thread-logger.js';
 
@@ -98,11 +99,16 @@ export interface DataThreadStart {
 
 export type ToDataThread =
 	/** `graceMs`: how long connections are still accepted (manual, `grace`; not at a reload). */
-	{ readonly kind: 'soft-stop'; readonly graceMs: number } | { readonly kind: 'stop-accepting' };
+	| { readonly kind: 'soft-stop'; readonly graceMs: number }
+	| { readonly kind: 'stop-accepting' }
+	| { readonly kind: 'runtime-change'; readonly change: RuntimeChange }
+	/** Answered by `runtime-reply` with the same number. */
+	| { readonly kind: 'runtime-question'; readonly number: number; readonly question: RuntimeQuestion };
 
 export type FromDataThread =
 	| { readonly kind: 'listening' }
 	/** Nothing is accepted any more and the last connection is closed. */
 	| { readonly kind: 'drained' }
 	| { readonly kind: 'failed'; readonly text: string }
-	| { readonly kind: 'log'; readonly entry: LogEntry };
+	| { readonly kind: 'log'; readonly entry: LogEntry }
+	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply };

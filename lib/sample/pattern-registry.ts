@@ -42,7 +42,11 @@ export class PatternRegistry {
 	/** `#3` or a file's path. */
 	find(name: string, usedBy: 'acl' | 'map'): PatternReference | undefined {
 		if (!name.startsWith('#')) return this.#byFile.get(`${usedBy} ${name}`);
-		const reference = this.#byId.get(Number(name.slice(1)));
+		return /^#\d+$/.test(name) ? this.byId(Number(name.slice(1)), usedBy) : undefined;
+	}
+
+	byId(id: number, usedBy: 'acl' | 'map'): PatternReference | undefined {
+		const reference = this.#byId.get(id);
 		return reference?.usedBy === usedBy ? reference : undefined;
 	}
 

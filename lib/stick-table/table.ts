@@ -50,6 +50,9 @@ import type { UpdateList } from './update-list.js';
 export type { LearnConflict, LearnedData, LearnFilter, LearnOutcome, WireEntry } from './learning.js';
 export type { DataSlot, DataValue, EntryView, RateState, TableKey };
 
+/** A mask: walks pause after as many hash chains and one. */
+const CHAINS_BETWEEN_PAUSES = 0xfff;
+
 /** Designates an entry that is pinned (tracked): valid until it is released. 0 is no entry. */
 export type EntryRef = number & { readonly entryRef: unique symbol };
 
@@ -298,6 +301,20 @@ export class StickTable {
 		return this.#withCreated(value, nowMs, (record, now) => this.#exchange(record, slot, index, newValue, now));
 	}
 
+	/** Several of them in one step, creating the entry when it is absent: `set table`. False: no key, or no room. */
+	setAllByKey(
+		value: SampleValue,
+		elements: readonly { readonly slot: DataSlot; readonly index: number; readonly value: number | bigint }[],
+		nowMs: number,
+	): boolean {
+		return (
+			this.#withCreated(value, nowMs, (record, now) => {
+				for (const element of elements) this.#exchange(record, element.slot, element.index, element.value, now);
+				return true;
+			}) ?? false
+		);
+	}
+
 	/** `addGpc` by key; creates the entry when it is absent, counts only if `gpc` is given. */
 	addGpcByKey(value: SampleValue, gpc: GpcSlots | undefined, amount: number, nowMs: number): number | undefined {
 		return this.#withCreated(value, nowMs, (record, now) =>
@@ -426,6 +443,11 @@ export class StickTable {
 	 * an entry that is there during the whole walk comes exactly once. The view is reused: take what you need.
 	 */
 	*entries(nowMs: number | (() => number)): Generator<EntryView> {
+		for (const entry of this.walk(nowMs)) if (entry !== undefined) yield entry;
+	}
+
+	/** As `entries`, with an undefined now and then where there are few: a moment to let others have their turn. */
+	*walk(nowMs: number | (() => number)): Generator<EntryView | undefined> {
 		const store = this.#store;
 		const clock = typeof nowMs === 'number' ? () => nowMs : nowMs;
 		const views: EntryView[] = [];
@@ -438,6 +460,7 @@ export class StickTable {
 				store.copyLocked(record, views[count++]!, at);
 			});
 			for (let i = 0; i < count; i++) yield views[i]!;
+			if ((chain & CHAINS_BETWEEN_PAUSES) === CHAINS_BETWEEN_PAUSES) yield undefined;
 		}
 	}
 
@@ -465,6 +488,13 @@ export class StickTable {
 
 	/** Removes the entries that match and have no trackers, all without a predicate; returns how many. */
 	clear(nowMs: number, predicate?: (entry: EntryView) => boolean): number {
+		let removed = 0;
+		for (const count of this.clearing(nowMs, predicate)) removed += count;
+		return removed;
+	}
+
+	/** `clear` in slices, for large tables: yields how many entries each slice has removed. */
+	*clearing(nowMs: number, predicate?: (entry: EntryView) => boolean): Generator<number> {
 		const store = this.#store;
 		const view = this.newView();
 		let removed = 0;
@@ -476,8 +506,11 @@ export class StickTable {
 				}
 				if (store.removeIfFree(record)) removed++;
 			});
+			if ((chain & CHAINS_BETWEEN_PAUSES) !== CHAINS_BETWEEN_PAUSES) continue;
+			yield removed;
+			removed = 0;
 		}
-		return removed;
+		yield removed;
 	}
 
 	/**

@@ -35,6 +35,8 @@ export class Session implements SessionView {
 	readonly isTls: boolean = false;
 	readonly tlsVersion?: string;
 	readonly tlsCipher?: string;
+	/** Rising, of this thread: what `show sess` calls it by. */
+	readonly id: number;
 	readonly acceptedMs: number;
 	readonly acceptedWallMs: number;
 	requestCount = 0;
@@ -52,6 +54,7 @@ export class Session implements SessionView {
 		this.frontend = frontend;
 		this.listener = listener;
 		this.#endpoints = endpoints;
+		this.id = ++thread.sessionCounter;
 		this.acceptedMs = thread.nowMs();
 		this.acceptedWallMs = thread.clock.wallMs();
 		const { remoteAddress } = endpoints;

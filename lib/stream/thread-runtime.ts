@@ -8,6 +8,7 @@ import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
 import type { SampleValue } from '../sample/types.js';
 import { ReadBuffers } from './native/read-buffers.js';
+import { NO_SERVICES, type Services } from './service.js';
 import { SoftStop } from './soft-stop.js';
 import { TimerWheel } from './timeouts.js';
 
@@ -42,6 +43,10 @@ export class ThreadRuntime {
 	isStopping = false;
 	/** How connections are let go once it has begun. */
 	readonly softStop = new SoftStop();
+	/** Client connections of this thread so far. */
+	sessionCounter = 0;
+	/** The statistics page and its like, set once all proxies are built. */
+	services: Services = NO_SERVICES;
 	/** Requests of this thread so far, `%rt`. */
 	requestCounter = 0;
 

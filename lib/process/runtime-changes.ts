@@ -1,0 +1,106 @@
+/** The runtime API in a data thread: does what is told and answers what is asked (runtime-api/runtime-view.ts). */
+import type { CompiledConfiguration } from '../compile/index.js';
+import type { Traffic } from '../compile/traffic.js';
+import type { LiveConnection } from '../frontend/listener.js';
+import { applyPatternStep } from '../runtime-api/pattern-change.js';
+import type { RuntimeChange, RuntimeQuestion, RuntimeReply, SessionRow } from '../runtime-api/runtime-view.js';
+import type { Session } from '../stream/session.js';
+
+export class RuntimeChanges {
+	readonly #compiled: CompiledConfiguration;
+	readonly #traffic: Traffic;
+
+	constructor(compiled: CompiledConfiguration, traffic: Traffic) {
+		this.#compiled = compiled;
+		this.#traffic = traffic;
+	}
+
+	apply(change: RuntimeChange): void {
+		switch (change.kind) {
+			case 'servers-changed':
+				this.#compiled.backends.get(change.backend)?.backend.stateChanged();
+				break;
+			case 'server-address': {
+				const server = this.#compiled.backends.get(change.backend)?.backend.serverByName(change.server);
+				server?.setAddress(change.host, change.family, change.port);
+				// What rests there leads to the former address.
+				server?.idle.closeAll();
+				break;
+			}
+			case 'frontend-accepts':
+				for (const listener of this.#traffic.listeners) {
+					if (listener.frontendName === change.frontend) listener.setAccepting(change.accepts);
+				}
+				break;
+			case 'maxconn':
+				this.#traffic.setMaxconn(change.frontend, change.limit);
+				break;
+			case 'patterns': {
+				const reference = this.#compiled.patterns.byId(change.id, change.usedBy);
+				if (reference === undefined) throw new Error(`there is no set of patterns ${change.id}`);
+				for (const step of change.steps) applyPatternStep(reference, step);
+				break;
+			}
+		}
+	}
+
+	answer(question: RuntimeQuestion): RuntimeReply {
+		switch (question.ask) {
+			case 'sessions':
+				return { sessions: this.#sessions(question.afterId, question.limit) };
+			case 'shutdown-session':
+				return { count: this.#shutDown((session) => session.id === question.id) };
+			case 'shutdown-server-sessions':
+				return {
+					count: this.#shutDown((_, { stream }) => {
+						const server = stream?.server;
+						return server?.name === question.server && server.backendName === question.backend;
+					}),
+				};
+		}
+	}
+
+	/** The sessions behind a number, in its order: each listener has its own in that order already. */
+	#sessions(afterId: number, limit: number): SessionRow[] {
+		const found: (readonly [Session, LiveConnection])[] = [];
+		for (const listener of this.#traffic.listeners) {
+			let count = 0;
+			for (const live of listener.live()) {
+				if (live[0].id <= afterId) continue;
+				found.push(live);
+				if (++count === limit) break;
+			}
+		}
+		const nowMs = this.#compiled.thread.nowMs();
+		return found
+			.sort(([a], [b]) => a.id - b.id)
+			.slice(0, limit)
+			.map(([session, { stream }]) => describe(session, stream, nowMs));
+	}
+
+	#shutDown(isMeant: (session: Session, connection: LiveConnection) => boolean): number {
+		const meant: LiveConnection[] = [];
+		for (const listener of this.#traffic.listeners) {
+			for (const [session, connection] of listener.live()) if (isMeant(session, connection)) meant.push(connection);
+		}
+		for (const connection of meant) connection.destroy();
+		return meant.length;
+	}
+}
+
+function describe(session: Session, stream: LiveConnection['stream'], nowMs: number): SessionRow {
+	const { source } = session;
+	return {
+		id: session.id,
+		protocol: source === undefined ? 'unix_stream' : source.family === 4 ? 'tcpv4' : 'tcpv6',
+		source: source?.toString() ?? 'unix',
+		sourcePort: session.sourcePort,
+		frontend: session.frontend.model.name,
+		listener: session.listenerName,
+		backend: stream?.backendTraffic?.model.name,
+		server: stream?.server?.name,
+		ageMs: Math.max(0, nowMs - session.acceptedMs),
+		requestCount: session.requestCount,
+		acceptedWallMs: session.acceptedWallMs,
+	};
+}

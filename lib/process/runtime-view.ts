@@ -1,0 +1,80 @@
+/** What the runtime API sees of the configuration that serves, put together by the control thread. */
+import { hostname } from 'node:os';
+import { systemClock } from '../core/clock.js';
+import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { describeSection, formatPeers } from '../peers/show.js';
+import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
+import type { Generation } from './generation.js';
+import type { PeersKeeper } from './peers-keeper.js';
+import type { PreparedConfiguration } from './prepare.js';
+
+export interface RuntimeViewOptions {
+	readonly prepared: PreparedConfiguration;
+	readonly generation: Generation;
+	readonly peers: PeersKeeper;
+	readonly diagnostics: Diagnostics;
+	readonly startedMs: { readonly wall: number; readonly monotonic: number };
+	readonly memoryLimitMb: number | undefined;
+	readonly isStopping: () => boolean;
+}
+
+export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
+	const { model, compiled, shared } = options.prepared;
+	const { generation, startedMs } = options;
+	const { counters, counterIndexes } = compiled;
+	const gateWords = new Int32Array(shared.gates);
+	const state: RuntimeState = {
+		frontends: new Map(
+			[...compiled.frontends.values()].map(({ name, model: { disabled, maxconn } }) => [
+				name,
+				{ accepts: !disabled, stopped: false, maxconn },
+			]),
+		),
+		maxconn: model.global.maxconn ?? 0,
+	};
+	return {
+		model,
+		clock: systemClock,
+		tables: compiled.tables,
+		backends: compiled.backends,
+		frontends: compiled.frontends,
+		patterns: compiled.patterns,
+		threads: {
+			count: model.global.nbthread,
+			tell: (change) => generation.tell({ kind: 'runtime-change', change }),
+			ask: (question) => generation.ask(question),
+			utilization: () => generation.utilization(),
+		},
+		process: {
+			pid: process.pid,
+			startedWallMs: startedMs.wall,
+			startedMonotonicMs: startedMs.monotonic,
+			memoryLimitMb: options.memoryLimitMb,
+			environment: model.global.environment,
+			startupLog: options.diagnostics.list.map((item) => formatDiagnostic(item, process.pid)),
+			node: model.global.node ?? hostname(),
+			isStopping: options.isStopping,
+			currentConnections: () => Atomics.load(gateWords, counterIndexes.process),
+		},
+		state,
+		peers: model.peers.length === 0 ? undefined : peersView(options.peers),
+		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
+	};
+}
+
+function peersView(keeper: PeersKeeper): PeersView {
+	const sections = () => [...keeper.sections.values()].map(({ section }) => section);
+	const peers = () => sections().flatMap((section) => describeSection(section).peers);
+	return {
+		*show(name, withDictionary) {
+			for (const section of sections()) {
+				if (name !== undefined && section.name !== name) continue;
+				yield formatPeers([describeSection(section)], withDictionary, systemClock);
+			}
+		},
+		has: (name) => keeper.sections.has(name),
+		describe: () => sections().map(describeSection),
+		activeCount: () => peers().filter(({ status }) => status === 'ESTA').length,
+		connectedCount: () => peers().filter(({ isConnected }) => isConnected).length,
+	};
+}

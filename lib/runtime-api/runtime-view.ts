@@ -1,0 +1,124 @@
+/**
+ * All that the runtime API may see and change of a running configuration. The control thread makes one for each
+ * configuration that serves (process/runtime-view.ts); tests make their own.
+ *
+ * What is in shared memory (tables, counters, states of servers) is read and written directly. What data threads keep
+ * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
+ */
+import type { ConfigModel, ProxyModel } from '../config/model.js';
+import type { Clock } from '../core/clock.js';
+import type { PatternRegistry } from '../sample/pattern-registry.js';
+import type { Counters } from '../shared/counters.js';
+import type { StickTable } from '../stick-table/table.js';
+import type { BackendTraffic } from '../stream/proxies.js';
+import type { PatternStep } from './pattern-change.js';
+
+/** Told to every data thread of the configuration. */
+export type RuntimeChange =
+	/** States, weights or limits of servers have changed in shared memory. */
+	| { readonly kind: 'servers-changed'; readonly backend: string }
+	| {
+			readonly kind: 'server-address';
+			readonly backend: string;
+			readonly server: string;
+			readonly host: string;
+			readonly family: 4 | 6;
+			readonly port: number;
+	  }
+	| { readonly kind: 'frontend-accepts'; readonly frontend: string; readonly accepts: boolean }
+	/** Without a frontend: of the process. 0: no limit. */
+	| { readonly kind: 'maxconn'; readonly frontend: string | undefined; readonly limit: number }
+	/** All steps of one command in one message: no request sees half of them. */
+	| {
+			readonly kind: 'patterns';
+			readonly usedBy: 'acl' | 'map';
+			readonly id: number;
+			readonly steps: readonly PatternStep[];
+	  };
+
+/** Asked of every data thread. */
+export type RuntimeQuestion =
+	| { readonly ask: 'sessions'; readonly afterId: number; readonly limit: number }
+	/** Closes connections; the answer counts them. */
+	| { readonly ask: 'shutdown-session'; readonly id: number }
+	| { readonly ask: 'shutdown-server-sessions'; readonly backend: string; readonly server: string };
+
+/** A client's connection, as `show sess` tells it. */
+export interface SessionRow {
+	/** Rising, unique within the thread. */
+	readonly id: number;
+	readonly protocol: 'tcpv4' | 'tcpv6' | 'unix_stream';
+	readonly source: string;
+	readonly sourcePort: number;
+	readonly frontend: string;
+	readonly listener: string | undefined;
+	/** Undefined: not yet known, or between two requests. */
+	readonly backend: string | undefined;
+	readonly server: string | undefined;
+	readonly ageMs: number;
+	readonly requestCount: number;
+	readonly acceptedWallMs: number;
+}
+
+export type RuntimeReply = { readonly sessions: readonly SessionRow[] } | { readonly count: number };
+
+export interface DataThreads {
+	readonly count: number;
+	tell(change: RuntimeChange): void;
+	/** One reply of each thread that is there, in their order. */
+	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]>;
+	/** Share of its time that each thread was busy since it was asked last, 0..1. */
+	utilization(): readonly number[];
+}
+
+export interface FrontendView {
+	readonly model: ProxyModel;
+	readonly counters: Counters;
+}
+
+/** What was changed at run time and is kept nowhere else. */
+export interface RuntimeState {
+	readonly frontends: Map<string, { accepts: boolean; stopped: boolean; maxconn: number }>;
+	/** 0: no limit. */
+	maxconn: number;
+}
+
+export interface PeersView {
+	/** `show peers`: the lines of all sections, or of one. */
+	show(section: string | undefined, withDictionary: boolean): Iterable<string>;
+	has(section: string): boolean;
+	/** The same as plain data, for JSON. */
+	describe(): readonly { readonly name: string }[];
+	/** Sessions established, and connected. */
+	activeCount(): number;
+	connectedCount(): number;
+}
+
+export interface ProcessView {
+	readonly pid: number;
+	readonly startedWallMs: number;
+	readonly startedMonotonicMs: number;
+	/** `-m`, in megabytes. */
+	readonly memoryLimitMb: number | undefined;
+	readonly environment: ReadonlyMap<string, string>;
+	/** Messages of the start, as they were printed. */
+	readonly startupLog: readonly string[];
+	readonly node: string;
+	isStopping(): boolean;
+	currentConnections(): number;
+}
+
+export interface RuntimeView {
+	readonly model: ConfigModel;
+	readonly clock: Clock;
+	readonly tables: ReadonlyMap<string, StickTable>;
+	readonly backends: ReadonlyMap<string, BackendTraffic>;
+	readonly frontends: ReadonlyMap<string, FrontendView>;
+	readonly patterns: PatternRegistry;
+	readonly threads: DataThreads;
+	readonly process: ProcessView;
+	readonly state: RuntimeState;
+	/** Undefined: no peers are run. */
+	readonly peers: PeersView | undefined;
+	listenerCounters(proxyName: string, bindId: number): Counters;
+}
