@@ -17,6 +17,7 @@ import {
 } from '../../lib/http/head-parser.js';
 import { HttpRefusal } from '../../lib/http/refusal.js';
 import { serializeRequest, serializeResponse } from '../../lib/http/serializer.js';
+import { charsOf, mutate, mutations, requestText, responseText, textOf } from '../fixtures/http-messages.js';
 import { nodeRequestVerdict, nodeResponseVerdict } from '../fixtures/node-http-parser.js';
 
 const SEED = Number(process.env.HOLDFAST_FUZZ_SEED ?? 20240607);
@@ -25,66 +26,6 @@ t.comment(`seed ${SEED}, ${RUNS} runs`);
 const OPTIONS = { seed: SEED, numRuns: RUNS };
 
 const LIMITS = DEFAULT_HEAD_LIMITS;
-const TOKEN_CHARS = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-const charsOf = (from: number, to: number): string =>
-	Array.from({ length: to - from + 1 }, (_, i) => String.fromCharCode(from + i)).join('');
-const VALUE_CHARS = `\t${charsOf(32, 126)}${charsOf(128, 255)}`;
-const TARGET_CHARS = `!"$%&'()*+,-./:;<=>?@[\\]^_\`{|}~${charsOf(48, 57)}${charsOf(65, 90)}${charsOf(97, 122)}`;
-
-const textOf = (chars: string, minLength: number, maxLength: number): fc.Arbitrary<string> =>
-	fc.string({ unit: fc.constantFrom(...chars), minLength, maxLength });
-
-const token = textOf(TOKEN_CHARS, 1, 20);
-const SPECIAL = new Set([
-	'host',
-	'content-length',
-	'transfer-encoding',
-	'connection',
-	'keep-alive',
-	'proxy-connection',
-	'te',
-	'upgrade',
-	'http2-settings',
-]);
-const field = fc
-	.tuple(
-		fc.oneof(token, fc.constantFrom('Accept', 'User-Agent', 'Cookie', '__proto__', 'constructor')),
-		textOf(VALUE_CHARS, 0, 40),
-	)
-	.filter(([name]) => !SPECIAL.has(name.toLowerCase()));
-const framing = fc.oneof(
-	fc.constant(''),
-	fc.nat(1e9).map((length) => `Content-Length: ${length}\r\n`),
-	fc.constant('Transfer-Encoding: chunked\r\n'),
-);
-const requestText = fc
-	.record({
-		method: fc.oneof(
-			fc.constantFrom('GET', 'POST', 'HEAD', 'PUT'),
-			token.filter((name) => name !== 'CONNECT'),
-		),
-		target: textOf(TARGET_CHARS, 0, 60).map((text) => `/${text}`),
-		minor: fc.constantFrom(0, 1),
-		fields: fc.array(field, { maxLength: 12 }),
-		framing,
-	})
-	.map(({ method, target, minor, fields, framing: framingLine }) => {
-		const lines = fields.map(([name, value]) => `${name}: ${value}\r\n`).join('');
-		const safeFraming = minor === 0 ? '' : framingLine;
-		return `${method} ${target} HTTP/1.${minor}\r\nHost: a.example\r\n${lines}${safeFraming}\r\n`;
-	});
-const responseText = fc
-	.record({
-		status: fc.integer({ min: 100, max: 999 }),
-		reason: textOf(VALUE_CHARS, 0, 20),
-		fields: fc.array(field, { maxLength: 12 }),
-		framing,
-	})
-	.map(
-		({ status, reason, fields, framing: framingLine }) =>
-			`HTTP/1.1 ${status} ${reason}\r\n${fields.map(([name, value]) => `${name}:${value}\r\n`).join('')}${framingLine}\r\n`,
-	);
-
 t.test('valid requests: parse, write, parse', (t) => {
 	fc.assert(
 		fc.property(requestText, (text) => {
@@ -119,63 +60,6 @@ t.test('valid responses: parse, write, parse', (t) => {
 	);
 	t.end();
 });
-
-/** Bytes and strings that parsers have disagreed about. */
-const POISON = [
-	'\r',
-	'\n',
-	'\r\n',
-	'\0',
-	'\t',
-	' ',
-	'\v',
-	'\x7f',
-	'\xff',
-	':',
-	',',
-	';',
-	'"',
-	'#',
-	'@',
-	'\r\n ',
-	'\r\r\n',
-	'\n\n',
-	'Content-Length: 3\r\n',
-	'Content-Length: 0\r\n',
-	'Transfer-Encoding: chunked\r\n',
-	'Transfer-Encoding: identity\r\n',
-	'Host: b\r\n',
-	'Connection: close\r\n',
-	'Upgrade: h2c\r\n',
-	'chunked',
-	'HTTP/1.0',
-	'http://b/',
-	'GET / HTTP/1.1\r\nHost: a\r\n\r\n',
-];
-
-interface Mutation {
-	readonly at: number;
-	readonly cut: number;
-	readonly insert: string;
-}
-
-const mutations: fc.Arbitrary<Mutation[]> = fc.array(
-	fc.record({
-		at: fc.double({ min: 0, max: 1, noNaN: true }),
-		cut: fc.constantFrom(0, 0, 0, 1, 2, 5),
-		insert: fc.oneof(fc.constantFrom(...POISON), fc.constant(''), textOf(charsOf(0, 255), 1, 3)),
-	}),
-	{ minLength: 1, maxLength: 3 },
-);
-
-function mutate(text: string, changes: readonly Mutation[]): string {
-	let result = text;
-	for (const { at, cut, insert } of changes) {
-		const index = Math.floor(at * result.length);
-		result = result.slice(0, index) + insert + result.slice(index + cut);
-	}
-	return result;
-}
 
 t.test('mutated heads: the same verdict however the bytes come', (t) => {
 	fc.assert(

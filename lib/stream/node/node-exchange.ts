@@ -4,9 +4,9 @@
  *
  * Framing, chunking and keep-alive are Node's; what is said about them in heads is the serializer's, as in the
  * native engine. Where Node cannot do what the native engine does, the difference is one of comfort, never of
- * meaning: status lines say HTTP/1.1 whatever the server spoke, servers are spoken to in HTTP/1.1 only, a
- * connection closes when its answer came before the end of the request, and methods that llhttp does not know
- * are refused.
+ * meaning: status lines say HTTP/1.1 whatever the server spoke, servers are spoken to in HTTP/1.1 only,
+ * methods and minor versions that llhttp does not know are refused, and blanks in the request line that it
+ * reads over are not.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -14,8 +14,8 @@ import type { Server } from '../../backend/server.js';
 import { checkSwitchingProtocols, clientKeepsAlive } from '../../http/connection.js';
 import { type RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal } from '../../http/refusal.js';
-import { saysClose, serializeLocalReply, serializeResponse } from '../../http/serializer.js';
-import type { LocalReply } from '../../rules/stream-control.js';
+import { type LocalReplyOptions, saysClose, serializeLocalReply, serializeResponse } from '../../http/serializer.js';
+import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import { Stream } from '../stream.js';
 import { Deadline } from '../timeouts.js';
@@ -75,6 +75,9 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#closing: boolean;
 	#tunnel: 'none' | 'open' | 'client-ended' | 'server-ended' = 'none';
 	#lastWritten = 0;
+	/** The body of an answer that is made while it is sent. */
+	#source: ReplySource | undefined;
+	#pullDue = false;
 	/** The stream has been told the end. */
 	#over = false;
 
@@ -119,6 +122,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	crashed(error: unknown): void {
+		this.#closeSource();
 		this.connection.thread.logger.error({ err: error }, 'an exchange failed inside the proxy');
 		this.#dropServer();
 		const open = !this.#over;
@@ -285,7 +289,13 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		if (close || stream.closesClient || bodyOpen || reply.raw !== undefined || saysClose(reply.headers))
 			this.#closing = true;
 		connection.setClientDeadline(connection.thread.nowMs(), stream.clientTimeoutMs);
-		const options = { keepAlive: !this.#closing && this.head?.version === 10, close: this.#closing };
+		const { source } = reply;
+		if (source !== undefined && this.head?.version === 10) this.#closing = true;
+		const options: LocalReplyOptions = {
+			keepAlive: !this.#closing && this.head?.version === 10,
+			close: this.#closing,
+			...(source === undefined ? undefined : { streamed: this.head?.version === 10 ? 'until-close' : 'chunked' }),
+		};
 		const head = serializeLocalReply(reply, options);
 		const res = this.#response;
 		if (res === undefined || reply.raw !== undefined) {
@@ -297,7 +307,57 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		this.#writeHead(res, reply, head);
+		if (source !== undefined) {
+			this.#source = source;
+			if (this.head?.method !== 'HEAD') {
+				res.flushHeaders();
+				source.onMore = this.#pull;
+				this.#feed();
+				return;
+			}
+			this.#closeSource();
+		}
 		res.end(this.head?.method === 'HEAD' ? undefined : reply.body);
+	}
+
+	/** The next turn of the event loop pulls again: others come between two pieces. */
+	readonly #pull = (): void => {
+		if (this.#pullDue) return;
+		this.#pullDue = true;
+		setImmediate(() => {
+			this.#pullDue = false;
+			this.guard(() => this.#feed());
+		});
+	};
+
+	#feed(): void {
+		const source = this.#source;
+		const res = this.#response;
+		if (source === undefined || res === undefined) return;
+		if (this.connection.socket.destroyed) {
+			this.clientFailed(Failure.CLIENT_ABORT);
+			return;
+		}
+		const piece = source.pull();
+		if (piece === undefined) {
+			this.#closeSource();
+			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+			res.end();
+			return;
+		}
+		this.connection.clearDeadline();
+		if (piece.length === 0) return;
+		this.stream.responseBodyBytes += piece.length;
+		if (res.write(piece)) this.#pull();
+		else this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+	}
+
+	#closeSource(): void {
+		const source = this.#source;
+		this.#source = undefined;
+		if (source === undefined) return;
+		source.onMore = undefined;
+		source.close();
 	}
 
 	abort(silent: boolean): void {
@@ -421,6 +481,10 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	#clientDrained(): void {
+		if (this.#source !== undefined) {
+			this.#pull();
+			return;
+		}
 		this.connection.clearDeadline();
 		this.#serverMessage?.resume();
 	}
@@ -461,6 +525,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#breakOff(failure: Failure): void {
 		const { stream, connection } = this;
 		this.#over = true;
+		this.#closeSource();
 		this.#dropServer();
 		stream.exchangeFailed(failure, connection.thread.nowMs());
 		connection.destroy();
@@ -483,6 +548,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	#end(): void {
+		this.#closeSource();
 		if (this.#over) return;
 		this.#over = true;
 		this.#serverDeadlineOff();
