@@ -41,11 +41,13 @@ export function wireKeySize(table: Pick<DefinedTable, 'keyType' | 'keyLengthByte
 }
 
 /** Section 3.1. HAProxy checks neither of the two numbers of the last line. */
-export function encodeHello(remoteName: string, localName: string, pid: number): Buffer {
-	return Buffer.from(
-		`${PROTOCOL_NAME} ${PROTOCOL_MAJOR}.${PROTOCOL_MINOR}\n${remoteName}\n${localName} ${pid} 1\n`,
-		'latin1',
-	);
+export function encodeHello(
+	remoteName: string,
+	localName: string,
+	pid: number,
+	minor: number = PROTOCOL_MINOR,
+): Buffer {
+	return Buffer.from(`${PROTOCOL_NAME} ${PROTOCOL_MAJOR}.${minor}\n${remoteName}\n${localName} ${pid} 1\n`, 'latin1');
 }
 
 /** Section 3.2: three digits and LF, nothing else, or HAProxy dials again without a pause. */

@@ -3,7 +3,7 @@
  * the counters of `show peers`. The tables' rows stay here too, since their resume points outlive a session.
  */
 import type { SocketAddress } from '../core/address.js';
-import { STATUS } from './protocol.js';
+import { PROTOCOL_MINOR, STATUS } from './protocol.js';
 import type { Session } from './session.js';
 import type { SharedTable } from './shared-table.js';
 
@@ -75,6 +75,8 @@ export class Peer {
 	rubbishInARow = 0;
 	/** Failed attempts in a row that the peer answered with an error status. */
 	refusalsInARow = 0;
+	/** Minor version of our next hello: 0 after the peer refused 1 (section 3.4). */
+	helloMinor: number = PROTOCOL_MINOR;
 	/** The trouble that was logged last; undefined when there is none. Said again only when it changes. */
 	loggedTrouble: string | undefined;
 

@@ -73,6 +73,8 @@ const CALLER_LOG_PAUSE_MS = 60_000;
 /** A stopping process gives up handing over after this long, or after so many sessions that broke. */
 const HANDOFF_MS = 5000;
 const MAX_HANDOFF_SESSIONS = 3;
+/** A table has places for 512 readers, a session takes two. */
+const MAX_PEERS = 250;
 /** Keys beyond this would not fit in a message with their values. */
 const MAX_REPLICATED_KEY_BYTES = 8192;
 
@@ -132,7 +134,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			return false;
 		});
 		const records = new Map(this.tables.map((table) => [table, new EntryRecord(table.columns)]));
-		const configs = options.peers.filter((peer) => !peer.isDisabled);
+		const enabled = options.peers.filter((peer) => !peer.isDisabled);
+		const configs = enabled.filter((peer, index) => peer.isLocal || index < MAX_PEERS);
+		if (configs.length < enabled.length) this.#say('warn', `only the first ${MAX_PEERS} of its peers are used`);
 		this.peers = configs.map(
 			(config) =>
 				new Peer(
@@ -363,7 +367,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			opened: () => {
 				if (!isCurrent()) return;
 				peer.status = 'HSHK';
-				connection.write(encodeHello(peer.name, this.localName, this.#options.pid));
+				connection.write(encodeHello(peer.name, this.localName, this.#options.pid, peer.helloMinor));
 			},
 			received: (chunk) => {
 				if (session !== undefined) session.receive(chunk);
@@ -416,6 +420,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			return undefined;
 		}
 		peer.status = statusName(code);
+		if (code === STATUS.VERSION) peer.helloMinor = peer.helloMinor === 0 ? PROTOCOL_MINOR : 0;
 		if (code !== STATUS.SUCCESS) {
 			peer.refusalsInARow++;
 			const pauseMs = peer.isLocal ? undefined : this.#pauseMs(Math.min(peer.refusalsInARow, 4));
@@ -424,7 +429,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		}
 		this.#calls.get(peer)?.timer.cancel();
 		this.#calls.delete(peer);
-		return this.#establish(peer, connection, true, PROTOCOL_MINOR, chunk, next);
+		return this.#establish(peer, connection, true, peer.helloMinor, chunk, next);
 	}
 
 	#callFailed(peer: Peer, reason: string, startedMs: number, pauseMs?: number, status?: number): void {

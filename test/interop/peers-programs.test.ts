@@ -83,3 +83,33 @@ for (const [active, standby] of [
 		t.equal(await request(second.port(), 'modest'), 200);
 	});
 }
+
+t.test('Holdfast is reloaded under a HAProxy that follows it', { skip: skipUnlessHaproxy() }, async (t) => {
+	const origin = http.createServer((_request, response) => response.end('hello'));
+	await new Promise<void>((resolve) => origin.listen(0, '127.0.0.1', resolve));
+	t.teardown(() => {
+		origin.close();
+		origin.closeAllConnections();
+	});
+	const peers = await freePorts(2);
+	const { port: originPort } = origin.address() as AddressInfo;
+	const first = await startProgram(t, { config: config('active', peers, originPort), ports: 1, args: ['-W', '-db'] });
+	const second = await startProgram(t, { config: config('standby', peers, originPort), ports: 1, program: 'haproxy' });
+	for (let round = 0; round < 3; round++) {
+		for (let i = 0; i < 4; i++) t.equal(await request(first.port(), 'steady'), 200);
+		const lines = first.stderr.length;
+		first.child.kill('SIGUSR2');
+		await waitFor('the reload', () => /[Ll]oading success|reloaded|[Rr]eload/.test(first.stderr.slice(lines)));
+	}
+	// Twelve counted before and between; the limit is twenty, whatever generation counts.
+	let served = 12;
+	while ((await request(first.port(), 'steady')) === 200) served++;
+	t.equal(served, LIMIT, 'no count was lost or doubled by three reloads');
+	let asked = 0;
+	await waitFor('the standby to know', async () => {
+		if (++asked > LIMIT / 2) throw new Error('the standby was not told');
+		await request(first.port(), 'steady');
+		await new Promise((resolve) => setTimeout(resolve, 200));
+		return (await request(second.port(), 'steady')) === 429;
+	});
+});

@@ -575,3 +575,34 @@ t.test('a table that the peer defines under a new id, and an id that moves to an
 	t.equal(cluster.tables[1]!.entries.size, 1, 'the id 5 is bound to nothing any more');
 	t.equal(b.closedBy, undefined);
 });
+
+t.test('a peer that refuses version 2.1 is called with 2.0', async (t) => {
+	const cluster = new ScriptedCluster();
+	const hellos: string[] = [];
+	cluster.onCall = (connection) =>
+		cluster.time.after(1, () => {
+			connection.events?.opened();
+			hellos.push(connection.take().toString('latin1').split('\n')[0]!);
+			connection.send(hellos.length === 1 ? '502\n' : '200\n');
+			cluster.time.after(5, () => connection.send(hex(REQUEST)));
+		});
+	cluster.calls[0]!.connection.events?.closed('first');
+	cluster.run(5100);
+	cluster.table.count(ipKey(1, 1, 1, 1), 'gpc0');
+	cluster.run(8000);
+	t.strictSame(hellos.slice(0, 2), ['HAProxyS 2.1', 'HAProxyS 2.0']);
+	t.ok(
+		cluster.calls
+			.at(-1)
+			?.connection.messages()
+			.some((message) => message.startsWith('0a80')),
+		'and taught in its way',
+	);
+});
+
+t.test('more peers than a table has places for', async (t) => {
+	const names = ['A', ...Array.from({ length: 300 }, (_, i) => `P${i}`)];
+	const cluster = new ScriptedCluster({ peerNames: names });
+	t.equal(cluster.section.peers.length, 250);
+	t.match(cluster.log[0], /only the first 250/);
+});
