@@ -68,14 +68,21 @@ export function serializeResponse(head: ResponseHead, options: ResponseOptions):
 	return startLine + fieldLines(head.headers, options.dechunk ? CLOSE_DELIMITED : framing, describes, says);
 }
 
+export interface LocalReplyOptions extends Omit<ResponseOptions, 'dechunk'> {
+	/** The body follows in pieces whose sum nobody knows: chunked, or to the end of the connection. */
+	readonly streamed?: 'chunked' | 'until-close';
+}
+
 /** The head of an answer made here, `content-length` first as HAProxy writes it. */
-export function serializeLocalReply(reply: LocalReplyHead, options: Omit<ResponseOptions, 'dechunk'>): string {
+export function serializeLocalReply(reply: LocalReplyHead, options: LocalReplyOptions): string {
 	const { status } = reply;
 	const reason = reply.reason === '' ? standardReason(status) : reply.reason;
 	const bodiless = status < 200 || status === 204 || status === 304;
-	const length = bodiless ? '' : `content-length: ${reply.body.length}\r\n`;
+	const { streamed } = options;
+	const length = bodiless || streamed !== undefined ? '' : `content-length: ${reply.body.length}\r\n`;
 	const says = options.close ? CLOSE : options.keepAlive ? KEEP_ALIVE : NEITHER;
-	return statusLine('HTTP/1.1', status, reason) + length + fieldLines(reply.headers, CLOSE_DELIMITED, false, says);
+	const framing = streamed === 'chunked' ? CHUNKED : CLOSE_DELIMITED;
+	return statusLine('HTTP/1.1', status, reason) + length + fieldLines(reply.headers, framing, false, says);
 }
 
 /** True if a rule has set `Connection: close`, which ends the connection after this message as in HAProxy. */
@@ -87,6 +94,7 @@ export function saysClose(headers: HeaderList): boolean {
 }
 
 const CLOSE_DELIMITED: BodyFraming = { kind: 'close' };
+const CHUNKED: BodyFraming = { kind: 'chunked' };
 
 function statusLine(version: string, status: number, reason: string): string {
 	return `${version} ${status} ${isFieldValue(reason) ? reason : ''}\r\n`;

@@ -17,8 +17,23 @@ export interface LocalReply {
 	 */
 	readonly headers: HeaderList;
 	readonly body: Buffer;
+	/** In place of `body`: pieces that are made while they are sent; `headers` then say no length. */
+	readonly source?: ReplySource;
 	/** Bytes sent as they are, head included; the connection then closes. Rules never make one. */
 	readonly raw?: Buffer;
+}
+
+/**
+ * A body that is made while it is sent. The engine pulls a piece when the client has taken the former ones, one in each
+ * turn of the event loop, so that a large answer neither waits in memory nor stops other connections.
+ */
+export interface ReplySource {
+	/** The next piece. Empty: nothing now, `onMore` will tell. Undefined: that was all. */
+	pull(): Buffer | undefined;
+	/** Set by the engine: there is more, or the end, after an empty piece. */
+	onMore: (() => void) | undefined;
+	/** The answer is over, or nobody wants it any more. Called once. */
+	close(): void;
 }
 
 export interface StreamControl extends StreamView {
@@ -35,6 +50,8 @@ export interface StreamControl extends StreamView {
 	countFailedRewrite(): void;
 	/** One more `http_err` for all that is tracked, although the reply is no refusal: `auth`. */
 	countClientError(): void;
+	/** The request is answered by this service once its rules have run (`use-service`). */
+	useService(name: string): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

@@ -179,6 +179,8 @@ export interface StreamTimings {
 
 /** What a log line needs beyond the messages themselves. */
 export interface StreamLogView {
+	/** What answered in place of a server: `<STATS>`. */
+	readonly serviceName?: string | undefined;
 	readonly timings: StreamTimings;
 	readonly bytesRead: number;
 	readonly bytesUploaded: number;

@@ -82,6 +82,10 @@ export class StreamLog implements StreamLogView, StreamTimings {
 
 	// ---- StreamLogView
 
+	get serviceName(): string | undefined {
+		return this.#stream.service?.logName;
+	}
+
 	get bytesRead(): number {
 		return this.#stream.responseHeadBytes + this.#stream.responseBodyBytes;
 	}

@@ -5,20 +5,24 @@
  *
  *     FRONTEND_CONTENT  tcp-request content rules of the frontend
  *     FRONTEND_REQUEST  captures, monitor-uri, http-request rules of the frontend
+ *     FRONTEND_SERVICE  the statistics page and its access rules, `use-service`
  *     SWITCH            use_backend, default_backend
  *     BACKEND_CONTENT   tcp-request content rules of the backend
  *     BACKEND_REQUEST   http-request rules of the backend
+ *     BACKEND_SERVICE   as FRONTEND_SERVICE
  *     PREPARE           forwardfor, originalto, unique-id-header, http-buffer-request
  *     SERVER            persistence, algorithm, queue                   -> waits for a slot
  *     CONNECT           connect or reuse, send                          -> waits for the response
  *     RESPONSE_CONTENT  tcp-response content rules of the backend
  *     BACKEND_RESPONSE, FRONTEND_RESPONSE    captures, http-response rules
  *     RESPOND           http-after-response rules, then the engine relays
+ *     SERVE             a service answers, when it has the body it needs
  *     REPLY             the same for an answer of the proxy's own
  *
  * The end is `end`: counters, trackers, log, in the order of the specification.
  */
 import type { Server } from '../backend/server.js';
+import type { ProxyModel } from '../config/model.js';
 import { ResponseHead } from '../http/message.js';
 import type { RuleSet } from '../rules/ruleset.js';
 import type { LocalReply } from '../rules/stream-control.js';
@@ -37,19 +41,22 @@ import { countOn } from './trackers.js';
 export const Step = {
 	FRONTEND_CONTENT: 0,
 	FRONTEND_REQUEST: 1,
-	SWITCH: 2,
-	BACKEND_CONTENT: 3,
-	BACKEND_REQUEST: 4,
-	PREPARE: 5,
-	SERVER: 6,
-	CONNECT: 7,
-	RESPONSE_CONTENT: 8,
-	BACKEND_RESPONSE: 9,
-	FRONTEND_RESPONSE: 10,
-	RESPOND: 11,
-	REPLY: 12,
+	FRONTEND_SERVICE: 2,
+	SWITCH: 3,
+	BACKEND_CONTENT: 4,
+	BACKEND_REQUEST: 5,
+	BACKEND_SERVICE: 6,
+	PREPARE: 7,
+	SERVER: 8,
+	CONNECT: 9,
+	SERVE: 10,
+	RESPONSE_CONTENT: 11,
+	BACKEND_RESPONSE: 12,
+	FRONTEND_RESPONSE: 13,
+	RESPOND: 14,
+	REPLY: 15,
 	/** Left to the engine, or over. */
-	WAIT: 13,
+	WAIT: 16,
 } as const;
 
 type StepFunction = (stream: Stream) => number;
@@ -60,12 +67,15 @@ export const Waiting = { NOTHING: 0, INSPECTION: 1, TARPIT: 2, TURN_AROUND: 3, B
 const STEPS: readonly StepFunction[] = [
 	frontendContent,
 	frontendRequest,
+	frontendService,
 	switchBackend,
 	backendContent,
 	backendRequest,
+	backendService,
 	prepare,
 	chooseServer,
 	connect,
+	serve,
 	responseContent,
 	backendResponse,
 	frontendResponse,
@@ -272,8 +282,8 @@ function frontendRequest(stream: Stream): number {
 			return answerMonitor(stream);
 		}
 	}
-	if (frontend.rules.httpRequest.length === 0) return Step.SWITCH;
-	return evaluateRequest(stream, frontend.rules.httpRequest, Step.SWITCH, 0);
+	if (frontend.rules.httpRequest.length === 0) return Step.FRONTEND_SERVICE;
+	return evaluateRequest(stream, frontend.rules.httpRequest, Step.FRONTEND_SERVICE, 0);
 }
 
 /** `monitor-uri`: 200, or 503 when a `monitor fail` condition holds; never logged (manual, 4.2). */
@@ -313,8 +323,39 @@ function backendContent(stream: Stream): number {
 function backendRequest(stream: Stream): number {
 	const { rules } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
 	if (stream.resumeAt === 0) counting.requestOnBackendTrackers(stream);
-	if (rules.httpRequest.length === 0) return Step.PREPARE;
-	return evaluateRequest(stream, rules.httpRequest, Step.PREPARE, 0);
+	if (rules.httpRequest.length === 0) return Step.BACKEND_SERVICE;
+	return evaluateRequest(stream, rules.httpRequest, Step.BACKEND_SERVICE, 0);
+}
+
+function frontendService(stream: Stream): number {
+	if (stream.service === undefined && stream.frontend.model.stats === undefined) return Step.SWITCH;
+	return findService(stream, stream.frontend.model, Step.SWITCH);
+}
+
+function backendService(stream: Stream): number {
+	const { model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (stream.service === undefined && model.stats === undefined) return Step.PREPARE;
+	return findService(stream, model, Step.PREPARE);
+}
+
+/** A service that a rule has chosen, or the proxy's page; else the stream goes on. */
+function findService(stream: Stream, model: ProxyModel, next: number): number {
+	if (stream.service !== undefined) return Step.SERVE;
+	const page = stream.session.thread.services.pageOf(model);
+	if (page === undefined || !page.matches(stream)) return next;
+	const found = evaluateRequest(stream, page.access, Step.SERVE, 0);
+	if (found === Step.SERVE) stream.service = page;
+	return found;
+}
+
+function serve(stream: Stream): number {
+	const service = stream.service as NonNullable<Stream['service']>;
+	if (!stream.requestBufferComplete && service.needsBody(stream)) return waitForBody(stream);
+	stopWaiting(stream);
+	stream.terminate(Cause.LOCAL, Phase.REQUEST);
+	// As observed: only what the frontend itself intercepts is counted.
+	if (stream.backendTraffic === undefined) counting.intercepted(stream);
+	return replyWith(stream, service.answer(stream));
 }
 
 function prepare(stream: Stream): number {
@@ -468,7 +509,7 @@ function sendReply(stream: Stream): number {
 		stream.response = head;
 		afterResponse(stream);
 		if (head.status !== reply.status || head.reason !== reply.reason) {
-			reply = { status: head.status, reason: head.reason, headers: reply.headers, body: reply.body };
+			reply = { ...reply, status: head.status, reason: head.reason };
 		}
 		stream.responseHeadBytes = responseHeadSize(head);
 		stream.responseBodyBytes = reply.body.length;

@@ -22,6 +22,7 @@ import { countError } from './counting.js';
 import type { Exchange, ExchangeEvents, Failure } from './exchange.js';
 import { StreamLog } from './log-view.js';
 import type { BackendTraffic, FrontendTraffic } from './proxies.js';
+import type { Service } from './service.js';
 import type { Session } from './session.js';
 import * as steps from './steps.js';
 import { Cause, Phase } from './termination.js';
@@ -79,6 +80,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	phase: Phase = Phase.NONE;
 	statusCode = -1;
 	localReply: LocalReply | undefined = undefined;
+	/** Answers in place of a server. */
+	service: Service | undefined = undefined;
 	tarpitted = false;
 	silent = false;
 	strictRewrites = true;
@@ -242,6 +245,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	countFailedRewrite(): void {
 		this.failedRewriteCount++;
+	}
+
+	useService(name: string): void {
+		this.service = this.session.thread.services.named(name);
 	}
 
 	setTarpit(): void {

@@ -12,6 +12,7 @@ import { REPLY_ACTIONS } from './replies.js';
 import { REQUEST_LINE_ACTIONS } from './request-line.js';
 import { RESPONSE_ACTIONS } from './response.js';
 import { SCHEDULING_ACTIONS } from './scheduling.js';
+import { SERVICE_ACTIONS } from './services.js';
 import { TIMING_ACTIONS } from './timing.js';
 import { TRACKING_ACTIONS } from './tracking.js';
 import { VARIABLE_ACTIONS } from './variables.js';
@@ -20,6 +21,7 @@ import { VERDICT_ACTIONS } from './verdicts.js';
 const FAMILIES: readonly (readonly ActionDescriptor[])[] = [
 	VERDICT_ACTIONS,
 	REPLY_ACTIONS,
+	SERVICE_ACTIONS,
 	REDIRECT_ACTIONS,
 	HEADER_ACTIONS,
 	REQUEST_LINE_ACTIONS,
@@ -67,7 +69,6 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
 	'set-retries',
 	'set-tos',
 	'switch-mode',
-	'use-service',
 	'wait-for-body',
 ]);
 

@@ -10,7 +10,7 @@
 import type { Server } from '../../backend/server.js';
 import type { ResponseHead } from '../../http/message.js';
 import { serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
-import type { LocalReply } from '../../rules/stream-control.js';
+import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
 import { responseHeadSize } from '../message-size.js';
 import type { Stream } from '../stream.js';
@@ -19,12 +19,18 @@ import { Reading, RequestReader } from './request-reader.js';
 import { ServerConnection } from './server-connection.js';
 import { Tunnel, type TunnelEnd } from './tunnel.js';
 
+/** The end of a chunked body (RFC 9112, section 7.1). */
+const LAST_CHUNK = '0\r\n\r\n';
 /** How long a closing connection listens for the client's own end. */
 const LINGER_MS = 5000;
 
 export class ClientConnection extends RequestReader implements Exchange, TunnelEnd {
 	/** The last bytes of the answer wait for the client to read. */
 	#draining = false;
+	/** The body of an answer that is made while it is sent, and whether it goes in chunks. */
+	#source: ReplySource | undefined;
+	#sourceChunked = false;
+	#pullDue = false;
 
 	protected override get exchange(): Exchange {
 		return this;
@@ -166,7 +172,16 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		this.dropServer();
 		this.responseStarted = true;
 		const { request } = stream;
-		if (close || stream.closesClient || this.reading === Reading.BODY || this.readEnded || reply.raw !== undefined) {
+		const { source } = reply;
+		const untilClose = source !== undefined && request?.version === 10;
+		if (
+			close ||
+			stream.closesClient ||
+			this.reading === Reading.BODY ||
+			this.readEnded ||
+			reply.raw !== undefined ||
+			untilClose
+		) {
 			this.closing = true;
 		}
 		if (reply.raw !== undefined) this.#writeReply('', reply.raw);
@@ -174,10 +189,72 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			const head = serializeLocalReply(reply, {
 				keepAlive: !this.closing && request?.version === 10,
 				close: this.closing,
+				...(source === undefined ? undefined : { streamed: untilClose ? 'until-close' : 'chunked' }),
 			});
-			this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
+			if (source !== undefined) {
+				this.writeText(head);
+				this.#source = source;
+				this.#sourceChunked = !untilClose;
+				if (request?.method !== 'HEAD') {
+					source.onMore = this.#pull;
+					this.#feed();
+					return;
+				}
+				this.#closeSource();
+			} else this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
 		}
 		this.#completeResponse(this.thread.currentMs);
+	}
+
+	/** The next turn of the event loop pulls again: others come between two pieces. */
+	readonly #pull = (): void => {
+		if (this.#pullDue) return;
+		this.#pullDue = true;
+		setImmediate(this.#pullNow);
+	};
+
+	readonly #pullNow = (): void => {
+		this.#pullDue = false;
+		if (this.#source !== undefined && !this.closed) this.guarded(this.#feed);
+	};
+
+	/** One piece of the answer, if the client has taken the former ones. */
+	#feed(): void {
+		const { stream } = this;
+		const source = this.#source;
+		if (source === undefined || stream === undefined) return;
+		const nowMs = this.thread.nowMs();
+		if (this.unwrittenBytes > WRITE_LIMIT_BYTES) {
+			this.sourceWaits(nowMs);
+			return;
+		}
+		this.deadlineMs = 0;
+		const piece = source.pull();
+		if (piece === undefined) {
+			if (this.#sourceChunked) this.writeText(LAST_CHUNK);
+			this.#closeSource();
+			this.#completeResponse(nowMs);
+			return;
+		}
+		if (piece.length === 0) return;
+		stream.responseBodyBytes += piece.length;
+		if (this.#sourceChunked) this.writeText(`${piece.length.toString(16)}\r\n`);
+		this.writeBuffer(piece, undefined);
+		if (this.#sourceChunked) this.writeText('\r\n');
+		this.#pull();
+	}
+
+	#closeSource(): void {
+		const source = this.#source;
+		this.#source = undefined;
+		if (source === undefined) return;
+		source.onMore = undefined;
+		source.close();
+	}
+
+	protected override released(): void {
+		this.#closeSource();
+		super.released();
 	}
 
 	#writeReply(head: string, body: Buffer): void {
@@ -366,6 +443,10 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	protected override written(): void {
 		const nowMs = this.thread.nowMs();
+		if (this.#source !== undefined) {
+			if (this.unwrittenBytes <= WRITE_LIMIT_BYTES / 2) this.#pull();
+			return;
+		}
 		if (this.#draining) {
 			if (this.unwrittenBytes === 0) this.#responseGiven(nowMs);
 			return;
