@@ -12,4 +12,11 @@ export {
 	compileForControl,
 } from './configuration.js';
 export { resolveServerNames } from './server-names.js';
-export { allocateShared, CounterIndexes, type FormerState, type SharedState, tableModels } from './shared-state.js';
+export {
+	allocateShared,
+	CounterIndexes,
+	type FormerState,
+	haveSameLayout,
+	type SharedState,
+	tableModels,
+} from './shared-state.js';

@@ -24,6 +24,8 @@ export interface Traffic {
 	 * again, by a stop during a reload, it changes nothing.
 	 */
 	softStop(graceMs: number, drained: () => void): void;
+	/** Closes every connection; `drained` as for a soft stop, unless one has been begun and calls its own. */
+	hardStop(drained: () => void): void;
 	/** Gives up the descriptors and serves on: another program is to take the addresses. */
 	stopAccepting(): void;
 	/** A limit of a frontend, or of the process, from now on; 0: none. */
@@ -69,31 +71,36 @@ export function openTraffic(
 	}
 	const connectionCount = (): number =>
 		listeners.reduce((sum, { listener }) => sum + listener.connectionCount + listener.parkedCount, 0);
+	const softStop = (graceMs: number, drained: () => void): void => {
+		if (thread.isStopping) return;
+		thread.isStopping = true;
+		let nextRestCheckMs = 0;
+		const check = (): void => {
+			if (connectionCount() === 0) return drained();
+			const nowMs = thread.nowMs();
+			if (nowMs >= nextRestCheckMs) {
+				nextRestCheckMs = nowMs + REST_CHECK_MS;
+				for (const { listener } of listeners) listener.closeIdle(nowMs);
+			}
+			thread.clock.setTimer(check, DRAIN_CHECK_MS);
+		};
+		const begin = (): void => {
+			thread.softStop.begin(thread.nowMs(), model.global.closeSpreadTimeMs ?? 0);
+			for (const { listener } of listeners) listener.stopAccepting();
+			check();
+		};
+		if (graceMs > 0) thread.clock.setTimer(begin, graceMs);
+		else begin();
+	};
 	return {
 		listeners: listeners.map(({ listener }) => listener),
 		async listen() {
 			await Promise.all(listeners.map(({ listener, fd }) => listener.listen({ fd })));
 		},
-		softStop(graceMs, drained) {
-			if (thread.isStopping) return;
-			thread.isStopping = true;
-			let nextRestCheckMs = 0;
-			const check = (): void => {
-				if (connectionCount() === 0) return drained();
-				const nowMs = thread.nowMs();
-				if (nowMs >= nextRestCheckMs) {
-					nextRestCheckMs = nowMs + REST_CHECK_MS;
-					for (const { listener } of listeners) listener.closeIdle(nowMs);
-				}
-				thread.clock.setTimer(check, DRAIN_CHECK_MS);
-			};
-			const begin = (): void => {
-				thread.softStop.begin(thread.nowMs(), model.global.closeSpreadTimeMs ?? 0);
-				for (const { listener } of listeners) listener.stopAccepting();
-				check();
-			};
-			if (graceMs > 0) thread.clock.setTimer(begin, graceMs);
-			else begin();
+		softStop,
+		hardStop(drained) {
+			softStop(0, drained);
+			for (const { listener } of listeners) listener.destroyAll();
 		},
 		stopAccepting() {
 			for (const { listener } of listeners) listener.stopAccepting();

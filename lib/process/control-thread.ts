@@ -8,10 +8,9 @@
  * are memory that both generations are attached to, so there is nothing to hand over: a request that the
  * old threads still serve and one that the new ones accept count on the same entry, `conn_cur` included, and
  * a table of a million entries changes hands in no time. Only a table whose declaration changes its layout
- * has to be moved. What this gives up is the replacement of the program itself by a reload; that takes a new
+ * has to be moved (table-migrations.ts). What this gives up is the replacement of the program itself by a reload; that takes a new
  * process, with peers or a snapshot to carry the tables.
  */
-import type { CompiledConfiguration } from '../compile/index.js';
 import { socketKey } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
@@ -19,6 +18,8 @@ import { HoldfastError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { createRegistry } from '../runtime-api/commands/index.js';
 import { RuntimeApi } from '../runtime-api/socket.js';
+import type { TableMigration } from '../stick-table/migration.js';
+import type { StickTable } from '../stick-table/table.js';
 import { Generation } from './generation.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
@@ -26,6 +27,7 @@ import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { createRuntimeView } from './runtime-view.js';
 import { TableKeeper } from './table-keeper.js';
+import { TableMigrations } from './table-migrations.js';
 
 export interface ControlThreadHost {
 	tellMaster(message: FromWorker): void;
@@ -37,6 +39,8 @@ interface Candidate extends PreparedConfiguration {
 	readonly number: number;
 	readonly diagnostics: Diagnostics;
 	readonly handles: Map<string, SocketHandle[]>;
+	/** Tables that are declared otherwise than before. */
+	readonly migrations: readonly TableMigration[];
 	generation?: Generation;
 }
 
@@ -50,7 +54,8 @@ export class ControlThread {
 	readonly #peers: PeersKeeper;
 	readonly #runtimeApi: RuntimeApi;
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
-	#tableKeeper: TableKeeper | undefined;
+	readonly #tableKeeper: TableKeeper;
+	readonly #migrations: TableMigrations;
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
 	#farewell: Promise<void> = Promise.resolve();
@@ -60,6 +65,8 @@ export class ControlThread {
 		this.#logger = logger;
 		this.#host = host;
 		this.#peers = new PeersKeeper(logger);
+		this.#tableKeeper = new TableKeeper(systemClock, logger);
+		this.#migrations = new TableMigrations(systemClock, logger);
 		this.#runtimeApi = new RuntimeApi(createRegistry(), logger);
 	}
 
@@ -103,7 +110,9 @@ export class ControlThread {
 			if (sockets.length === 0) {
 				return fail("[holdfast.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
 			}
-			this.#candidate = { number, diagnostics, ...prepared, handles: new Map() };
+			const former = model.global.tune.reloadKeepTables ? this.#serving?.compiled.tables : undefined;
+			const migrations = former === undefined ? [] : await this.#migrations.begin(former, prepared.compiled.tables);
+			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');
@@ -113,7 +122,10 @@ export class ControlThread {
 
 	#keepHandle(generation: number, key: string, handle: SocketHandle): void {
 		const candidate = this.#candidate;
-		if (candidate?.number !== generation) return;
+		if (candidate?.number !== generation) {
+			handle.close();
+			return;
+		}
 		const handles = candidate.handles.get(key);
 		if (handles === undefined) candidate.handles.set(key, [handle]);
 		else handles.push(handle);
@@ -130,7 +142,7 @@ export class ControlThread {
 			);
 		const generation = new Generation({
 			number,
-			model: candidate.model,
+			compiled: candidate.compiled,
 			shared: candidate.shared,
 			descriptors,
 			memoryLimitMb: this.#settings.memoryLimitMb,
@@ -140,6 +152,8 @@ export class ControlThread {
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
 			onGone: () => {
 				this.#generations.delete(generation);
+				this.#closeUnused(candidate, generation);
+				this.#keepTables();
 				this.#leaveIfDone();
 			},
 		});
@@ -158,10 +172,10 @@ export class ControlThread {
 		}
 		this.#serving = generation;
 		this.#candidate = undefined;
-		this.#keepTables(candidate.compiled);
+		this.#keepTables();
 		this.#serveRuntimeApi(candidate, generation);
-		former?.softStop();
 		const { global } = candidate.model;
+		this.#letGo(former, generation, global.mworkerMaxReloads);
 		if (this.#stopping) generation.softStop(global.graceMs);
 		this.#host.tellMaster({
 			kind: 'ready',
@@ -171,6 +185,21 @@ export class ControlThread {
 			pidfile: global.pidfile,
 			socketKeys: [...candidate.handles.keys()],
 		});
+	}
+
+	/** The former generation leaves; of those that still do, the ones that have seen too many reloads are ended. */
+	#letGo(former: Generation | undefined, serving: Generation, maxReloads: number | undefined): void {
+		former?.softStop();
+		for (const generation of this.#generations) {
+			if (generation === serving) continue;
+			generation.reloads++;
+			if (maxReloads === undefined || generation.reloads <= maxReloads) continue;
+			this.#logger.warn(
+				{ generation: generation.number, reloads: generation.reloads },
+				'mworker-max-reloads reached, connections are closed',
+			);
+			generation.hardStop();
+		}
 	}
 
 	#serveRuntimeApi(candidate: Candidate, generation: Generation): void {
@@ -203,6 +232,10 @@ export class ControlThread {
 
 	#fail(candidate: Candidate, reason: string): void {
 		this.#candidate = undefined;
+		this.#migrations.discard(candidate.migrations);
+		if (candidate.generation === undefined) {
+			for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();
+		}
 		this.#host.tellMaster({
 			kind: 'failed',
 			generation: candidate.number,
@@ -211,10 +244,21 @@ export class ControlThread {
 		});
 	}
 
-	#keepTables(compiled: CompiledConfiguration): void {
-		this.#tableKeeper?.stop();
-		this.#tableKeeper = new TableKeeper([...compiled.tables.values()], systemClock, this.#logger);
-		this.#tableKeeper.start();
+	/** Sockets of a failed candidate that no thread of it has come to open. */
+	#closeUnused(candidate: Candidate, generation: Generation): void {
+		for (const handles of candidate.handles.values()) {
+			for (const index of generation.threadsWithoutDescriptors) handles[index]?.close();
+		}
+	}
+
+	/** After any generation came or went: which tables there are now, and which have served their time. */
+	#keepTables(): void {
+		const tables = new Map<SharedArrayBuffer, StickTable>();
+		for (const { compiled } of this.#generations) {
+			for (const table of compiled.tables.values()) tables.set(table.buffer, table);
+		}
+		this.#migrations.settle(new Set(tables.keys()));
+		this.#tableKeeper.keep(tables.values());
 	}
 
 	#softStop(): void {

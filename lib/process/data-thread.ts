@@ -46,7 +46,11 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 
 if (compiled === undefined) {
 	const first = diagnostics.list.find(({ severity }) => severity === 'alert');
-	tell({ kind: 'failed', text: first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid) });
+	tell({
+		kind: 'failed',
+		text: first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid),
+		leftDescriptors: true,
+	});
 } else {
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
 	const traffic = openTraffic(compiled, shared, start.descriptors);
@@ -55,6 +59,9 @@ if (compiled === undefined) {
 		switch (message.kind) {
 			case 'soft-stop':
 				traffic.softStop(message.graceMs, () => tell({ kind: 'drained' }));
+				break;
+			case 'hard-stop':
+				traffic.hardStop(() => tell({ kind: 'drained' }));
 				break;
 			case 'stop-accepting':
 				traffic.stopAccepting();
@@ -69,6 +76,7 @@ if (compiled === undefined) {
 	});
 	traffic.listen().then(
 		() => tell({ kind: 'listening' }),
-		(error: unknown) => tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error) }),
+		(error: unknown) =>
+			tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error), leftDescriptors: false }),
 	);
 }

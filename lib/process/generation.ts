@@ -3,10 +3,15 @@
  * has one generation that accepts and, after a reload, older ones that finish what they have.
  *
  *     starting --all listen--> serving --softStop--> leaving --all drained--> gone
+ *                                                       \--hardStop, the rest closed--/
+ *
+ * A thread is never ended while it works, if that can be helped: it closes its connections itself, so that
+ * what they track is given back. One that does not answer is terminated, and locks that it held are freed.
  */
 import type { EventLoopUtilization } from 'node:perf_hooks';
 import { type MessagePort, Worker } from 'node:worker_threads';
 import { createWakePorts } from '../backend/wake.js';
+import type { CompiledConfiguration } from '../compile/index.js';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Logger } from '../core/logger.js';
@@ -15,7 +20,8 @@ import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.j
 
 export interface GenerationOptions {
 	readonly number: number;
-	readonly model: ConfigModel;
+	/** As the control thread looks at it. */
+	readonly compiled: CompiledConfiguration;
 	readonly shared: SharedState;
 	/** A descriptor per data thread, by socket key. */
 	readonly descriptors: ReadonlyMap<string, readonly number[]>;
@@ -23,15 +29,25 @@ export interface GenerationOptions {
 	readonly debug: boolean;
 	readonly logger: Logger;
 	readonly onListening: () => void;
-	/** A thread could not start, or ended without being told to. */
+	/** A thread could not start, or ended while it served. */
 	readonly onFailure: (reason: string) => void;
+	/** All threads have ended. */
 	readonly onGone: () => void;
 }
 
+/** How long threads may take to close their connections themselves. */
+const HARD_STOP_MS = 1000;
+
 interface DataThread {
 	readonly worker: Worker;
+	/** Of worker_threads; the locks in shared memory know a thread by it. */
+	readonly id: number;
 	listening: boolean;
-	drained: boolean;
+	/** Ended, or told to. */
+	ending: boolean;
+	exited: boolean;
+	/** It has not touched its descriptors and will not. */
+	leftDescriptors: boolean;
 	lastUtilization: EventLoopUtilization | undefined;
 }
 
@@ -43,8 +59,10 @@ interface OpenQuestion {
 
 export class Generation {
 	readonly number: number;
-	readonly model: ConfigModel;
+	readonly compiled: CompiledConfiguration;
 	readonly shared: SharedState;
+	/** Reloads since it began to serve. */
+	reloads = 0;
 	readonly #options: GenerationOptions;
 	readonly #threads: DataThread[];
 	#leaving = false;
@@ -57,11 +75,20 @@ export class Generation {
 	constructor(options: GenerationOptions) {
 		this.#options = options;
 		this.number = options.number;
-		this.model = options.model;
+		this.compiled = options.compiled;
 		this.shared = options.shared;
-		const threadCount = options.model.global.nbthread;
+		const threadCount = this.model.global.nbthread;
 		const ports = createWakePorts(threadCount);
 		this.#threads = Array.from({ length: threadCount }, (_, index) => this.#startThread(index, ports[index] ?? []));
+	}
+
+	get model(): ConfigModel {
+		return this.compiled.model;
+	}
+
+	/** Indexes of the threads that ended without opening their descriptors. */
+	get threadsWithoutDescriptors(): number[] {
+		return this.#threads.flatMap(({ leftDescriptors }, index) => (leftDescriptors ? [index] : []));
 	}
 
 	get isLeaving(): boolean {
@@ -74,7 +101,7 @@ export class Generation {
 
 	/** Asks every data thread; resolves with what those answered that were there, in their order. */
 	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]> {
-		const threads = this.#threads.filter(({ drained }) => !drained);
+		const threads = this.#threads.filter(({ ending }) => !ending);
 		if (this.#gone || threads.length === 0) return Promise.resolve([]);
 		const number = ++this.#questionNumber;
 		return new Promise((resolve) => {
@@ -121,20 +148,30 @@ export class Generation {
 		if (hardStopAfterMs === undefined) return;
 		this.#hardStop = setTimeout(() => {
 			this.#options.logger.warn({ generation: this.number }, 'hard-stop-after reached, connections are closed');
-			this.end();
+			this.hardStop();
 		}, graceMs + hardStopAfterMs);
 		this.#hardStop.unref();
 	}
 
-	/** Ends the threads and whatever connections they have. */
+	/** Closes all connections; threads that have not done so in a second are terminated. */
+	hardStop(): void {
+		this.#leaving = true;
+		if (this.#gone) return;
+		clearTimeout(this.#hardStop);
+		this.tell({ kind: 'hard-stop' });
+		this.#hardStop = setTimeout(() => this.end(), HARD_STOP_MS);
+		this.#hardStop.unref();
+	}
+
+	/** Terminates the threads, whatever they do. */
 	end(): void {
 		this.#leaving = true;
-		for (const { worker } of this.#threads) void worker.terminate();
-		this.#becomeGone();
+		for (const thread of this.#threads) this.#endThread(thread);
 	}
 
 	#startThread(threadIndex: number, wakePorts: readonly (MessagePort | undefined)[]): DataThread {
-		const { model, shared, memoryLimitMb, debug, logger } = this.#options;
+		const { model } = this;
+		const { shared, memoryLimitMb, debug, logger } = this.#options;
 		const descriptors = new Map<string, number>();
 		for (const [key, fds] of this.#options.descriptors) {
 			const fd = fds[threadIndex];
@@ -146,13 +183,18 @@ export class Generation {
 			transferList: wakePorts.filter((port) => port !== undefined),
 			...(memoryLimitMb === undefined ? {} : { resourceLimits: { maxOldGenerationSizeMb: memoryLimitMb } }),
 		});
-		const thread: DataThread = { worker, listening: false, drained: false, lastUtilization: undefined };
+		const thread: DataThread = {
+			worker,
+			id: worker.threadId,
+			listening: false,
+			ending: false,
+			exited: false,
+			leftDescriptors: false,
+			lastUtilization: undefined,
+		};
 		worker.on('message', (message: FromDataThread) => this.#receive(thread, threadIndex, message));
 		worker.on('error', (error) => logger.error({ err: error, thread: threadIndex }, 'data thread died'));
-		worker.on('exit', (code) => {
-			this.#answersNoMore(thread, threadIndex);
-			if (!thread.drained && !this.#gone) this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);
-		});
+		worker.on('exit', (code) => this.#buried(thread, threadIndex, code));
 		return thread;
 	}
 
@@ -163,11 +205,10 @@ export class Generation {
 				if (this.#threads.every(({ listening }) => listening)) this.#options.onListening();
 				break;
 			case 'drained':
-				thread.drained = true;
-				void thread.worker.terminate();
-				if (this.#threads.every(({ drained }) => drained)) this.#becomeGone();
+				this.#endThread(thread);
 				break;
 			case 'failed':
+				thread.leftDescriptors = message.leftDescriptors;
 				this.#options.onFailure(message.text);
 				break;
 			case 'runtime-reply':
@@ -181,8 +222,28 @@ export class Generation {
 		}
 	}
 
-	#becomeGone(): void {
-		if (this.#gone) return;
+	#endThread(thread: DataThread): void {
+		thread.ending = true;
+		void thread.worker.terminate();
+	}
+
+	#buried(thread: DataThread, threadIndex: number, code: number): void {
+		thread.exited = true;
+		this.#answersNoMore(thread, threadIndex);
+		const { logger } = this.#options;
+		for (const table of this.compiled.tables.values()) {
+			if (table.recover(thread.id)) {
+				logger.error(
+					{ table: table.name, thread: threadIndex },
+					'a data thread died within a step: its table was repaired',
+				);
+			}
+		}
+		if (!thread.ending) {
+			if (this.#leaving) logger.error({ thread: threadIndex, code }, 'a data thread died while it was leaving');
+			else this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);
+		}
+		if (this.#gone || this.#threads.some(({ exited }) => !exited)) return;
 		this.#gone = true;
 		clearTimeout(this.#hardStop);
 		this.#options.onGone();

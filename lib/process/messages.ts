@@ -100,6 +100,8 @@ export interface DataThreadStart {
 export type ToDataThread =
 	/** `graceMs`: how long connections are still accepted (manual, `grace`; not at a reload). */
 	| { readonly kind: 'soft-stop'; readonly graceMs: number }
+	/** Close every connection. */
+	| { readonly kind: 'hard-stop' }
 	| { readonly kind: 'stop-accepting' }
 	| { readonly kind: 'runtime-change'; readonly change: RuntimeChange }
 	/** Answered by `runtime-reply` with the same number. */
@@ -109,6 +111,7 @@ export type FromDataThread =
 	| { readonly kind: 'listening' }
 	/** Nothing is accepted any more and the last connection is closed. */
 	| { readonly kind: 'drained' }
-	| { readonly kind: 'failed'; readonly text: string }
+	/** `leftDescriptors`: it has not opened its descriptors, they are still the control thread's to close. */
+	| { readonly kind: 'failed'; readonly text: string; readonly leftDescriptors: boolean }
 	| { readonly kind: 'log'; readonly entry: LogEntry }
 	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply };

@@ -20,24 +20,32 @@ interface KeptTable {
 }
 
 export class TableKeeper {
-	readonly #tables: readonly KeptTable[];
+	/** By their memory: the tables of all generations, each once. */
+	#tables = new Map<SharedArrayBuffer, KeptTable>();
 	readonly #clock: Clock;
 	readonly #logger: Logger;
 	#timer: Timer | undefined;
 
-	constructor(tables: readonly StickTable[], clock: Clock, logger: Logger) {
-		this.#tables = tables.map((table) => ({
-			table,
-			fullEventsSeen: 0,
-			evictionsSeen: 0,
-			lastLogMs: Number.NEGATIVE_INFINITY,
-		}));
+	constructor(clock: Clock, logger: Logger) {
 		this.#clock = clock;
 		this.#logger = logger;
 	}
 
-	start(): void {
-		if (this.#tables.length > 0) this.#schedule(EXPIRY_INTERVAL_MS);
+	/** Keeps these tables from now on, and no others. */
+	keep(tables: Iterable<StickTable>): void {
+		const former = this.#tables;
+		this.#tables = new Map();
+		for (const table of tables) {
+			const kept = former.get(table.buffer);
+			this.#tables.set(table.buffer, {
+				table,
+				fullEventsSeen: kept?.fullEventsSeen ?? table.fullEventCount(),
+				evictionsSeen: kept?.evictionsSeen ?? table.evictionCount(),
+				lastLogMs: kept?.lastLogMs ?? Number.NEGATIVE_INFINITY,
+			});
+		}
+		if (this.#tables.size === 0) this.stop();
+		else if (this.#timer === undefined) this.#schedule(EXPIRY_INTERVAL_MS);
 	}
 
 	stop(): void {
@@ -52,7 +60,7 @@ export class TableKeeper {
 	#run(): void {
 		const nowMs = this.#clock.monotonicMs();
 		let more = false;
-		for (const kept of this.#tables) {
+		for (const kept of this.#tables.values()) {
 			if (kept.table.usedCount() > 0 && kept.table.expire(nowMs, EXPIRY_SLICE) >= EXPIRY_SLICE) more = true;
 			this.#logIfFull(kept, nowMs);
 		}
