@@ -72,12 +72,14 @@ function deniedBy(stream: Stream): Counters {
 /** `deny`, `tarpit`, `auth`. */
 export function requestDenied(stream: Stream): void {
 	add(deniedBy(stream), Column.dreq);
+	stream.session.thread.refusals?.note(stream);
 	countError(stream);
 }
 
 /** `reject`, `silent-drop`: refused, but no error of the client's. */
 export function requestRejected(stream: Stream): void {
 	add(deniedBy(stream), Column.dreq);
+	stream.session.thread.refusals?.note(stream);
 }
 
 export function clientError(stream: Stream): void {

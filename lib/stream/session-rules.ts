@@ -56,9 +56,11 @@ export function admit(session: Session): AdmissionResult {
 	if (rules.tcpRequestConnection.length > 0 || rules.tcpRequestSession.length > 0) {
 		const stream = new ConnectionStream(session, NO_EXCHANGE, undefined, nowMs, nowMs);
 		if (!isAdmitted(rules.tcpRequestConnection.evaluate(stream, 0))) {
+			session.thread.refusals?.note(stream);
 			return { admission: Admission.DENIED_CONNECTION, silent: stream.silent };
 		}
 		if (!isAdmitted(rules.tcpRequestSession.evaluate(stream, 0))) {
+			session.thread.refusals?.note(stream);
 			return { admission: Admission.DENIED_SESSION, silent: stream.silent };
 		}
 	}

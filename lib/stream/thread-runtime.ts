@@ -8,6 +8,7 @@ import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
 import type { SampleValue } from '../sample/types.js';
 import { ReadBuffers } from './native/read-buffers.js';
+import type { RefusalRing } from './refusals.js';
 import { NO_SERVICES, type Services } from './service.js';
 import { SoftStop } from './soft-stop.js';
 import { TimerWheel } from './timeouts.js';
@@ -47,6 +48,8 @@ export class ThreadRuntime {
 	sessionCounter = 0;
 	/** The statistics page and its like, set once all proxies are built. */
 	services: Services = NO_SERVICES;
+	/** Where refused keys are noted; undefined: nobody looks. */
+	refusals: RefusalRing | undefined = undefined;
 	/** Requests of this thread so far, `%rt`. */
 	requestCounter = 0;
 
