@@ -73,6 +73,11 @@ const CALLER_LOG_PAUSE_MS = 60_000;
 /** A stopping process gives up handing over after this long, or after so many sessions that broke. */
 const HANDOFF_MS = 5000;
 const MAX_HANDOFF_SESSIONS = 3;
+/**
+ * A new process binds the address before it asks the old one to leave. If nobody listens there, then nobody comes
+ * after us, and an ordinary stop must not last five seconds for it.
+ */
+const MAX_HANDOFF_FAILURES = 3;
 /** A table has places for 512 readers, a session takes two. */
 const MAX_PEERS = 250;
 /** Keys beyond this would not fit in a message with their values. */
@@ -114,7 +119,13 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#resyncTimer: Timer | undefined;
 	#isRunning = false;
 	#handoff:
-		| { readonly done: () => void; readonly giveUpMs: number; sessions: number; timer: Timer | undefined }
+		| {
+				readonly done: () => void;
+				readonly giveUpMs: number;
+				sessions: number;
+				failures: number;
+				timer: Timer | undefined;
+		  }
 		| undefined;
 
 	constructor(options: SectionOptions) {
@@ -241,7 +252,13 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			this.close();
 			done();
 		};
-		this.#handoff = { done: finish, giveUpMs: this.clock.monotonicMs() + HANDOFF_MS, sessions: 0, timer: undefined };
+		this.#handoff = {
+			done: finish,
+			giveUpMs: this.clock.monotonicMs() + HANDOFF_MS,
+			sessions: 0,
+			failures: 0,
+			timer: undefined,
+		};
 		for (const peer of this.peers) {
 			if (peer.isLocal) continue;
 			this.#dropCall(peer);
@@ -437,10 +454,12 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		peer.failures++;
 		if (peer.isLocal) {
 			// 300: the new process has another visitor. No connection: it may be about to listen. Else it is hopeless.
+			const isNobody =
+				status === undefined && this.#handoff !== undefined && ++this.#handoff.failures >= MAX_HANDOFF_FAILURES;
 			const mayRetry = status === undefined || status === STATUS.TRY_AGAIN;
-			if (mayRetry) this.#handOverLater();
+			if (mayRetry && !isNobody) this.#handOverLater();
 			else {
-				this.#trouble(peer, reason);
+				if (!isNobody) this.#trouble(peer, reason);
 				this.#handoff?.done();
 			}
 			return;
