@@ -10,17 +10,18 @@
  * buffer knows on return whether it is free again, so that a body streams through a single one.
  *
  * The order with ordinary writes is kept by libuv's own queue, which both go through. What this relies on:
- * the methods `writeLatin1String(request, text)` and `writeBuffer(request, bytes)` of Node's TCP and pipe
- * handles, and the class of their request object, which is learned from the first ordinary write. Should a
- * later Node lack one of them, `UNAVAILABLE` is answered and all writes are ordinary ones.
+ * the methods `writeLatin1String` and `writeBuffer` of Node's TCP and pipe handles. How they are called is
+ * learned from the first ordinary write: up to Node 24 with a request object, whose class is seen then; from
+ * Node 26 on with null, and what did not fit comes back as a request object of their own. Should a later Node
+ * do neither, `UNAVAILABLE` is answered and all writes are ordinary ones.
  */
 import type { Socket } from 'node:net';
 
 /** The part of a libuv stream handle that is used. */
 export interface StreamHandle {
 	readonly writeQueueSize: number;
-	writeLatin1String?(request: object, text: string): number;
-	writeBuffer?(request: object, bytes: Uint8Array): number;
+	writeLatin1String?(request: object | null, text: string): number | WriteRequest;
+	writeBuffer?(request: object | null, bytes: Uint8Array): number | WriteRequest;
 }
 
 interface WriteRequest {
@@ -32,6 +33,8 @@ interface WriteRequest {
 	writer?: DirectWriter;
 	pooled?: Buffer | undefined;
 	byteCount?: number;
+	/** Node 26: the outcome of a write that was over before anybody could listen. */
+	writeStatus?: number | null;
 	oncomplete?: (this: WriteRequest, status: number) => void;
 }
 
@@ -59,42 +62,44 @@ export const Written = {
 export type Written = (typeof Written)[keyof typeof Written];
 
 let makeRequest: (new () => WriteRequest) | undefined;
+/** The handle makes request objects itself, when it needs one. */
+let madeByHandle = false;
 let learning = false;
 let unusable = false;
 let spare: WriteRequest | undefined;
 
 export function writeTextDirect(writer: DirectWriter, text: string): Written {
 	const { handle } = writer;
-	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
+	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeLatin1String === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
-	const status = handle.writeLatin1String(spare as WriteRequest, text);
-	if (status === 0 && (spare as WriteRequest).getAsyncId() === UNUSED) return Written.DONE;
-	return settle(writer, handle, status, text.length, undefined, undefined);
+	const result = handle.writeLatin1String(spare ?? null, text);
+	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
+	return settle(writer, handle, result, text.length, undefined, undefined);
 }
 
 export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: Buffer | undefined): Written {
 	const { handle } = writer;
-	if (spare === undefined && !prepare(handle)) return Written.UNAVAILABLE;
+	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeBuffer === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
-	const status = handle.writeBuffer(spare as WriteRequest, bytes);
-	if (status === 0 && (spare as WriteRequest).getAsyncId() === UNUSED) return Written.DONE;
-	return settle(writer, handle, status, bytes.length, bytes, pooled);
+	const result = handle.writeBuffer(spare ?? null, bytes);
+	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
+	return settle(writer, handle, result, bytes.length, bytes, pooled);
 }
 
 /** The rare end of a write: it failed, or part of it waits in libuv's queue and the request object with it. */
 function settle(
 	writer: DirectWriter,
 	handle: StreamHandle,
-	status: number,
+	result: number | WriteRequest,
 	byteCount: number,
 	buffer: Buffer | undefined,
 	pooled: Buffer | undefined,
 ): Written {
-	if (status !== 0) {
-		writer.socket.destroy(new Error(`write failed with status ${status}`));
+	if (typeof result === 'number' && result !== 0) {
+		writer.socket.destroy(new Error(`write failed with status ${result}`));
 		return Written.DONE;
 	}
-	const request = spare as WriteRequest;
+	const request = typeof result === 'number' ? (spare as WriteRequest) : result;
 	spare = undefined;
 	request.handle = handle;
 	request.writer = writer;
@@ -103,6 +108,14 @@ function settle(
 	request.pooled = pooled;
 	request.oncomplete = onComplete;
 	writer.directBytes += byteCount;
+	const { writeStatus } = request;
+	if (typeof writeStatus === 'number') {
+		request.writeStatus = null;
+		writer.directBytes -= byteCount;
+		request.oncomplete = () => undefined;
+		if (writeStatus < 0) writer.socket.destroy(new Error(`write failed with status ${writeStatus}`));
+		return Written.DONE;
+	}
 	return Written.WAITS;
 }
 
@@ -133,11 +146,16 @@ function learn(handle: StreamHandle): void {
 	const original = handle.writeLatin1String;
 	if (original === undefined) return;
 	learning = true;
-	handle.writeLatin1String = function (this: StreamHandle, request: object, text: string): number {
+	handle.writeLatin1String = function (
+		this: StreamHandle,
+		request: object | null,
+		text: string,
+	): number | WriteRequest {
 		delete this.writeLatin1String;
 		learning = false;
-		const found = request.constructor as new () => WriteRequest;
-		if (isUsable(found)) makeRequest = found;
+		const found = request?.constructor as (new () => WriteRequest) | undefined;
+		if (request === null) madeByHandle = true;
+		else if (isUsable(found)) makeRequest = found as new () => WriteRequest;
 		else unusable = true;
 		return original.call(this, request, text);
 	};
