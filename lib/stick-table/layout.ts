@@ -44,6 +44,8 @@ export const FULL_EVENTS = 21;
 export const LAST_FULL_TICK = 22;
 /** New entries that were refused. */
 export const REFUSALS = 23;
+/** Removals by order, not by time or for room: who keeps a copy of the table must start it again. */
+export const CLEARS = 24;
 /** Update list (update-list.ts). */
 export const UPDATE_LOCK = 32;
 export const UPDATE_ENABLED = 33;

@@ -24,6 +24,7 @@ import { EntryStore } from './entry-store.js';
 import { type DataValue, EntryView, type RateState } from './entry-view.js';
 import { keyLengthBytes, type TableKey } from './key.js';
 import {
+	CLEARS,
 	type DataSlot,
 	EVICTIONS,
 	EXPIRE,
@@ -481,9 +482,10 @@ export class StickTable {
 
 	/** Removes one entry. `in use`: it has trackers and stays. Peers are not told. */
 	clearByKey(value: SampleValue, nowMs: number): 'removed' | 'absent' | 'in use' {
-		return (
-			this.#withFound(value, nowMs, (record) => (this.#store.removeIfFree(record) ? 'removed' : 'in use')) ?? 'absent'
-		);
+		const outcome =
+			this.#withFound(value, nowMs, (record) => (this.#store.removeIfFree(record) ? 'removed' : 'in use')) ?? 'absent';
+		if (outcome === 'removed') Atomics.add(this.#words, CLEARS, 1);
+		return outcome;
 	}
 
 	/** Removes the entries that match and have no trackers, all without a predicate; returns how many. */
@@ -504,7 +506,8 @@ export class StickTable {
 					store.copyLocked(record, view, nowMs);
 					if (!predicate(view)) return;
 				}
-				if (store.removeIfFree(record)) removed++;
+				if (!store.removeIfFree(record)) return;
+				if (removed++ === 0) Atomics.add(this.#words, CLEARS, 1);
 			});
 			if ((chain & CHAINS_BETWEEN_PAUSES) !== CHAINS_BETWEEN_PAUSES) continue;
 			yield removed;
@@ -538,6 +541,11 @@ export class StickTable {
 	/** New entries refused since the table was full and nothing could be evicted. */
 	refusalCount(): number {
 		return Atomics.load(this.#words, REFUSALS) >>> 0;
+	}
+
+	/** Changes whenever entries were removed by `clear` or `clearByKey`. */
+	clearedCount(): number {
+		return Atomics.load(this.#words, CLEARS);
 	}
 
 	/** New entries that found the table full. The control thread logs when this has changed. */
