@@ -75,10 +75,10 @@ export class CounterIndexes {
 	}
 }
 
-/** A generation that serves, whose tables the next one takes over. */
+/** What was before, a generation that serves or a snapshot: the next one takes its tables over. */
 export interface FormerState {
-	readonly model: ConfigModel;
-	readonly shared: SharedState;
+	/** By name. */
+	readonly tables: ReadonlyMap<string, StickTable>;
 }
 
 /**
@@ -91,7 +91,7 @@ export interface FormerState {
  */
 export function allocateShared(model: ConfigModel, resolved: ResolvedServers, former?: FormerState): SharedState {
 	const tables = new Map(
-		tableModels(model).map((table) => [table.name, takenOver(table, model, former) ?? StickTable.allocate(table)]),
+		tableModels(model).map((table) => [table.name, takenOver(table, former) ?? StickTable.allocate(table)]),
 	);
 	const { nbthread } = model.global;
 	const nowMs = systemClock.monotonicMs();
@@ -112,15 +112,9 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 	};
 }
 
-function takenOver(
-	table: StickTableModel,
-	model: ConfigModel,
-	former: FormerState | undefined,
-): SharedArrayBuffer | undefined {
-	if (former === undefined || !model.global.tune.reloadKeepTables) return undefined;
-	const formerTable = tableModels(former.model).find(({ name }) => name === table.name);
-	if (formerTable === undefined || !haveSameLayout(formerTable, table)) return undefined;
-	return former.shared.tables.get(table.name);
+function takenOver(table: StickTableModel, former: FormerState | undefined): SharedArrayBuffer | undefined {
+	const formerTable = former?.tables.get(table.name);
+	return formerTable !== undefined && haveSameLayout(formerTable.model, table) ? formerTable.buffer : undefined;
 }
 
 /** Whether two declarations lay out their memory alike, so that threads of both may share it. */

@@ -115,7 +115,6 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'tune.idletimer', field: 'idletimerMs', withoutEffect: 'streams are not classed by their pauses' },
 	{ name: 'tune.pool-low-fd-ratio', field: 'poolLowFdRatio', withoutEffect: 'idle connections are bounded per server' },
 	{ name: 'tune.pattern.cache-size', field: 'patternCacheSize', withoutEffect: 'pattern matching needs no cache' },
-	{ name: 'stick-table-file', field: 'stickTableFile' },
 	{ name: 'tune.http.engine', field: 'httpEngine' },
 	{
 		name: 'strict-limits',

@@ -11,6 +11,8 @@
  * has to be moved (table-migrations.ts). What this gives up is the replacement of the program itself by a reload; that takes a new
  * process, with peers or a snapshot to carry the tables.
  */
+import type { FormerState } from '../compile/index.js';
+import type { ConfigModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
@@ -26,6 +28,7 @@ import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './message
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { createRuntimeView } from './runtime-view.js';
+import { restoreTables, SnapshotKeeper } from './snapshot-keeper.js';
 import { TableKeeper } from './table-keeper.js';
 import { TableMigrations } from './table-migrations.js';
 
@@ -33,6 +36,9 @@ export interface ControlThreadHost {
 	tellMaster(message: FromWorker): void;
 	exit(code: number): void;
 }
+
+/** How long the last save of the tables may hold up the end of the process. */
+const LAST_SAVE_MS = 300;
 
 /** A configuration between `load` and `ready`. */
 interface Candidate extends PreparedConfiguration {
@@ -56,6 +62,8 @@ export class ControlThread {
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
 	readonly #tableKeeper: TableKeeper;
 	readonly #migrations: TableMigrations;
+	readonly #snapshots: SnapshotKeeper;
+	#restored: Promise<ReadonlyMap<string, StickTable>> | undefined;
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
 	#farewell: Promise<void> = Promise.resolve();
@@ -66,6 +74,7 @@ export class ControlThread {
 		this.#host = host;
 		this.#peers = new PeersKeeper(logger);
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
+		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
 		this.#runtimeApi = new RuntimeApi(createRegistry(), logger);
 	}
@@ -100,7 +109,9 @@ export class ControlThread {
 			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
 		try {
 			const args = this.#settings.arguments;
-			const prepared = await prepareConfiguration(files, args, diagnostics, this.#logger, this.#serving);
+			const prepared = await prepareConfiguration(files, args, diagnostics, this.#logger, (model) =>
+				this.#formerState(model),
+			);
 			if (prepared === undefined) return fail(FATAL);
 			const { model } = prepared;
 			const sockets = socketRequests(model).map((request) => ({
@@ -110,14 +121,24 @@ export class ControlThread {
 			if (sockets.length === 0) {
 				return fail("[holdfast.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
 			}
-			const former = model.global.tune.reloadKeepTables ? this.#serving?.compiled.tables : undefined;
-			const migrations = former === undefined ? [] : await this.#migrations.begin(former, prepared.compiled.tables);
+			const { former, compiled } = prepared;
+			const migrations = former === undefined ? [] : await this.#migrations.begin(former.tables, compiled.tables);
 			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');
 			fail(error instanceof Error ? error.message : String(error));
 		}
+	}
+
+	/** Whose tables a configuration takes over: what serves, or what an earlier process has left in its file. */
+	async #formerState(model: ConfigModel): Promise<FormerState | undefined> {
+		const { stickTableFile, tune } = model.global;
+		if (this.#serving !== undefined) return tune.reloadKeepTables ? this.#serving.compiled : undefined;
+		if (stickTableFile === undefined) return undefined;
+		// A start that is tried again, for an address that is still taken, reads it once.
+		this.#restored ??= restoreTables(stickTableFile.path, systemClock, this.#logger);
+		return { tables: await this.#restored };
 	}
 
 	#keepHandle(generation: number, key: string, handle: SocketHandle): void {
@@ -172,7 +193,9 @@ export class ControlThread {
 		}
 		this.#serving = generation;
 		this.#candidate = undefined;
+		this.#restored = undefined;
 		this.#keepTables();
+		this.#snapshots.keep(candidate.model.global.stickTableFile, [...candidate.compiled.tables.values()]);
 		this.#serveRuntimeApi(candidate, generation);
 		const { global } = candidate.model;
 		this.#letGo(former, generation, global.mworkerMaxReloads);
@@ -270,9 +293,16 @@ export class ControlThread {
 		this.#leaveIfDone();
 	}
 
+	/** SIGTERM: nothing is waited for but the last words of the snapshot. */
+	hardStop(): void {
+		const exit = (): void => this.#host.exit(0);
+		setTimeout(exit, LAST_SAVE_MS);
+		void this.#snapshots.end().finally(exit);
+	}
+
 	/** All connections have closed, and whoever takes over knows the tables. */
 	#leaveIfDone(): void {
 		if (!this.#stopping || this.#generations.size > 0) return;
-		void this.#farewell.finally(() => this.#host.exit(0));
+		void this.#farewell.finally(() => this.#snapshots.end().finally(() => this.#host.exit(0)));
 	}
 }

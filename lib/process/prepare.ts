@@ -21,6 +21,8 @@ export interface PreparedConfiguration {
 	readonly model: ConfigModel;
 	readonly shared: SharedState;
 	readonly compiled: CompiledConfiguration;
+	/** Whose tables it has taken over, those with the same layout. */
+	readonly former: FormerState | undefined;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function prepareConfiguration(
 	args: ConfigArguments,
 	diagnostics: Diagnostics,
 	logger: Logger,
-	former: FormerState | undefined,
+	formerOf: (model: ConfigModel) => Promise<FormerState | undefined>,
 ): Promise<PreparedConfiguration | undefined> {
 	const model = readConfiguration(configurationOptions(files, args), diagnostics);
 	if (model === undefined) return undefined;
@@ -42,13 +44,14 @@ export async function prepareConfiguration(
 		return undefined;
 	}
 	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
+	const former = await formerOf(model);
 	const shared = allocateShared(model, resolved, former);
 	const compiled = compileForControl(model, shared, diagnostics, logger);
 	if (compiled === undefined || diagnostics.errorCount > 0) return undefined;
 	if (args.zeroWarning && diagnostics.warningCount > 0) {
 		throw new HoldfastError('CONFIG_INVALID', "Some warnings were found and 'zero-warning' is set. Aborting.");
 	}
-	return { model, shared, compiled };
+	return { model, shared, compiled, former };
 }
 
 /** What the parser has refused may be missing from the model: what then cannot be built is no news. */

@@ -35,6 +35,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 	return {
 		model,
 		clock: systemClock,
+		startedMonotonicMs: startedMs.monotonic,
 		tables: compiled.tables,
 		backends: compiled.backends,
 		frontends: compiled.frontends,
@@ -48,7 +49,6 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		process: {
 			pid: process.pid,
 			startedWallMs: startedMs.wall,
-			startedMonotonicMs: startedMs.monotonic,
 			memoryLimitMb: options.memoryLimitMb,
 			environment: model.global.environment,
 			startupLog: options.diagnostics.list.map((item) => formatDiagnostic(item, process.pid)),
@@ -58,6 +58,12 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		},
 		state,
 		peers: model.peers.length === 0 ? undefined : peersView(options.peers),
+		frontendState(name) {
+			const frontend = compiled.frontends.get(name);
+			const { accepts, maxconn } = state.frontends.get(name) ?? { accepts: true, maxconn: 0 };
+			const isFull = frontend !== undefined && maxconn > 0 && frontend.counters.current >= maxconn;
+			return { status: accepts ? (isFull ? 'FULL' : 'OPEN') : 'STOP', maxconn };
+		},
 		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
 	};
 }

@@ -25,10 +25,14 @@ process.on('message', (received, handle) => {
 });
 
 process.on('disconnect', () => {
-	if (leaveWithMaster || control === undefined) process.exit(0);
+	if (control === undefined) process.exit(0);
+	if (leaveWithMaster) control.hardStop();
 });
 
-process.on('SIGTERM', () => process.exit(0));
+process.on('SIGTERM', () => {
+	if (control === undefined) process.exit(0);
+	control.hardStop();
+});
 // The terminal sends it to the whole group; the master decides what it means.
 process.on('SIGINT', () => undefined);
 process.on('SIGUSR1', () => control?.receive({ kind: 'soft-stop' }, undefined));

@@ -1,0 +1,283 @@
+/**
+ * The snapshot file of `stick-table-file`: read once when the program starts, then kept up to date at every
+ * interval, so that a crash costs at most what was counted since.
+ *
+ *     <path>.tmp   a whole new file on its way; renamed over <path> when it is complete and on the disk
+ *     <path>       grows by what each interval has changed; a new file replaces it when most of it is out of
+ *                  date, when entries were cleared, and when a reload changes which tables there are
+ *
+ * While a new file is being written the old one goes on growing, so there is no moment without a fresh one.
+ * Writing is asynchronous and copying goes in slices, a lock for one entry at a time: traffic does not wait
+ * for either. An append is on the disk (fdatasync) before the next begins.
+ *
+ * A program that takes over (`-sf`) replaces the file; the old one notices and stops. A file that cannot be
+ * used is put aside as `<path>.damaged` and the start goes on with empty tables.
+ *
+ * What it gives up: values learned again and again from peers are as fresh in it as the last whole file.
+ * Peers teach them at the start anyway.
+ */
+import { readFileSync, renameSync, statSync } from 'node:fs';
+import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import type { Clock, Timer } from '../core/clock.js';
+import { HoldfastError, systemReason } from '../core/errors.js';
+import type { Logger } from '../core/logger.js';
+import { restoreSnapshot, SnapshotSource } from '../stick-table/snapshot.js';
+import type { StickTable } from '../stick-table/table.js';
+
+export interface SnapshotSettings {
+	readonly path: string;
+	readonly intervalMs: number;
+}
+
+const SLICE_MS = 4;
+/** A file may grow to this many times its size when it was whole, and by a free allowance. */
+const GROWTH_FACTOR = 3;
+const GROWTH_ALLOWANCE_BYTES = 16 * 1024 * 1024;
+/** One complaint about a full or missing disk in this time. */
+const COMPLAINT_INTERVAL_MS = 60_000;
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/**
+ * The tables of the snapshot at `path`, by name; empty without a usable one. Says in the log what came back
+ * and how much time is lost, and puts a file aside that cannot be used.
+ */
+export async function restoreTables(
+	path: string,
+	clock: Clock,
+	logger: Logger,
+): Promise<ReadonlyMap<string, StickTable>> {
+	let bytes: Buffer;
+	try {
+		bytes = readFileSync(path);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
+			logger.error({ path, reason: systemReason(error) }, 'the stick-table-file cannot be read, tables start empty');
+		}
+		return new Map();
+	}
+	try {
+		const startMs = clock.monotonicMs();
+		const { tables, entryCount, writtenWallMs, ignoredBytes } = await restoreSnapshot(bytes, clock, nextTurn);
+		logger.info(
+			{
+				path,
+				entries: entryCount,
+				asOf: new Date(writtenWallMs).toISOString(),
+				lostMs: Math.max(0, clock.wallMs() - writtenWallMs),
+				ignoredBytes,
+				ms: clock.monotonicMs() - startMs,
+			},
+			'stick-tables restored from their file; what was counted in lostMs before this start is lost',
+		);
+		return tables;
+	} catch (error) {
+		if (!(error instanceof HoldfastError)) throw error;
+		const aside = `${path}.damaged`;
+		logger.error(
+			{ path, reason: error.message, aside },
+			'the stick-table-file is not usable: put aside, tables start empty',
+		);
+		try {
+			renameSync(path, aside);
+		} catch (failure) {
+			logger.error({ path, reason: systemReason(failure) }, 'the stick-table-file could not be put aside');
+		}
+		return new Map();
+	}
+}
+
+/** One file, from its first whole pass on. */
+class SnapshotFile {
+	readonly source: SnapshotSource;
+	readonly tables: readonly StickTable[];
+	readonly #handle: FileHandle;
+	readonly inode: number;
+	sizeBytes = 0;
+	wholeBytes = 0;
+
+	constructor(handle: FileHandle, inode: number, tables: readonly StickTable[], clock: Clock) {
+		this.#handle = handle;
+		this.inode = inode;
+		this.tables = tables;
+		this.source = new SnapshotSource(tables, clock);
+	}
+
+	get isOvergrown(): boolean {
+		return this.sizeBytes > this.wholeBytes * GROWTH_FACTOR + GROWTH_ALLOWANCE_BYTES;
+	}
+
+	/** A pass, and its bytes on the disk. */
+	async save(): Promise<void> {
+		this.source.beginPass();
+		for (let done = false; !done; ) {
+			done = this.source.pass(SLICE_MS);
+			for (const buffer of this.source.take()) await this.#write(buffer);
+			if (!done) await nextTurn();
+		}
+		await this.#write(this.source.commit());
+		await this.#handle.datasync();
+	}
+
+	close(): void {
+		this.source.close();
+		this.#handle.close().catch(() => undefined);
+	}
+
+	async #write(buffer: Buffer): Promise<void> {
+		await this.#handle.write(buffer);
+		this.sizeBytes += buffer.length;
+	}
+}
+
+export class SnapshotKeeper {
+	readonly #clock: Clock;
+	readonly #logger: Logger;
+	#settings: SnapshotSettings | undefined;
+	#tables: readonly StickTable[] = [];
+	#file: SnapshotFile | undefined;
+	#timer: Timer | undefined;
+	/** The save under way. */
+	#saving: Promise<void> | undefined;
+	#replacing = false;
+	#ended = false;
+	#lastComplaintMs = Number.NEGATIVE_INFINITY;
+
+	constructor(clock: Clock, logger: Logger) {
+		this.#clock = clock;
+		this.#logger = logger;
+	}
+
+	/** Keeps these tables in this file from now on; undefined: none. The file of other settings stays as it is. */
+	keep(settings: SnapshotSettings | undefined, tables: readonly StickTable[]): void {
+		if (settings?.path !== this.#settings?.path) {
+			this.#file?.close();
+			this.#file = undefined;
+		}
+		this.#settings = settings;
+		this.#tables = settings === undefined ? [] : tables;
+		if (settings !== undefined) this.#schedule(0);
+		else this.#timer?.cancel();
+	}
+
+	/** Before the program leaves: saves what the last interval has changed, and nothing after that. */
+	async end(): Promise<void> {
+		if (this.#ended) return;
+		this.#ended = true;
+		this.#timer?.cancel();
+		await this.#saving;
+		const file = this.#file;
+		try {
+			if (file !== undefined && this.#isOurs(file)) await file.save();
+			else if (file === undefined && this.#settings !== undefined) await this.#replace(this.#settings);
+		} catch (error) {
+			this.#complain(error);
+		}
+	}
+
+	#schedule(delayMs: number): void {
+		this.#timer?.cancel();
+		if (!this.#ended) this.#timer = this.#clock.setTimer(() => this.#run(), delayMs);
+	}
+
+	#run(): void {
+		this.#saving ??= this.#saveAndSchedule();
+	}
+
+	async #saveAndSchedule(): Promise<void> {
+		const startMs = this.#clock.monotonicMs();
+		try {
+			await this.#save();
+		} catch (error) {
+			this.#complain(error);
+			// Whatever is half written: a new file will do.
+			this.#file?.close();
+			this.#file = undefined;
+		}
+		this.#saving = undefined;
+		const { intervalMs } = this.#settings ?? {};
+		if (intervalMs !== undefined) this.#schedule(Math.max(1, intervalMs - (this.#clock.monotonicMs() - startMs)));
+	}
+
+	async #save(): Promise<void> {
+		const settings = this.#settings;
+		if (settings === undefined) return;
+		const file = this.#file;
+		if (file === undefined) {
+			await this.#replace(settings);
+			return;
+		}
+		if (!this.#isOurs(file)) {
+			this.#logger.info({ path: settings.path }, 'another process keeps the stick-table-file now');
+			this.keep(undefined, []);
+			return;
+		}
+		await file.save();
+		if (this.#replacing || !this.#needsReplacing(file)) return;
+		this.#replace(settings).catch((error: unknown) => this.#complain(error));
+	}
+
+	#needsReplacing(file: SnapshotFile): boolean {
+		const isSame =
+			file.tables.length === this.#tables.length &&
+			file.tables.every((table, index) => table.buffer === this.#tables[index]?.buffer);
+		return !isSame || file.isOvergrown || file.source.isOutdated;
+	}
+
+	/** Writes a whole file beside the present one and puts it in its place. */
+	async #replace({ path }: SnapshotSettings): Promise<void> {
+		this.#replacing = true;
+		const temporary = temporaryPath(path);
+		try {
+			const handle = await open(temporary, 'w', 0o600);
+			const { ino } = await handle.stat();
+			const file = new SnapshotFile(handle, ino, this.#tables, this.#clock);
+			try {
+				await file.save();
+				file.wholeBytes = file.sizeBytes;
+				if (this.#settings?.path !== path) {
+					file.close();
+					await unlink(temporary);
+					return;
+				}
+				await rename(temporary, path);
+				await syncFolder(path);
+			} catch (error) {
+				file.close();
+				throw error;
+			}
+			this.#file?.close();
+			this.#file = file;
+		} finally {
+			this.#replacing = false;
+		}
+	}
+
+	#isOurs(file: SnapshotFile): boolean {
+		const path = this.#settings?.path;
+		return path !== undefined && statSync(path, { throwIfNoEntry: false })?.ino === file.inode;
+	}
+
+	#complain(error: unknown): void {
+		const nowMs = this.#clock.monotonicMs();
+		if (nowMs - this.#lastComplaintMs < COMPLAINT_INTERVAL_MS) return;
+		this.#lastComplaintMs = nowMs;
+		this.#logger.error(
+			{ path: this.#settings?.path, reason: error instanceof HoldfastError ? error.message : systemReason(error) },
+			'the stick-table-file cannot be written',
+		);
+	}
+}
+
+const temporaryPath = (path: string): string => `${path}.tmp.${process.pid}`;
+
+/** The new name is on the disk too. */
+async function syncFolder(path: string): Promise<void> {
+	const folder = await open(dirname(path), 'r');
+	try {
+		await folder.sync();
+	} finally {
+		await folder.close();
+	}
+}
