@@ -1,8 +1,9 @@
 /**
- * Figures with a type, and the forms in which `show info` and `show stat` print them (management guide, 9.2):
- * plain or CSV, `typed`, and `json`, each with descriptions when `desc` is asked for.
+ * Figures with a type, and the forms in which `show info` prints them (management guide, 9.2): plain, `typed` and
+ * `json`, with descriptions when `desc` is asked for. `show stat` has its own table, stat-columns.ts.
  */
 import { jsonText } from './json.js';
+import { ROW_NAMES, TAG_WORDS, tagWords } from './stat-columns.js';
 
 export type FieldType = 's32' | 'u32' | 'u64' | 'str' | 'flt';
 export type FieldValue = number | string;
@@ -16,39 +17,6 @@ export interface Field {
 	readonly type: FieldType;
 	readonly description: string;
 }
-
-/** Management guide, 9.2, with the words that the JSON schema has for them. */
-const ORIGINS: ReadonlyMap<string, string> = new Map([
-	['M', 'Metric'],
-	['S', 'Status'],
-	['K', 'Key'],
-	['C', 'Config'],
-	['P', 'Product'],
-]);
-
-const NATURES: ReadonlyMap<string, string> = new Map([
-	['A', 'Age'],
-	['a', 'Avg'],
-	['C', 'Counter'],
-	['D', 'Duration'],
-	['G', 'Gauge'],
-	['L', 'Limit'],
-	['M', 'Max'],
-	['m', 'Min'],
-	['N', 'Name'],
-	['O', 'Output'],
-	['R', 'Rate'],
-	['T', 'Time'],
-]);
-
-const SCOPES: ReadonlyMap<string, string> = new Map([
-	['C', 'Cluster'],
-	['P', 'Process'],
-	['S', 'Service'],
-	['s', 'System'],
-]);
-
-export const TAG_NAMES = { origin: ORIGINS, nature: NATURES, scope: SCOPES };
 
 const MAX_U32 = 0xffffffff;
 
@@ -80,18 +48,9 @@ export function fieldObject(field: Field, value: FieldValue): Record<string, unk
 	return {
 		field: { pos: position, name },
 		processNum: 1,
-		tags: {
-			origin: ORIGINS.get(tags.charAt(0)),
-			nature: NATURES.get(tags.charAt(1)),
-			scope: SCOPES.get(tags.charAt(2)),
-		},
+		tags: tagWords(tags),
 		value: { type, value: type === 'str' ? text : Number(text) },
 	};
-}
-
-/** Quoted only where it would be ambiguous (management guide, 9.1). */
-export function csvText(text: string): string {
-	return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 /** `show schema json`: what the JSON of `show info` and `show stat` looks like. */
@@ -106,7 +65,7 @@ export function jsonSchema(): string {
 	const integer = (type: string, minimum: number, maximum: number) => ({
 		properties: { type: { type: 'string', enum: [type] }, value: { type: 'integer', minimum, maximum } },
 	});
-	const enumerated = (names: ReadonlyMap<string, string>) => ({ type: 'string', enum: [...names.values()] });
+	const enumerated = (names: readonly string[]) => ({ type: 'string', enum: names });
 	return jsonText({
 		$schema: 'http://json-schema.org/draft-04/schema#',
 		oneOf: [
@@ -124,7 +83,7 @@ export function jsonSchema(): string {
 						title: 'StatItem',
 						type: 'object',
 						properties: {
-							objType: { enum: ['Frontend', 'Backend', 'Listener', 'Server', 'Unknown'] },
+							objType: { enum: ROW_NAMES },
 							proxyId: { type: 'integer', minimum: 0 },
 							id: { type: 'integer', minimum: 0 },
 							...item,
@@ -143,7 +102,11 @@ export function jsonSchema(): string {
 			processNum: { type: 'integer', minimum: 1 },
 			tags: {
 				type: 'object',
-				properties: { origin: enumerated(ORIGINS), nature: enumerated(NATURES), scope: enumerated(SCOPES) },
+				properties: {
+					origin: enumerated(TAG_WORDS.origin),
+					nature: enumerated(TAG_WORDS.nature),
+					scope: enumerated(TAG_WORDS.scope),
+				},
 				required: ['origin', 'nature', 'scope'],
 			},
 			typedValue: {

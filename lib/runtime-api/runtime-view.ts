@@ -5,13 +5,11 @@
  * What is in shared memory (tables, counters, states of servers) is read and written directly. What data threads keep
  * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
  */
-import type { ConfigModel, ProxyModel } from '../config/model.js';
-import type { Clock } from '../core/clock.js';
+import type { Server } from '../backend/server.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
-import type { Counters } from '../shared/counters.js';
 import type { StickTable } from '../stick-table/table.js';
-import type { BackendTraffic } from '../stream/proxies.js';
 import type { PatternStep } from './pattern-change.js';
+import type { StatSource } from './stat-rows.js';
 
 /** Told to every data thread of the configuration. */
 export type RuntimeChange =
@@ -71,11 +69,6 @@ export interface DataThreads {
 	utilization(): readonly number[];
 }
 
-export interface FrontendView {
-	readonly model: ProxyModel;
-	readonly counters: Counters;
-}
-
 /** What was changed at run time and is kept nowhere else. */
 export interface RuntimeState {
 	readonly frontends: Map<string, { accepts: boolean; stopped: boolean; maxconn: number }>;
@@ -97,7 +90,6 @@ export interface PeersView {
 export interface ProcessView {
 	readonly pid: number;
 	readonly startedWallMs: number;
-	readonly startedMonotonicMs: number;
 	/** `-m`, in megabytes. */
 	readonly memoryLimitMb: number | undefined;
 	readonly environment: ReadonlyMap<string, string>;
@@ -108,17 +100,15 @@ export interface ProcessView {
 	currentConnections(): number;
 }
 
-export interface RuntimeView {
-	readonly model: ConfigModel;
-	readonly clock: Clock;
+/** Rows of `show stat` are made from it as well. */
+export interface RuntimeView extends StatSource {
 	readonly tables: ReadonlyMap<string, StickTable>;
-	readonly backends: ReadonlyMap<string, BackendTraffic>;
-	readonly frontends: ReadonlyMap<string, FrontendView>;
 	readonly patterns: PatternRegistry;
 	readonly threads: DataThreads;
 	readonly process: ProcessView;
 	readonly state: RuntimeState;
+	/** `enable health`, `disable health`; undefined: no server is checked. */
+	setCheckEnabled?(server: Server, enabled: boolean): void;
 	/** Undefined: no peers are run. */
 	readonly peers: PeersView | undefined;
-	listenerCounters(proxyName: string, bindId: number): Counters;
 }

@@ -185,6 +185,13 @@ const NATURES: Readonly<Record<string, string>> = {
 };
 const SCOPES: Readonly<Record<string, string>> = { C: 'Cluster', P: 'Process', S: 'Service', s: 'System' };
 
+/** Every word that there is, for the schema. */
+export const TAG_WORDS = {
+	origin: Object.values(ORIGINS),
+	nature: Object.values(NATURES),
+	scope: Object.values(SCOPES),
+};
+
 export interface TagWords {
 	readonly origin: string;
 	readonly nature: string;

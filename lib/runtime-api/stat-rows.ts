@@ -187,7 +187,7 @@ function serverRow(source: StatSource, traffic: BackendTraffic, server: Server, 
 	if (server.maxqueue > 0) values[Stat.qlimit] = server.maxqueue;
 	const check = source.checkOf?.(server);
 	values[Stat.status] = serverStatus(server, check);
-	values[Stat.weight] = states.isDraining(index) && !states.isInMaintenance(index) ? 0 : states.weight(index);
+	values[Stat.weight] = states.weight(index);
 	values[Stat.uweight] = states.weight(index);
 	values[Stat.act] = server.backup ? 0 : 1;
 	values[Stat.bck] = server.backup ? 1 : 0;
@@ -290,11 +290,16 @@ export function serverStatus(server: Server, check: CheckResult | undefined): st
 	if (operation === ServerOperation.DOWN) {
 		return check !== undefined && check.health > 0 ? `DOWN ${check.health}/${check.rise}` : 'DOWN';
 	}
-	if (states.isDraining(index)) return 'DRAIN';
+	if (states.isDraining(index)) return `DRAIN${progress(check)}`;
 	if (operation === ServerOperation.STOPPING) return 'NOLB';
 	if (check === undefined) return 'no check';
-	const full = check.rise + check.fall - 1;
-	return check.health < full ? `UP ${check.health - check.rise + 1}/${check.fall}` : 'UP';
+	return `UP${progress(check)}`;
+}
+
+/** How far failed checks have brought a server that is still up. */
+function progress(check: CheckResult | undefined): string {
+	if (check === undefined || check.health >= check.rise + check.fall - 1) return '';
+	return ` ${check.health - check.rise + 1}/${check.fall}`;
 }
 
 function serverAddress(server: Server): string {

@@ -80,6 +80,8 @@ const CURRENT_MAX = 13;
 const QUEUED_MAX = 14;
 const LAST_CHANGE = 15;
 const DOWN_COUNT = 16;
+const WARMUP = 17;
+const OBSERVED_ERRORS = 18;
 const SERVER_SIZE = 32;
 
 /** Where a server stands in the round of `balance roundrobin`. */
@@ -227,6 +229,26 @@ export class ServerStates {
 		this.#changed();
 	}
 
+	/** Slow start: percent of its weight and limit that the server has now; 0: all of it. */
+	warmup(server: number): number {
+		return this.#load(server, WARMUP);
+	}
+
+	setWarmup(server: number, percent: number): void {
+		if (this.warmup(server) === percent) return;
+		this.#store(server, WARMUP, percent);
+		this.#changed();
+	}
+
+	/** Errors in a row that traffic has met (`observe`), over all threads; the new number. */
+	addObservedError(server: number): number {
+		return this.#add(server, OBSERVED_ERRORS, 1);
+	}
+
+	clearObservedErrors(server: number): void {
+		if (this.#load(server, OBSERVED_ERRORS) !== 0) this.#store(server, OBSERVED_ERRORS, 0);
+	}
+
 	/** Neither down nor in maintenance: a request bound to this server by persistence may go there. */
 	isRunning(server: number): boolean {
 		return this.operation(server) !== ServerOperation.DOWN && (this.admin(server) & MAINT_MASK) === 0;
@@ -354,6 +376,13 @@ export class ServerStates {
 
 	queuedMax(server: number): number {
 		return this.#load(server, QUEUED_MAX);
+	}
+
+	/** `clear counters`: the maxima start again from now. */
+	clearMaxima(server: number): void {
+		this.#store(server, CURRENT_MAX, this.current(server));
+		this.#store(server, QUEUED_MAX, this.queued(server + 1));
+		Atomics.store(this.#words, BACKEND_QUEUED_MAX, this.queued(0));
 	}
 
 	/** Requests of one thread in one queue that have not been granted a slot. */

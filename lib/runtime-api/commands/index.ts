@@ -1,8 +1,25 @@
 /** Every command, and the registry that finds them. */
 import { CommandRegistry } from '../registry.js';
 import { INFO_COMMANDS } from './info.js';
+import { LIMIT_COMMANDS } from './limits.js';
+import { PATTERN_COMMANDS } from './patterns.js';
+import { PROCESS_COMMANDS } from './process.js';
+import { SERVER_CHANGE_COMMANDS } from './server-changes.js';
+import { SERVER_COMMANDS } from './servers.js';
+import { SESSION_COMMANDS } from './sessions.js';
+import { STAT_COMMANDS } from './stat.js';
 import { TABLE_COMMANDS } from './tables.js';
 
 export function createRegistry(): CommandRegistry {
-	return new CommandRegistry([...INFO_COMMANDS, ...TABLE_COMMANDS]);
+	return new CommandRegistry([
+		...INFO_COMMANDS,
+		...LIMIT_COMMANDS,
+		...PATTERN_COMMANDS,
+		...PROCESS_COMMANDS,
+		...SERVER_CHANGE_COMMANDS,
+		...SERVER_COMMANDS,
+		...SESSION_COMMANDS,
+		...STAT_COMMANDS,
+		...TABLE_COMMANDS,
+	]);
 }

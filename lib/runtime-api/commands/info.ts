@@ -200,7 +200,7 @@ const lastBytes = new WeakMap<object, { readonly bytes: number; readonly atMs: n
 
 function bytesOutRate(view: RuntimeView, bytes: number): number {
 	const nowMs = view.clock.monotonicMs();
-	const last = lastBytes.get(view) ?? { bytes: 0, atMs: view.process.startedMonotonicMs, rate: 0 };
+	const last = lastBytes.get(view) ?? { bytes: 0, atMs: view.startedMonotonicMs, rate: 0 };
 	const elapsedMs = nowMs - last.atMs;
 	if (elapsedMs < 1000 && lastBytes.has(view)) return last.rate;
 	const rate = elapsedMs <= 0 ? 0 : (Math.max(0, bytes - last.bytes) * 1000) / elapsedMs;
@@ -249,7 +249,7 @@ function showInfo({ words, view }: Invocation): Iterable<string> {
 	const share = busy.length === 0 ? 0 : busy.reduce((sum, one) => sum + one, 0) / busy.length;
 	const facts: Facts = {
 		view,
-		uptimeMs: view.clock.monotonicMs() - view.process.startedMonotonicMs,
+		uptimeMs: view.clock.monotonicMs() - view.startedMonotonicMs,
 		totals: totalsOf(view),
 		descriptorLimit: descriptorLimit(),
 		heapBytes: process.memoryUsage().rss,

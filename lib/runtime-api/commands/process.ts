@@ -1,0 +1,308 @@
+/**
+ * The process and the connection itself (management guide, 9.3): version, environment, activity, what was said at the
+ * start, the connection's level and settings, `clear counters`, `show peers`, `wait`.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { formatSocketAddress } from '../../core/address.js';
+import { parseTimeMs } from '../../core/units.js';
+import { VERSION } from '../../core/version.js';
+import {
+	type Answer,
+	type CliState,
+	type Command,
+	DONE,
+	fault,
+	type Invocation,
+	info,
+	levelAllows,
+	PERMISSION_DENIED,
+} from '../command.js';
+import { jsonText, takeJsonWord } from '../json.js';
+import type { RuntimeView } from '../runtime-view.js';
+
+const MAX_WAIT_MS = 24 * 3600 * 1000;
+
+// ---- the process
+
+function showEnv(invocation: Invocation): Answer {
+	const { environment } = invocation.view.process;
+	const { words, json } = takeJsonWord(invocation.words);
+	const name = words[2];
+	if (json || name === 'json') return `${jsonText(Object.fromEntries(environment))}\n`;
+	if (name === undefined) return environmentLines(environment);
+	const value = environment.get(name);
+	return value === undefined ? fault('Variable not found') : `${name}=${value}\n`;
+}
+
+function* environmentLines(environment: ReadonlyMap<string, string>): Generator<string> {
+	for (const [name, value] of environment) yield `${name}=${value}\n`;
+}
+
+function showStartupLogs({ view }: Invocation): Answer {
+	const { startupLog } = view.process;
+	return startupLog.length === 0 ? '\n' : startupLog.map((line) => `${line}\n`);
+}
+
+/** One figure for all data threads, then in brackets that of each, as HAProxy prints more than one thread. */
+function perThread(name: string, values: readonly number[], total: number): string {
+	return values.length === 1 ? `${name}: ${total}\n` : `${name}: ${total} [ ${values.join(' ')} ]\n`;
+}
+
+function showActivity(invocation: Invocation): Answer {
+	const { view } = invocation;
+	const busy = view.threads.utilization().map((share) => Math.round(share * 100));
+	const average = busy.length === 0 ? 0 : Math.round(busy.reduce((sum, one) => sum + one, 0) / busy.length);
+	const wallMs = view.clock.wallMs();
+	const memory = process.memoryUsage();
+	if (takeJsonWord(invocation.words).json || invocation.words[2] === 'json') {
+		return `${jsonText({ threads: view.threads.count, dateNow: wallMs / 1000, busyPercent: busy, memory })}\n`;
+	}
+	return [
+		`thread_count: ${view.threads.count}\n`,
+		`date_now: ${(wallMs / 1000).toFixed(6)}\n`,
+		perThread('busy_pct', busy, average),
+		`rss_bytes: ${memory.rss}\n`,
+		`shared_bytes: ${memory.arrayBuffers}\n`,
+		`control_heap_bytes: ${memory.heapUsed}\n`,
+	];
+}
+
+/** `[23/Nov/2026:04:35:08.041]`, local time. */
+function captureDate(wallMs: number): string {
+	const date = new Date(wallMs);
+	const two = (n: number): string => String(n).padStart(2, '0');
+	const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][date.getMonth()];
+	const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+	return `${two(date.getDate())}/${month}/${date.getFullYear()}:${time}.${String(date.getMilliseconds()).padStart(3, '0')}`;
+}
+
+/** Faulty messages are counted and logged, not kept; the first line says so in HAProxy's form. */
+function showErrors({ words, view }: Invocation): Answer {
+	const which = words[2];
+	if (which !== undefined && !/^-?\d+$/.test(which) && !view.model.proxies.some(({ name }) => name === which)) {
+		return fault('No such proxy.');
+	}
+	return [
+		`Total events captured on [${captureDate(view.clock.wallMs())}] : 0\n`,
+		"# Messages are not captured: see 'ereq' and 'eresp' of 'show stat', and the log.\n",
+	];
+}
+
+function clearCounters({ words, state, view }: Invocation): Answer {
+	const all = words[2] === 'all';
+	if (all && !levelAllows(state.level, 'admin')) return PERMISSION_DENIED;
+	for (const counters of allCounters(view)) {
+		if (all) counters.clearAll();
+		else counters.clearMaxima();
+	}
+	for (const { backend } of view.backends.values()) {
+		for (const server of backend.servers) backend.states.clearMaxima(server.index);
+	}
+	return DONE;
+}
+
+function* allCounters(view: RuntimeView) {
+	for (const { model, counters } of view.frontends.values()) {
+		yield counters;
+		for (const bind of model.binds) yield view.listenerCounters(model.name, bind.id);
+	}
+	for (const { counters, serverCounters } of view.backends.values()) {
+		yield counters;
+		yield* serverCounters;
+	}
+}
+
+// ---- peers
+
+function showPeers(invocation: Invocation): Answer {
+	const { peers } = invocation.view;
+	const { words, json } = takeJsonWord(invocation.words);
+	let at = 2;
+	const withDictionary = words[at] === 'dict';
+	if (withDictionary || words[at] === '-') at++;
+	const section = words[at] === 'json' ? undefined : words[at];
+	if (section !== undefined && peers?.has(section) !== true) return fault('No such peers');
+	if (json || words[at] === 'json') {
+		const described = peers?.describe() ?? [];
+		return `${jsonText(described.filter(({ name }) => section === undefined || name === section))}\n`;
+	}
+	return withoutLastEmptyLine(peers?.show(section, withDictionary) ?? []);
+}
+
+/** The sections end with an empty line each, and so does every answer. */
+function* withoutLastEmptyLine(texts: Iterable<string>): Generator<string> {
+	let before = '';
+	for (const text of texts) {
+		yield before;
+		before = text;
+	}
+	yield before.endsWith('\n\n') ? before.slice(0, -1) : before;
+}
+
+// ---- this connection
+
+function lowerLevel(state: CliState, level: 'operator' | 'user'): Answer {
+	if (!levelAllows(state.level, level)) return PERMISSION_DENIED;
+	state.level = level;
+	state.expertMode = false;
+	state.experimentalMode = false;
+	return DONE;
+}
+
+function setCliTimeout({ words, state }: Invocation): Answer {
+	if (words[2] !== 'cli') return fault("'set timeout' only supports 'cli'.");
+	const word = words[3];
+	if (word === undefined) return fault('Expects an integer value.');
+	// Without a unit it counts seconds, unlike everywhere in the configuration.
+	const parsed = parseTimeMs(word, 's');
+	if (!parsed.ok || parsed.value < 1) return fault('Invalid timeout value.');
+	state.timeoutMs = parsed.value;
+	return DONE;
+}
+
+function setSeverityOutput({ words, state }: Invocation): Answer {
+	const wanted = words[2];
+	if (wanted !== 'none' && wanted !== 'number' && wanted !== 'string') {
+		return fault("one of 'none', 'number', 'string' is a required argument");
+	}
+	state.severityOutput = wanted;
+	return DONE;
+}
+
+function mode(name: 'expert-mode' | 'experimental-mode', field: 'expertMode' | 'experimentalMode'): Command {
+	return {
+		words: [name],
+		level: 'admin',
+		usage: name,
+		help: 'show, or switch on or off; no command here needs it',
+		hidden: true,
+		run({ words, state }) {
+			if (words[1] === undefined) return info(`${name} is ${state[field] ? 'ON' : 'OFF'}`);
+			state[field] = words[1] === 'on';
+			return DONE;
+		},
+	};
+}
+
+function* cliSockets(view: RuntimeView): Generator<string> {
+	yield '# socket lvl processes\n';
+	for (const { address, level } of view.model.global.statsSockets) {
+		if (address.kind === 'fd') continue;
+		const text = address.kind === 'unix' && !address.abstract ? `unix@${address.path}` : formatSocketAddress(address);
+		yield `${text} ${level} all\n`;
+	}
+}
+
+/** `wait <delay>`: for scripts that give several commands on one line. */
+async function wait({ words, state }: Invocation): Promise<Answer> {
+	const parsed = parseTimeMs(words[1] ?? '');
+	if (!parsed.ok || parsed.value > MAX_WAIT_MS) {
+		return fault("'wait' expects a time, such as 500ms or 2s, of a day at most.");
+	}
+	if (words[2] !== undefined) return fault(`'wait <delay>' knows no condition '${words[2]}'.`);
+	await delay(parsed.value, undefined, { signal: state.signal }).catch(() => undefined);
+	return info('Done.');
+}
+
+export const PROCESS_COMMANDS: readonly Command[] = [
+	{
+		words: ['show', 'version'],
+		level: 'user',
+		usage: 'show version',
+		help: 'version of this process',
+		run: () => info(VERSION),
+	},
+	{
+		words: ['show', 'env'],
+		level: 'operator',
+		usage: 'show env [var]',
+		help: 'environment variables of this process',
+		run: showEnv,
+	},
+	{
+		words: ['show', 'startup-logs'],
+		level: 'operator',
+		usage: 'show startup-logs',
+		help: 'remarks on the configuration that serves',
+		run: showStartupLogs,
+	},
+	{
+		words: ['show', 'activity'],
+		level: 'user',
+		usage: 'show activity',
+		help: 'how busy the threads are, and memory',
+		run: showActivity,
+	},
+	{
+		words: ['show', 'errors'],
+		level: 'operator',
+		usage: 'show errors [<px>] [request|response]',
+		help: 'faulty messages; they are counted and logged, not kept',
+		run: showErrors,
+	},
+	{
+		words: ['show', 'peers'],
+		level: 'user',
+		usage: 'show peers [dict|-] [section]',
+		help: 'peers, and how far each is behind',
+		run: showPeers,
+	},
+	{
+		words: ['show', 'cli', 'level'],
+		level: 'user',
+		usage: 'show cli level',
+		help: 'level of this connection',
+		run: ({ state }) => info(state.level),
+	},
+	{
+		words: ['show', 'cli', 'sockets'],
+		level: 'user',
+		usage: 'show cli sockets',
+		help: 'sockets of the runtime API',
+		run: ({ view }) => cliSockets(view),
+	},
+	{
+		words: ['clear', 'counters'],
+		level: 'operator',
+		usage: 'clear counters [all]',
+		help: 'set the maxima (or, for admin, all counters) back',
+		run: clearCounters,
+	},
+	{
+		words: ['operator'],
+		level: 'user',
+		usage: 'operator',
+		help: 'lower the level of this connection to operator',
+		run: ({ state }) => lowerLevel(state, 'operator'),
+	},
+	{
+		words: ['user'],
+		level: 'user',
+		usage: 'user',
+		help: 'lower the level of this connection to user',
+		run: ({ state }) => lowerLevel(state, 'user'),
+	},
+	{
+		words: ['set', 'timeout'],
+		level: 'user',
+		usage: 'set timeout [cli] <delay>',
+		help: 'how long this connection may be idle, in seconds',
+		run: setCliTimeout,
+	},
+	{
+		words: ['set', 'severity-output'],
+		level: 'user',
+		usage: 'set severity-output [none|number|string]',
+		help: 'put the severity in front of messages',
+		run: setSeverityOutput,
+	},
+	{
+		words: ['wait'],
+		level: 'user',
+		usage: 'wait <delay>',
+		help: 'do nothing for so long',
+		run: wait,
+	},
+	mode('expert-mode', 'expertMode'),
+	mode('experimental-mode', 'experimentalMode'),
+];

@@ -1,0 +1,298 @@
+/**
+ * Changing servers at run time (management guide, 9.3): `set server`, `set weight`, `get weight`, `set maxconn server`,
+ * `enable` and `disable server|health|agent`. States, weights and limits are in shared memory and hold for every
+ * thread from the next request on; data threads are told, because waiting requests may now have a server, or none.
+ */
+import type { Server } from '../../backend/server.js';
+import type { ProxyModel } from '../../config/model.js';
+import { IpAddress } from '../../core/address.js';
+import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
+import { type Answer, type Command, DONE, fault, type Invocation, info } from '../command.js';
+import type { RuntimeView } from '../runtime-view.js';
+import { findServer, type NamedServer, serversChanged } from './names.js';
+
+const MAX_WEIGHT = 256;
+const MAINTENANCE = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT;
+
+type Change = (named: NamedServer, words: readonly string[], view: RuntimeView) => Answer;
+
+/** A command whose third word, or the one at `at`, names a server. */
+function onServer(change: Change, at = 2): Command['run'] {
+	return ({ words, view }: Invocation) => {
+		const named = findServer(view, words[at]);
+		return 'severity' in named ? named : change(named, words.slice(at + 1), view);
+	};
+}
+
+// ---- administrative and operational state
+
+function setAdminState({ traffic, server }: NamedServer, flags: number, view: RuntimeView): Answer {
+	const { states, index } = server;
+	const nowMs = view.clock.monotonicMs();
+	const wasInMaintenance = states.isInMaintenance(index);
+	states.setAdmin(index, flags, nowMs);
+	// Who comes back is up until a check says otherwise, as after the start.
+	if (wasInMaintenance && !states.isInMaintenance(index)) states.setOperation(index, ServerOperation.UP, nowMs);
+	serversChanged(view, traffic);
+	return DONE;
+}
+
+/** Flags that others own (tracking, name resolution) stay as they are. */
+function inheritedFlags({ states, index }: Server): number {
+	return states.admin(index) & ~(MAINTENANCE | ServerAdmin.FORCED_DRAIN);
+}
+
+const setState: Change = (named, words, view) => {
+	const kept = inheritedFlags(named.server);
+	switch (words[0]) {
+		case 'ready':
+			return setAdminState(named, kept, view);
+		case 'drain':
+			return setAdminState(named, kept | ServerAdmin.FORCED_DRAIN, view);
+		case 'maint':
+			return setAdminState(named, kept | ServerAdmin.FORCED_MAINT, view);
+		default:
+			return fault("'set server <srv> state' expects 'ready', 'drain' and 'maint'.");
+	}
+};
+
+const enableServer: Change = (named, _words, view) => {
+	const { states, index } = named.server;
+	return setAdminState(named, states.admin(index) & ~MAINTENANCE, view);
+};
+
+const disableServer: Change = (named, _words, view) => {
+	const { states, index } = named.server;
+	return setAdminState(named, states.admin(index) | ServerAdmin.FORCED_MAINT, view);
+};
+
+const HEALTH: ReadonlyMap<string, ServerOperation> = new Map([
+	['up', ServerOperation.UP],
+	['stopping', ServerOperation.STOPPING],
+	['down', ServerOperation.DOWN],
+]);
+
+const setHealth: Change = ({ traffic, server }, words, view) => {
+	const operation = HEALTH.get(words[0] ?? '');
+	if (operation === undefined) return fault("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
+	server.states.setOperation(server.index, operation, view.clock.monotonicMs());
+	serversChanged(view, traffic);
+	return DONE;
+};
+
+// ---- weight and maxconn
+
+/** Algorithms that may follow a change of weights; the others were built for the weights of the file. */
+function isDynamic({ balance, hashType }: ProxyModel): boolean {
+	switch (balance.algorithm) {
+		case 'roundrobin':
+		case 'leastconn':
+		case 'first':
+		case 'random':
+			return true;
+		case 'static-rr':
+			return false;
+		default:
+			return hashType.method === 'consistent';
+	}
+}
+
+const setWeight: Change = ({ traffic, server }, words, view) => {
+	const word = words[0] ?? '';
+	if (word === '') return fault('Require <weight> or <weight%>.');
+	const match = /^([+-]?\d{1,9})(.*)$/.exec(word);
+	if (match === null) return fault('Empty weight string empty or preceded by garbage');
+	const [, digits = '', tail = ''] = match;
+	if (tail !== '' && tail !== '%') return fault('Trailing garbage in weight string');
+	let weight = Number(digits);
+	if (tail === '%') {
+		if (weight < 0) return fault('Relative weight must be positive.');
+		weight = Math.min(MAX_WEIGHT, Math.floor((server.initialWeight * weight) / 100));
+	} else if (weight < 0 || weight > MAX_WEIGHT) {
+		return fault('Absolute weight can only be between 0 and 256 inclusive.');
+	}
+	if (!isDynamic(traffic.model) && weight !== 0 && weight !== server.initialWeight) {
+		return fault("Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.");
+	}
+	server.states.setWeight(server.index, weight);
+	serversChanged(view, traffic);
+	return DONE;
+};
+
+const getWeight: Change = ({ server }) =>
+	info(`${server.states.weight(server.index)} (initial ${server.initialWeight})`);
+
+const setMaxconn: Change = ({ traffic, server }, words, view) => {
+	const word = words[0] ?? '';
+	if (word === '') return fault('Require <maxconn>.');
+	if (!/^[+-]?\d/.test(word)) return fault('maxconn string empty or preceded by garbage');
+	if (!/^\+?\d{1,9}$/.test(word)) return fault('Trailing garbage in maxconn string');
+	server.states.setMaxconn(server.index, Number(word));
+	serversChanged(view, traffic);
+	return DONE;
+};
+
+// ---- address
+
+const BY = "by 'stats socket command'";
+
+const setAddress: Change = ({ traffic, server }, words, view) => {
+	const [addressWord, portKeyword, portWord = ''] = words;
+	if (addressWord === undefined) return fault('set server <b>/<s> addr requires an address and optionally a port.');
+	const address = IpAddress.parse(addressWord);
+	if (address === undefined) return fault(`Invalid addr '${addressWord}' ${BY}`);
+	if (server.model.address.kind === 'unix') return fault('The server has no IP address to change.');
+	const oldHost = server.address;
+	const oldPort = server.port;
+	const changes: string[] = [];
+	const host = address.toString();
+	changes.push(host === oldHost ? 'no need to change the addr' : `IP changed from '${oldHost}' to '${host}'`);
+	let port = oldPort;
+	if (portKeyword === 'port') {
+		if (/^[+-]/.test(portWord)) return fault('A port relative to that of the client cannot be set at run time.');
+		const wanted = /^\d{1,5}$/.test(portWord) ? Number(portWord) : Number.NaN;
+		if (!(wanted >= 1 && wanted <= 65535)) {
+			return fault(`${changes[0]}, problem converting port '${portWord}' to an int ${BY}`);
+		}
+		if (server.model.portOffset !== undefined) {
+			return fault("The server's port is relative to that of the client and cannot be set at run time.");
+		}
+		port = wanted;
+		changes.push(port === oldPort ? 'no need to change the port' : `port changed from '${oldPort}' to '${port}'`);
+	} else if (portKeyword !== undefined) return fault(`'port <port>' expected instead of '${portKeyword}'.`);
+	if (host !== oldHost || port !== oldPort) {
+		const { family } = address;
+		server.setAddress(host, family, port);
+		view.threads.tell({
+			kind: 'server-address',
+			backend: traffic.model.name,
+			server: server.name,
+			host,
+			family,
+			port,
+		});
+	}
+	return info(`${changes.join(', ')} ${BY}`);
+};
+
+// ---- checks and agents
+
+const NO_CHECKS = 'health checks are not enabled on this server';
+const NO_AGENT = 'agent checks are not enabled on this server.';
+
+const checkSetting: Change = ({ server }, _words, view) =>
+	fault(view.checkOf?.(server) === undefined ? NO_CHECKS : 'Where a server is checked cannot be changed at run time.');
+
+function setCheck(enabled: boolean): Change {
+	return ({ server }, _words, view) => {
+		if (view.checkOf?.(server) === undefined || view.setCheckEnabled === undefined) {
+			return enabled ? fault('Health check was not configured on this server, cannot enable.') : DONE;
+		}
+		view.setCheckEnabled(server, enabled);
+		return DONE;
+	};
+}
+
+// ---- set server
+
+const SETTINGS: ReadonlyMap<string, Change> = new Map<string, Change>([
+	['addr', setAddress],
+	['agent', () => fault(NO_AGENT)],
+	['agent-addr', () => fault(NO_AGENT)],
+	['agent-port', () => fault(NO_AGENT)],
+	['agent-send', () => fault(NO_AGENT)],
+	['check-addr', checkSetting],
+	['check-port', checkSetting],
+	[
+		'fqdn',
+		(_named, words) =>
+			fault(
+				words[0] === undefined
+					? 'set server <b>/<s> fqdn requires a FQDN.'
+					: 'set server <b>/<s> fqdn failed because no resolution is configured.',
+			),
+	],
+	['health', setHealth],
+	['ssl', () => fault("'set server <srv> ssl' cannot be set.  default-server should define ssl settings")],
+	['state', setState],
+	['weight', setWeight],
+]);
+
+const setServer: Change = (named, words, view) => {
+	const setting = SETTINGS.get(words[0] ?? '');
+	if (setting === undefined) return fault(`usage: set server <backend>/<server> ${[...SETTINGS.keys()].join(' | ')}`);
+	return setting(named, words.slice(1), view);
+};
+
+export const SERVER_CHANGE_COMMANDS: readonly Command[] = [
+	{
+		words: ['set', 'server'],
+		level: 'admin',
+		usage: 'set server <bk>/<srv> [opts]',
+		help: "change a server's state, health, weight or address",
+		run: onServer(setServer),
+	},
+	{
+		words: ['set', 'weight'],
+		level: 'admin',
+		usage: 'set weight <bk>/<srv>  (DEPRECATED)',
+		help: "change a server's weight ('set server' does it too)",
+		run: onServer(setWeight),
+	},
+	{
+		words: ['get', 'weight'],
+		level: 'user',
+		usage: 'get weight <bk>/<srv>',
+		help: "a server's present weight",
+		run: onServer(getWeight),
+	},
+	{
+		words: ['set', 'maxconn', 'server'],
+		level: 'admin',
+		usage: 'set maxconn server <bk>/<srv>',
+		help: "change a server's limit of connections, 0 for none",
+		run: onServer(setMaxconn, 3),
+	},
+	{
+		words: ['enable', 'server'],
+		level: 'admin',
+		usage: 'enable server  (DEPRECATED)',
+		help: "end a server's maintenance ('set server' does it too)",
+		run: onServer(enableServer),
+	},
+	{
+		words: ['disable', 'server'],
+		level: 'admin',
+		usage: 'disable server (DEPRECATED)',
+		help: "begin a server's maintenance ('set server' does it too)",
+		run: onServer(disableServer),
+	},
+	{
+		words: ['enable', 'health'],
+		level: 'admin',
+		usage: 'enable health',
+		help: "check a server's health again",
+		run: onServer(setCheck(true)),
+	},
+	{
+		words: ['disable', 'health'],
+		level: 'admin',
+		usage: 'disable health',
+		help: "stop checking a server's health",
+		run: onServer(setCheck(false)),
+	},
+	{
+		words: ['enable', 'agent'],
+		level: 'admin',
+		usage: 'enable agent',
+		help: 'ask the agent of a server again',
+		run: onServer(() => fault('Agent was not configured on this server, cannot enable.')),
+	},
+	{
+		words: ['disable', 'agent'],
+		level: 'admin',
+		usage: 'disable agent',
+		help: 'stop asking the agent of a server',
+		run: onServer(() => DONE),
+	},
+];
