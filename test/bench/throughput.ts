@@ -1,0 +1,179 @@
+/**
+ * Requests through each proxy: requests per second, CPU microseconds per request of the proxy's own
+ * processes, and the 99th percentile of the latency, for one kind of request at a time.
+ *
+ * A figure alone says little on a machine that does other things too. So all proxies stand ready, and short
+ * runs go through them in turn, A B C D A B C D: what disturbs one disturbs its neighbours in time. A ratio is taken
+ * within each round, and the median over the rounds is printed; so is the spread of the CPU figure.
+ */
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
+import { freePorts } from '../fixtures/ports.js';
+import { findProgram, LOAD_CORE, pinned, type RunningProgram } from './programs.js';
+import { contenders, startOrigin } from './proxies.js';
+
+export interface Case {
+	/** As on the command line. */
+	readonly name: string;
+	readonly title: string;
+	readonly path: string;
+	readonly connections: number;
+	/** Each request on a connection of its own. */
+	readonly closes: boolean;
+	/** What issue and README promise: CPU per request at most so many times the other's. */
+	readonly limits: Readonly<Record<string, number>>;
+}
+
+export const CASES: readonly Case[] = [
+	{
+		name: 'small',
+		title: 'small answer, 12 bytes, keep-alive',
+		path: '/12',
+		connections: 32,
+		closes: false,
+		limits: { haproxy: 1.3, 'http-proxy': 0.25 },
+	},
+	{ name: '10k', title: '10 kB, keep-alive', path: '/10240', connections: 32, closes: false, limits: { haproxy: 1.3 } },
+	{ name: '1m', title: '1 MB, keep-alive', path: '/1048576', connections: 16, closes: false, limits: { haproxy: 1.3 } },
+	{
+		name: 'new',
+		title: 'new connection per request, 12 bytes',
+		path: '/12',
+		connections: 32,
+		closes: true,
+		limits: {},
+	},
+];
+
+export interface Pace {
+	readonly warmUpSeconds: number;
+	readonly roundSeconds: number;
+	readonly rounds: number;
+}
+
+interface Figures {
+	readonly requestsPerSecond: number;
+	readonly cpuUs: number;
+	readonly p99Ms: number;
+	readonly failed: number;
+}
+
+/** Runs the cases; false when there is nothing to measure with. */
+export async function measureThroughput(
+	cases: readonly Case[],
+	pace: Pace,
+	note: (line: string) => void,
+): Promise<boolean> {
+	const wrk = findProgram('wrk');
+	if (wrk === undefined) {
+		note(`skipped: ${cases.map((one) => one.name).join(', ')}: wrk is not installed`);
+		return false;
+	}
+	const wanted = contenders((what) => note(`skipped: ${what}`));
+	const [originPort = 0, ...ports] = await freePorts(wanted.length + 1);
+	const running: RunningProgram[] = [];
+	try {
+		const origin = await startOrigin(originPort);
+		running.push(origin);
+		const proxies: RunningProgram[] = [];
+		for (const [index, contender] of wanted.entries()) {
+			const proxy = await contender.start(ports[index] as number, originPort);
+			running.push(proxy);
+			proxies.push(proxy);
+		}
+		for (const one of cases) {
+			for (const proxy of proxies) await runWrk(wrk, proxy, one, pace.warmUpSeconds);
+			const results = new Map<string, Figures[]>(proxies.map(({ name }) => [name, []]));
+			for (let round = 0; round < pace.rounds; round++) {
+				for (const proxy of proxies) results.get(proxy.name)?.push(await runWrk(wrk, proxy, one, pace.roundSeconds));
+			}
+			report(one, pace, results, note);
+		}
+	} finally {
+		for (const program of running.reverse()) await program.stop();
+	}
+	return true;
+}
+
+async function runWrk(wrk: string, proxy: RunningProgram, one: Case, seconds: number): Promise<Figures> {
+	const url = `http://127.0.0.1:${proxy.port}${one.path}`;
+	const options = ['-t1', `-c${one.connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
+	const headers = one.closes ? ['-H', 'Connection: close'] : [];
+	const [command, ...args] = pinned(LOAD_CORE, [wrk, ...options, ...headers, url]);
+	const before = proxy.cpuUs();
+	const { stdout } = await promisify(execFile)(command, args, { encoding: 'latin1' });
+	const cpuUs = proxy.cpuUs() - before;
+	const total = /(\d+) requests in ([\d.]+)(ms|s|m)/.exec(stdout);
+	const count = Number(total?.[1] ?? 0);
+	if (count === 0) throw new Error(`no request went through ${proxy.name}:\n${stdout}`);
+	const errors = /connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
+	const refused = Number(/Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? 0);
+	const p99 = /99%\s+([\d.]+)(us|ms|s)/.exec(stdout);
+	return {
+		requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? 0),
+		cpuUs: cpuUs / count,
+		p99Ms: Number(p99?.[1] ?? Number.NaN) * ({ us: 0.001, ms: 1, s: 1000 }[p99?.[2] ?? 'ms'] ?? 1),
+		failed: refused + errors.reduce((sum, text) => sum + Number(text), 0),
+	};
+}
+
+export function median(values: readonly number[]): number {
+	const sorted = [...values].sort((a, b) => a - b);
+	const middle = sorted.length >> 1;
+	const upper = sorted[middle] ?? Number.NaN;
+	return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
+}
+
+/** The median of one figure's ratio to another proxy's, round by round. */
+function ratio(own: readonly Figures[], other: readonly Figures[], of: (figures: Figures) => number): number {
+	return median(own.map((figures, round) => of(figures) / of(other[round] as Figures)));
+}
+
+function report(
+	one: Case,
+	pace: Pace,
+	results: ReadonlyMap<string, readonly Figures[]>,
+	note: (line: string) => void,
+): void {
+	const names = [...results.keys()];
+	const reference = names.find((name) => name.startsWith('haproxy'));
+	const own = results.get('holdfast');
+	note('');
+	note(`${one.title}: ${one.connections} connections, ${pace.rounds} rounds of ${pace.roundSeconds} s`);
+	const against = reference === undefined ? '' : `    req/s and CPU against ${reference}`;
+	note(
+		`  ${'proxy'.padEnd(13)}${'req/s'.padStart(9)}${'CPU us/req'.padStart(12)}${'least..most'.padStart(15)}${'p99 ms'.padStart(9)}${'failed'.padStart(8)}${against}`,
+	);
+	for (const [name, rounds] of results) {
+		const cpu = rounds.map((figures) => figures.cpuUs);
+		const compared = reference === undefined ? undefined : results.get(reference);
+		const ratios =
+			compared === undefined
+				? ''
+				: `${ratio(rounds, compared, (f) => f.requestsPerSecond)
+						.toFixed(2)
+						.padStart(9)}x${ratio(rounds, compared, (f) => f.cpuUs)
+						.toFixed(2)
+						.padStart(9)}x`;
+		const failed = rounds.reduce((sum, figures) => sum + figures.failed, 0);
+		note(
+			`  ${name.padEnd(13)}${median(rounds.map((f) => f.requestsPerSecond))
+				.toFixed(0)
+				.padStart(
+					9,
+				)}${median(cpu).toFixed(1).padStart(12)}${`${Math.min(...cpu).toFixed(1)}..${Math.max(...cpu).toFixed(1)}`.padStart(15)}${median(
+				rounds.map((f) => f.p99Ms),
+			)
+				.toFixed(2)
+				.padStart(9)}${String(failed).padStart(8)}${ratios}`,
+		);
+	}
+	if (own === undefined) return;
+	for (const name of names) {
+		if (name === 'holdfast') continue;
+		const measured = ratio(own, results.get(name) as Figures[], (figures) => figures.cpuUs);
+		const limit = Object.entries(one.limits).find(([prefix]) => name.startsWith(prefix))?.[1];
+		const verdict = limit === undefined ? '' : ` (at most ${limit}: ${measured <= limit ? 'reached' : 'missed'})`;
+		note(`  CPU per request, holdfast : ${name} = ${measured.toFixed(2)}${verdict}`);
+	}
+}
