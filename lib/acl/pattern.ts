@@ -130,7 +130,7 @@ export function compilePatterns(
 				"If you wanted to force an int to match as a bool, please use '-m bool'.",
 		);
 	}
-	return buildIndexes(method, sources, patterns.list, ignoreCase, id, expressionText, context);
+	return buildIndexes(method, sources, patterns.list, ignoreCase, id, expressionText, label, context);
 }
 
 /** Patterns of the line itself; `gt 5` becomes the range it stands for. */
@@ -167,10 +167,10 @@ function buildIndexes(
 	ignoreCase: boolean,
 	id: number | undefined,
 	expressionText: string,
+	label: string,
 	context: CompileContext,
 ): AclPatterns | { readonly error: string } {
 	const registry = patternRegistry(context);
-	const where = `'acl' file '${context.place.file}' line ${context.place.line}`;
 	const indexes: PatternIndex[] = [];
 	for (const source of sources) {
 		const content = context.file(source.text);
@@ -192,16 +192,22 @@ function buildIndexes(
 		}
 		indexes.push(index);
 	}
-	if (inline.length > 0 || sources.length === 0) {
-		const reference = registry.forLine(`acl ${expressionText} ${where}`, id);
-		if (reference === undefined) return { error: `the unique id '${id}' is already used by another ACL` };
-		const index = new PatternIndex(method);
+	// Also when all patterns are in files: the runtime API may add to the line's own set.
+	const { file, line } = context.place;
+	const fetch = /^[^(,]*/.exec(expressionText)?.[0] ?? '';
+	const lineKey = label.startsWith("acl '") ? `${file}:${line}:${label}` : undefined;
+	const reference = registry.forLine(`acl '${fetch}' file '${file}' line ${line}`, id, lineKey);
+	if (reference === undefined) return { error: `the unique id '${id}' is already used by another ACL` };
+	const key = indexKey(method, ignoreCase);
+	let own = reference.indexes.get(key);
+	if (own === undefined) {
+		own = new PatternIndex(method);
 		for (const pattern of inline) {
-			const added = index.add(pattern, ignoreCase);
+			const added = own.add(pattern, ignoreCase);
 			if ('error' in added) return added;
 		}
-		reference.indexes.set(indexKey(method, ignoreCase), index);
-		indexes.push(index);
+		reference.indexes.set(key, own);
 	}
+	indexes.push(own);
 	return { method, input: MATCH_INPUTS[method], indexes };
 }

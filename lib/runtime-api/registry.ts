@@ -69,9 +69,10 @@ export class CommandRegistry {
 		if (words.length === 0) {
 			return this.#list('Unknown command. Please enter one of the following commands only:', this.#commands, level);
 		}
-		const beginning = this.#beginning(words);
-		const listed = beginning.length > 0 ? beginning : this.#near(words);
-		if (listed.length === 0) {
+		const beginning = this.#beginning(words).filter(isListed);
+		const near = beginning.length > 0 ? beginning : this.#near(words);
+		const listed = near.length > 0 ? near : (this.#byFirstWord.get(words[0] ?? '') ?? []);
+		if (!listed.some(isListed)) {
 			return this.#list('Unknown command. Please enter one of the following commands only:', this.#commands, level);
 		}
 		return this.#list('Unknown command, but maybe one of the following ones is a better match:', listed, level);
@@ -79,7 +80,7 @@ export class CommandRegistry {
 
 	#list(title: string, commands: readonly Command[], level: Level): string {
 		const lines = commands
-			.filter((command) => command.hidden !== true && levelAllows(level, command.level))
+			.filter((command) => isListed(command) && levelAllows(level, command.level))
 			.map((command) => [command.usage, command.help] as const);
 		return [title, ...[...lines, ...ALWAYS].map(([usage, help]) => `  ${usage.padEnd(USAGE_WIDTH)}: ${help}`)].join(
 			'\n',
@@ -95,6 +96,7 @@ export class CommandRegistry {
 	#near(words: readonly string[]): Command[] {
 		const typed = words.slice(0, 3).join(' ').slice(0, 64);
 		const scored = this.#commands
+			.filter(isListed)
 			.map((command) => {
 				const meant = command.words.join(' ');
 				return { command, share: distance(typed, meant) / Math.max(typed.length, meant.length) };
@@ -104,6 +106,8 @@ export class CommandRegistry {
 		return scored.slice(0, 5).map(({ command }) => command);
 	}
 }
+
+const isListed = (command: Command): boolean => command.hidden !== true;
 
 /** Levenshtein's. Both texts are short. */
 function distance(a: string, b: string): number {

@@ -15,6 +15,13 @@ import type { StatSource } from './stat-rows.js';
 export type RuntimeChange =
 	/** States, weights or limits of servers have changed in shared memory. */
 	| { readonly kind: 'servers-changed'; readonly backend: string }
+	/** Streams on a server end: it is down (`D`), or a better one is up (`U`). */
+	| {
+			readonly kind: 'server-sessions-end';
+			readonly backend: string;
+			readonly server: string;
+			readonly cause: 'D' | 'U';
+	  }
 	| {
 			readonly kind: 'server-address';
 			readonly backend: string;

@@ -21,6 +21,7 @@ export interface PatternReference {
 export class PatternRegistry {
 	readonly #byId = new Map<number, PatternReference>();
 	readonly #byFile = new Map<string, PatternReference>();
+	readonly #byLine = new Map<string, PatternReference>();
 	#nextId = 0;
 
 	/** The set of a file, made at its first use. */
@@ -33,10 +34,17 @@ export class PatternRegistry {
 		return reference;
 	}
 
-	/** The set of patterns in a line; `id` is that of `-u`. Undefined if the number is taken. */
-	forLine(description: string, id: number | undefined): PatternReference | undefined {
+	/**
+	 * The set of patterns in a line; `id` is that of `-u`. A named ACL is compiled for each kind of rule that uses it and
+	 * is one set for all of them: `key` tells which. Undefined if the number is taken.
+	 */
+	forLine(description: string, id: number | undefined, key: string | undefined): PatternReference | undefined {
+		const known = key === undefined ? undefined : this.#byLine.get(key);
+		if (known !== undefined) return known;
 		if (id !== undefined && this.#byId.has(id)) return undefined;
-		return this.#register(undefined, 'acl', description, id);
+		const reference = this.#register(undefined, 'acl', description, id);
+		if (key !== undefined) this.#byLine.set(key, reference);
+		return reference;
 	}
 
 	/** `#3` or a file's path. */

@@ -9,6 +9,7 @@ import { SERVER_COMMANDS } from './servers.js';
 import { SESSION_COMMANDS } from './sessions.js';
 import { STAT_COMMANDS } from './stat.js';
 import { TABLE_COMMANDS } from './tables.js';
+import { UNSUPPORTED_COMMANDS } from './unsupported.js';
 
 export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
@@ -21,5 +22,6 @@ export function createRegistry(): CommandRegistry {
 		...SESSION_COMMANDS,
 		...STAT_COMMANDS,
 		...TABLE_COMMANDS,
+		...UNSUPPORTED_COMMANDS,
 	]);
 }

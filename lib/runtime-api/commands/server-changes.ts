@@ -119,8 +119,7 @@ const setWeight: Change = ({ traffic, server }, words, view) => {
 	return DONE;
 };
 
-const getWeight: Change = ({ server }) =>
-	info(`${server.states.weight(server.index)} (initial ${server.initialWeight})`);
+const getWeight: Change = ({ server }) => `${server.states.weight(server.index)} (initial ${server.initialWeight})\n`;
 
 const setMaxconn: Change = ({ traffic, server }, words, view) => {
 	const word = words[0] ?? '';

@@ -4,7 +4,7 @@
  */
 import type { Server } from '../../backend/server.js';
 import { tick } from '../../core/clock.js';
-import { ServerOperation } from '../../shared/server-state.js';
+import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
 import type { BackendTraffic } from '../../stream/proxies.js';
 import { type Answer, type Command, fault, type Invocation } from '../command.js';
 import { jsonArray, takeJsonWord } from '../json.js';
@@ -38,6 +38,8 @@ const RESULT_FAILED = 2;
 const RESULT_PASSED = 3;
 /** Configured and enabled. */
 const CHECK_STATE = 6;
+/** Of a server that is `disabled` in the configuration. */
+const PAUSED = 8;
 /** What `rise` is by default: the health of a server that nobody checks. */
 const HEALTH_UNCHECKED = 2;
 
@@ -61,7 +63,10 @@ function stateRow(view: RuntimeView, { model }: BackendTraffic, server: Server):
 		['srv_check_status', check === undefined ? CHECK_UNKNOWN : passed ? CHECK_PASSED : CHECK_FAILED],
 		['srv_check_result', check === undefined ? RESULT_NEUTRAL : passed ? RESULT_PASSED : RESULT_FAILED],
 		['srv_check_health', check?.health ?? (operation === 0 ? 0 : HEALTH_UNCHECKED)],
-		['srv_check_state', check === undefined ? 0 : CHECK_STATE],
+		[
+			'srv_check_state',
+			check !== undefined ? CHECK_STATE : (states.admin(index) & ServerAdmin.CONFIG_MAINT) === 0 ? 0 : PAUSED,
+		],
 		['srv_agent_state', 0],
 		['bk_f_forced_id', 0],
 		['srv_f_forced_id', 0],

@@ -123,7 +123,8 @@ function showTable(invocation: Invocation): Answer {
 	}
 	if (!mayRead) {
 		if (json) return `${jsonText({ ...headerObject(table), entries: null })}\n`;
-		return `${headerLine(table)}# contents not dumped due to insufficient privileges\n`;
+		const hidden = table.usedCount() === 0 ? '' : '# contents not dumped due to insufficient privileges\n';
+		return headerLine(table) + hidden;
 	}
 	if (option === undefined) return dump(table, () => true, view, json);
 	let at = 3;

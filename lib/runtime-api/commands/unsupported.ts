@@ -1,0 +1,49 @@
+/**
+ * Commands that HAProxy has and Holdfast has not: they are refused by name, with the reason, instead of being
+ * taken for typing mistakes. They are not listed by `help`.
+ */
+import { type Command, fault, type Level } from '../command.js';
+
+const NO_FILES_AT_RUN_TIME = 'certificates are read again by a reload';
+const NO_COUNTERPART = 'it shows the inside of another program';
+
+/** words, level, reason. */
+const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] = [
+	['add server', 'admin', 'servers are those of the configuration; a reload adds others and loses no count'],
+	['del server', 'admin', 'servers are those of the configuration; a reload removes them and loses no count'],
+	['enable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
+	['disable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
+	['set dynamic-cookie-key backend', 'admin', 'it is as the configuration says until a reload'],
+	['get var', 'operator', 'variables of the process are kept by each data thread for itself'],
+	['set var', 'operator', 'variables of the process are kept by each data thread for itself'],
+	['abort ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['add ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['commit ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['del ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['new ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['set ssl', 'admin', NO_FILES_AT_RUN_TIME],
+	['show ssl', 'operator', NO_FILES_AT_RUN_TIME],
+	['show tls-keys', 'operator', 'session ticket keys are those of the TLS library'],
+	['show cache', 'user', 'there is no cache'],
+	['show resolvers', 'user', 'names are resolved by the system'],
+	['show events', 'operator', 'there are no event sinks'],
+	['show fd', 'operator', NO_COUNTERPART],
+	['show libs', 'operator', NO_COUNTERPART],
+	['show pools', 'user', NO_COUNTERPART],
+	['show profiling', 'operator', NO_COUNTERPART],
+	['set profiling', 'admin', NO_COUNTERPART],
+	['show tasks', 'operator', NO_COUNTERPART],
+	['show threads', 'operator', NO_COUNTERPART],
+	['show trace', 'user', NO_COUNTERPART],
+	['trace', 'admin', NO_COUNTERPART],
+	['debug', 'admin', NO_COUNTERPART],
+];
+
+export const UNSUPPORTED_COMMANDS: readonly Command[] = ROWS.map(([words, level, reason]) => ({
+	words: words.split(' '),
+	level,
+	usage: words,
+	help: reason,
+	hidden: true,
+	run: () => fault(`'${words}' is not supported by Holdfast: ${reason}.`),
+}));
