@@ -266,8 +266,8 @@ export class Backend implements ProxyView {
 	}
 
 	#wait(request: ServerRequest, server: Server | undefined): Choice {
-		request.serverQueuePosition = server === undefined ? 0 : server.queuedCount();
-		request.backendQueuePosition = server === undefined ? this.states.queued(0) : 0;
+		request.serverQueuePosition = server === undefined ? 0 : server.queuedCount() + 1;
+		request.backendQueuePosition = server === undefined ? this.states.queued(0) + 1 : 0;
 		this.#timer ??= this.#clock.setTimer(this.#onTick, QUEUE_TICK_MS);
 		this.#slots.enqueue(request, server, this.#clock.monotonicMs());
 		return 'queued';

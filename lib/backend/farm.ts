@@ -11,6 +11,8 @@
 import type { ServerStates } from '../shared/server-state.js';
 import type { Server } from './server.js';
 
+const SHARES_PER_WEIGHT = 16;
+
 export class Farm {
 	readonly states: ServerStates;
 	/** Every server of the backend, by index. */
@@ -22,11 +24,18 @@ export class Farm {
 	/** `weights[i]` belongs to `servers[i]`. */
 	weights: readonly number[] = [];
 	totalWeight = 0;
+	/**
+	 * `shares[i]` is what `servers[i]` gets of each round: its weight, less while it starts slowly. Only
+	 * their proportion means something.
+	 */
+	shares: readonly number[] = [];
+	totalShare = 0;
 	usesBackups = false;
 	/** Changes whenever the four fields above have. */
 	generation = -1;
 	#member: boolean[] = [];
 	#weightBefore: number[] = [];
+	#shareByIndex: number[] = [];
 
 	constructor(states: ServerStates, all: readonly Server[], options: { allBackups: boolean; fullconn: number }) {
 		this.states = states;
@@ -54,14 +63,30 @@ export class Farm {
 		this.servers = servers;
 		this.weights = servers.map((server) => server.effectiveWeight());
 		this.totalWeight = this.weights.reduce((sum, weight) => sum + weight, 0);
+		const isWarming = servers.some((server) => this.states.warmup(server.index) > 0);
+		this.shares = isWarming ? servers.map((server) => this.#warmShare(server)) : this.weights;
+		this.totalShare = isWarming ? this.shares.reduce((sum, share) => sum + share, 0) : this.totalWeight;
 		this.#member = this.all.map(() => false);
 		this.#weightBefore = this.all.map(() => 0);
+		this.#shareByIndex = this.all.map(() => 0);
 		let sum = 0;
 		for (const [at, server] of servers.entries()) {
 			this.#member[server.index] = true;
 			this.#weightBefore[server.index] = sum;
+			this.#shareByIndex[server.index] = this.shares[at] ?? 0;
 			sum += this.weights[at] ?? 0;
 		}
+	}
+
+	/** In sixteenths of a weight, so that a server of weight 1 starts slowly too. */
+	#warmShare(server: Server): number {
+		const percent = this.states.warmup(server.index) || 100;
+		return Math.max(1, Math.floor((server.effectiveWeight() * SHARES_PER_WEIGHT * percent) / 100));
+	}
+
+	/** The share of a server that takes part. */
+	shareOf(server: Server): number {
+		return this.#shareByIndex[server.index] ?? 1;
 	}
 
 	/** Sum of the weights of those before it in the order of the file. */
@@ -79,6 +104,12 @@ export class Farm {
 	 * backend on a ramp that reaches `maxconn` at `fullconn` (manual, 5.2 `minconn`).
 	 */
 	limit(server: Server): number {
+		const limit = this.#fullLimit(server);
+		const percent = this.states.warmup(server.index);
+		return percent === 0 || limit === 0 ? limit : Math.max(1, Math.floor((limit * percent) / 100));
+	}
+
+	#fullLimit(server: Server): number {
 		const maxconn = this.states.maxconn(server.index);
 		if (maxconn === 0 || server.minconn === 0 || server.minconn >= maxconn) return maxconn;
 		const load = this.states.backendCurrent();

@@ -7,6 +7,8 @@ import { hostname } from 'node:os';
 import { compileAcl } from '../acl/acl.js';
 import { type Condition, compileCondition } from '../acl/condition.js';
 import { Backend, type BackendOptions, type UseServerRule } from '../backend/backend.js';
+import { compileHealthCheck } from '../backend/health/compile-check.js';
+import type { CompiledCheck } from '../backend/health/steps.js';
 import type { ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import type { Diagnostics } from '../core/diagnostics.js';
@@ -38,6 +40,8 @@ export interface CompiledConfiguration {
 	readonly thread: ThreadRuntime;
 	/** Maps and ACLs, which the runtime API changes. */
 	readonly patterns: PatternRegistry;
+	/** How the servers of each backend are checked; run by the control thread alone. */
+	readonly healthChecks: ReadonlyMap<string, CompiledCheck>;
 }
 
 export interface CompileOptions {
@@ -60,6 +64,7 @@ interface ProxyParts {
 	readonly useServers: readonly UseServerRule[];
 	readonly hashExpression: Expression | undefined;
 	readonly streamLogger: StreamLogger | undefined;
+	readonly healthCheck: CompiledCheck | undefined;
 }
 
 /** Attaches to the tables of a configuration; `write-to` leads from one to the other. */
@@ -139,7 +144,11 @@ export function compileConfiguration(
 		frontends.set(name, frontend);
 	}
 	const patterns = patternRegistry({ diagnostics });
-	return { model, tables, backends, frontends, counters, counterIndexes, thread, patterns };
+	const healthChecks = new Map<string, CompiledCheck>();
+	for (const { model: proxy, healthCheck } of parts) {
+		if (healthCheck !== undefined) healthChecks.set(proxy.name, healthCheck);
+	}
+	return { model, tables, backends, frontends, counters, counterIndexes, thread, patterns, healthChecks };
 }
 
 /** For the control thread: the same objects, to check the lines and to look at; no traffic comes to them. */
@@ -176,6 +185,7 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 				);
 	const useServers = compileAll(model.useServers, (line) => compileUseServer(line, context));
 	const hashExpression = compileHashExpression(model, context);
+	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
 	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
 	if (
 		rules === undefined ||
@@ -183,6 +193,7 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 		useBackends === undefined ||
 		monitorFails === undefined ||
 		useServers === undefined ||
+		(isBackendSide(model) && healthCheck === undefined) ||
 		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
 	) {
 		return undefined;
@@ -197,6 +208,7 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 		useServers,
 		hashExpression,
 		streamLogger,
+		healthCheck,
 	};
 }
 

@@ -6,6 +6,7 @@
  */
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
+import { checkHealthChecks } from './check-health.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
 import { checkSupported } from './check-supported.js';
@@ -13,6 +14,7 @@ import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, Userl
 import { readAclFiles, readReplyFiles, readRuleFiles } from './included-files.js';
 import type { LoadOptions } from './index.js';
 import type { BindOptions } from './keywords/bind.js';
+import { finishHealthCheck } from './keywords/health-checks.js';
 import { bindDefaultsOf } from './keywords/peers.js';
 import type {
 	BindModel,
@@ -58,6 +60,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		files: state.files,
 	};
 	checkReferences(model, diagnostics, state.tableRefused);
+	checkHealthChecks(model, diagnostics);
 	checkSupported(model, diagnostics);
 	return model;
 }
@@ -182,6 +185,7 @@ function finishProxy(
 		statsDraft,
 		serverDefaults: _defaults,
 		defaults,
+		health: _health,
 		modePlace: _mode,
 		backlogSet: _backlog,
 		...kept
@@ -196,6 +200,9 @@ function finishProxy(
 		timeouts: { ...draft.timeouts },
 		binds: finishBinds(binds, diagnostics),
 		servers: finishServers(draft, diagnostics),
+		healthCheck: finishHealthCheck(draft, (step, text) =>
+			diagnostics.alert(step.place, `${kind} '${draft.name}' : ${text}`),
+		),
 		httpRequest: [...draft.httpRequest, ...redirects],
 		logTargets: finishLogs(logs, global),
 		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),

@@ -6,6 +6,8 @@
  * copy. Which fields a copy carries is written in `inheritDefaults` and nowhere else.
  */
 import type { Place } from '../core/diagnostics.js';
+import { type HealthCheckDraft, inheritHealthCheck, NO_HEALTH_CHECK } from './keywords/health-checks.js';
+import { NO_HEALTH } from './keywords/server-checks.js';
 import type {
 	BindModel,
 	BindTlsModel,
@@ -45,7 +47,16 @@ export type ErrorReplySource =
 export interface ProxyDraft
 	extends Omit<
 		Writable<ProxyModel>,
-		'options' | 'timeouts' | 'kind' | 'id' | 'logTargets' | 'errorReplies' | 'binds' | 'servers' | 'inheritedRules'
+		| 'options'
+		| 'timeouts'
+		| 'kind'
+		| 'id'
+		| 'logTargets'
+		| 'errorReplies'
+		| 'binds'
+		| 'servers'
+		| 'inheritedRules'
+		| 'healthCheck'
 	> {
 	kind: ProxyKind | 'defaults';
 	id: number | undefined;
@@ -54,6 +65,7 @@ export interface ProxyDraft
 	timeouts: Writable<TimeoutsModel>;
 	binds: BindDraft[];
 	servers: ServerDraft[];
+	health: HealthCheckDraft;
 	logs: (LogTargetModel | 'global')[];
 	errorSources: ErrorReplySource[];
 	/** `redirect` lines: rules that run after those of `http-request` (manual, 4.2 `redirect`). */
@@ -193,6 +205,7 @@ export function newServerOptions(): ServerOptions {
 		interMs: 2000,
 		rise: 2,
 		fall: 3,
+		health: NO_HEALTH,
 		shard: undefined,
 		tlsEnabled: false,
 		tlsDraft: {
@@ -265,6 +278,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		source: undefined,
 		dynamicCookieKey: undefined,
 		maxKeepAliveQueue: -1,
+		health: NO_HEALTH_CHECK,
 		acls: [],
 		tcpRequestConnection: [],
 		tcpRequestSession: [],
@@ -330,6 +344,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.source = from.source;
 		draft.dynamicCookieKey = from.dynamicCookieKey;
 		draft.maxKeepAliveQueue = from.maxKeepAliveQueue;
+		draft.health = inheritHealthCheck(from.health);
 	}
 	draft.defaults = from;
 }

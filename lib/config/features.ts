@@ -18,7 +18,7 @@ export const SUPPORTED = {
 	/** `ssl` on bind and server lines of proxies. In peers sections it is always allowed. */
 	tls: false,
 	/** `check` on server lines and the health check options. */
-	healthChecks: false,
+	healthChecks: true,
 	/** `accept-proxy` on bind lines, `send-proxy` on server lines. */
 	proxyProtocol: false,
 	/** `mode tcp` proxies and `tcp-response` rules. */
@@ -128,7 +128,6 @@ export const PENDING: readonly PendingKeyword[] = [
 		field: 'v4v6',
 		withoutEffect: "an IPv6 address takes IPv4 clients too, unless 'v6only' is written",
 	},
-	{ name: 'spread-checks', field: 'spreadChecksPercent', withoutEffect: 'there are no health checks yet' },
 	{
 		name: 'tune.peers.max-updates-at-once',
 		field: 'peersMaxUpdatesAtOnce',

@@ -9,6 +9,7 @@
  */
 import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
+import type { HealthCheckModel, ServerHealthModel } from './health-model.js';
 
 /** A line of a rule language: the words that follow the keyword, unquoted and expanded. */
 export interface Line {
@@ -185,6 +186,7 @@ export interface ProxyModel {
 	readonly source: SocketAddress | undefined;
 	readonly dynamicCookieKey: string | undefined;
 	readonly maxKeepAliveQueue: number;
+	readonly healthCheck: HealthCheckModel;
 
 	// Both
 	readonly acls: readonly Line[];
@@ -339,6 +341,8 @@ export interface ServerModel {
 	readonly interMs: number;
 	readonly rise: number;
 	readonly fall: number;
+	/** Everything else about its checks. */
+	readonly health: ServerHealthModel;
 }
 
 export interface ServerTlsModel {

@@ -11,6 +11,8 @@
  * has to be moved (table-migrations.ts). What this gives up is the replacement of the program itself by a reload; that takes a new
  * process, with peers or a snapshot to carry the tables.
  */
+
+import type { HealthChecks } from '../backend/health/health-checks.js';
 import type { FormerState } from '../compile/index.js';
 import type { ConfigModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
@@ -23,6 +25,7 @@ import { RuntimeApi } from '../runtime-api/socket.js';
 import type { TableMigration } from '../stick-table/migration.js';
 import type { StickTable } from '../stick-table/table.js';
 import { Generation } from './generation.js';
+import { HealthKeeper } from './health-keeper.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { PeersKeeper } from './peers-keeper.js';
@@ -38,7 +41,7 @@ export interface ControlThreadHost {
 }
 
 /** How long the last save of the tables may hold up the end of the process. */
-const LAST_SAVE_MS = 300;
+const LAST_SAVE_MS = 3000;
 
 /** A configuration between `load` and `ready`. */
 interface Candidate extends PreparedConfiguration {
@@ -48,6 +51,7 @@ interface Candidate extends PreparedConfiguration {
 	/** Tables that are declared otherwise than before. */
 	readonly migrations: readonly TableMigration[];
 	generation?: Generation;
+	healthChecks?: HealthChecks;
 }
 
 export class ControlThread {
@@ -58,6 +62,7 @@ export class ControlThread {
 	#serving: Generation | undefined;
 	readonly #generations = new Set<Generation>();
 	readonly #peers: PeersKeeper;
+	readonly #health: HealthKeeper;
 	readonly #runtimeApi: RuntimeApi;
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
 	readonly #tableKeeper: TableKeeper;
@@ -73,6 +78,7 @@ export class ControlThread {
 		this.#logger = logger;
 		this.#host = host;
 		this.#peers = new PeersKeeper(logger);
+		this.#health = new HealthKeeper(logger);
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
@@ -161,6 +167,9 @@ export class ControlThread {
 				key,
 				handles.map(({ fd }) => fd),
 			);
+		candidate.healthChecks = this.#health.prepare(candidate.compiled, (change) =>
+			candidate.generation?.tell({ kind: 'runtime-change', change }),
+		);
 		const generation = new Generation({
 			number,
 			compiled: candidate.compiled,
@@ -191,6 +200,7 @@ export class ControlThread {
 			this.#generationFailed(candidate, generation, error instanceof Error ? error.message : String(error));
 			return;
 		}
+		if (candidate.healthChecks !== undefined) this.#health.serve(candidate.healthChecks);
 		this.#serving = generation;
 		this.#candidate = undefined;
 		this.#restored = undefined;
@@ -230,6 +240,7 @@ export class ControlThread {
 			prepared: candidate,
 			generation,
 			peers: this.#peers,
+			health: this.#health,
 			diagnostics: candidate.diagnostics,
 			startedMs: this.#startedMs,
 			memoryLimitMb: this.#settings.memoryLimitMb,
@@ -293,10 +304,12 @@ export class ControlThread {
 		this.#leaveIfDone();
 	}
 
-	/** SIGTERM: nothing is waited for but the last words of the snapshot. */
+	/** SIGTERM: connections are closed at once, and nothing is waited for but the last words of the snapshot. */
 	hardStop(): void {
+		this.#stopping = true;
 		const exit = (): void => this.#host.exit(0);
 		setTimeout(exit, LAST_SAVE_MS);
+		for (const generation of this.#generations) generation.hardStop();
 		void this.#snapshots.end().finally(exit);
 	}
 

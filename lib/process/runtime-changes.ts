@@ -5,6 +5,7 @@ import type { LiveConnection } from '../frontend/listener.js';
 import { applyPatternStep } from '../runtime-api/pattern-change.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply, SessionRow } from '../runtime-api/runtime-view.js';
 import type { Session } from '../stream/session.js';
+import { Cause, Phase } from '../stream/termination.js';
 
 export class RuntimeChanges {
 	readonly #compiled: CompiledConfiguration;
@@ -19,6 +20,12 @@ export class RuntimeChanges {
 		switch (change.kind) {
 			case 'servers-changed':
 				this.#compiled.backends.get(change.backend)?.backend.stateChanged();
+				break;
+			case 'server-sessions-end':
+				this.#shutDown((_, { stream }) => {
+					const server = stream?.server;
+					return server?.name === change.server && server.backendName === change.backend;
+				}, change.cause);
 				break;
 			case 'server-address': {
 				const server = this.#compiled.backends.get(change.backend)?.backend.serverByName(change.server);
@@ -78,12 +85,18 @@ export class RuntimeChanges {
 			.map(([session, { stream }]) => describe(session, stream, nowMs));
 	}
 
-	#shutDown(isMeant: (session: Session, connection: LiveConnection) => boolean): number {
+	/** `cause`: first letter of the termination state. */
+	#shutDown(isMeant: (session: Session, connection: LiveConnection) => boolean, cause: Cause = Cause.KILLED): number {
 		const meant: LiveConnection[] = [];
 		for (const listener of this.#traffic.listeners) {
 			for (const [session, connection] of listener.live()) if (isMeant(session, connection)) meant.push(connection);
 		}
-		for (const connection of meant) connection.destroy();
+		for (const connection of meant) {
+			const { stream } = connection;
+			const isWaiting = stream?.request !== undefined && stream.response === undefined;
+			stream?.terminate(cause, isWaiting ? Phase.HEADERS : Phase.DATA);
+			connection.destroy();
+		}
 		return meant.length;
 	}
 }

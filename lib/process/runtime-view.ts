@@ -5,6 +5,7 @@ import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { describeSection, formatPeers } from '../peers/show.js';
 import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
 import type { Generation } from './generation.js';
+import type { HealthKeeper } from './health-keeper.js';
 import type { PeersKeeper } from './peers-keeper.js';
 import type { PreparedConfiguration } from './prepare.js';
 
@@ -12,6 +13,7 @@ export interface RuntimeViewOptions {
 	readonly prepared: PreparedConfiguration;
 	readonly generation: Generation;
 	readonly peers: PeersKeeper;
+	readonly health: HealthKeeper;
 	readonly diagnostics: Diagnostics;
 	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 	readonly memoryLimitMb: number | undefined;
@@ -57,6 +59,8 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			currentConnections: () => Atomics.load(gateWords, counterIndexes.process),
 		},
 		state,
+		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
+		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
 		peers: model.peers.length === 0 ? undefined : peersView(options.peers),
 		frontendState(name) {
 			const frontend = compiled.frontends.get(name);

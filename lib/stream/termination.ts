@@ -16,6 +16,8 @@ export const Cause = {
 	INTERNAL: 'I',
 	/** The server went down. */
 	DOWN: 'D',
+	/** A better server came up than the backup that served it. */
+	UP: 'U',
 	/** Answered by the proxy on purpose: `redirect`, `return`. */
 	LOCAL: 'L',
 	CLIENT_TIMEOUT: 'c',

@@ -17,7 +17,7 @@ import type { BalanceAlgorithm } from './algorithm.js';
 
 export class LeastConnections implements BalanceAlgorithm {
 	choose(farm: Farm, _view: StreamView, avoid: Server | undefined): Server | undefined {
-		const { servers, weights, states } = farm;
+		const { servers, shares: weights, states } = farm;
 		let best: Server | undefined;
 		let bestLoad = 0;
 		let bestWeight = 1;

@@ -51,7 +51,7 @@ function enrol(farm: Farm): void {
 }
 
 function next(farm: Farm, avoid: Server | undefined): Server | undefined {
-	const { states, servers, weights } = farm;
+	const { states, servers, shares: weights } = farm;
 	const now = states.roundTime();
 	let due: Server | undefined;
 	let dueAt = 0;
@@ -92,10 +92,10 @@ function next(farm: Farm, avoid: Server | undefined): Server | undefined {
 function advance(farm: Farm, server: Server): void {
 	const { states } = farm;
 	const now = states.roundTime();
-	const weight = server.effectiveWeight() || 1;
+	const weight = farm.shareOf(server) || 1;
 	const queued = states.place(server.index) === RoundPlace.QUEUED;
 	const at = queued ? states.position(server.index) : now;
-	const numerator = (queued ? states.remainder(server.index) : 0) + farm.totalWeight;
+	const numerator = (queued ? states.remainder(server.index) : 0) + farm.totalShare;
 	const whole = Math.floor(numerator / weight);
 	states.setPlace(server.index, RoundPlace.QUEUED);
 	states.setPosition(server.index, at + whole, numerator - whole * weight);

@@ -146,7 +146,9 @@ export function readHashType(statement: Statement): HashTypeModel | undefined {
 		statement.alert(`'hash-type' cannot handle unexpected argument '${statement.word(at + 1)}'.`);
 		return undefined;
 	}
-	return { method, function: hash, avalanche: modifier === 'avalanche' };
+	// As observed: a ring without a named function spreads its hash.
+	const avalanche = modifier === 'avalanche' || (method === 'consistent' && named === undefined);
+	return { method, function: hash, avalanche };
 }
 
 export function readCookie(statement: Statement): CookieModel | undefined {

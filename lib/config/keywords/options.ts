@@ -4,7 +4,6 @@
  */
 import { IpAddress } from '../../core/address.js';
 import { DEFAULT_OPTIONS, type Writable } from '../draft.js';
-import { SUPPORTED } from '../features.js';
 import type { ProxyOptions } from '../model.js';
 import { type Keyword, refused, type Statement, withoutEffect } from '../statement.js';
 import type { ProxySite } from './proxy.js';
@@ -192,9 +191,7 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{ name: 'option tcpka', invertible: true, parse: setBoth(['clitcpka', 'srvtcpka']) },
-	SUPPORTED.healthChecks
-		? switchRow('log-health-checks', 'logHealthChecks', BACK)
-		: { name: 'option log-health-checks', refused: 'health checks are not built yet' },
+	switchRow('log-health-checks', 'logHealthChecks', BACK),
 	...withoutEffect<ProxySite>('data is passed on through pooled buffers, Node cannot splice', [
 		'option splice-auto',
 		'option splice-request',
@@ -205,19 +202,9 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		'option disable-h2-upgrade',
 	]),
 	...refused<ProxySite>([
-		'option external-check',
 		'option forwarded',
 		'option h1-case-adjust-bogus-client',
 		'option h1-case-adjust-bogus-server',
-		'option httpchk',
-		'option ldap-check',
-		'option mysql-check',
-		'option pgsql-check',
-		'option redis-check',
-		'option smtpchk',
-		'option spop-check',
-		'option ssl-hello-chk',
-		'option tcp-check',
 		'option transparent',
 	]),
 	...refused<ProxySite>(['option http-tunnel', 'option http_proxy', 'option forceclose'], 'HAProxy has removed it'),

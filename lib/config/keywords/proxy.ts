@@ -10,6 +10,7 @@ import { type Keyword, KeywordTable, refused, type Statement, withoutEffect } fr
 import { readBalance, readCookie, readHashType } from './balance.js';
 import { readBind } from './bind.js';
 import { readErrorFile, readErrorFiles, readErrorLocation, readHttpError } from './error-replies.js';
+import { HEALTH_CHECK_KEYWORDS } from './health-checks.js';
 import { readLog } from './log.js';
 import { OPTION_KEYWORDS } from './options.js';
 import { refuseInAnonymousDefaults, ruleRow, warnOrder } from './rule-lines.js';
@@ -487,6 +488,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		}),
 	),
 	...STATS_KEYWORDS,
+	...HEALTH_CHECK_KEYWORDS,
 	...OPTION_KEYWORDS,
 ];
 
@@ -506,11 +508,8 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 	...refused<ProxySite>([
 		'compression',
 		'dispatch',
-		'email-alert',
-		'external-check',
 		'filter',
 		'force-persist',
-		'http-check',
 		'http-send-name-header',
 		'ignore-persist',
 		'load-server-state-from-file',
@@ -518,10 +517,10 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 		'persist',
 		'server-state-file-name',
 		'server-template',
-		'tcp-check',
 		'transparent',
 		'use-fcgi-app',
 	]),
+	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),
 	...refused<ProxySite>(['srvtimeout'], "HAProxy has removed it, use 'timeout server'"),

@@ -9,8 +9,9 @@ import { remarkPending } from '../features.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
 import { based, tlsVersion } from './bind.js';
+import { positiveTime, SERVER_CHECK_OPTIONS } from './server-checks.js';
 
-interface ServerOption {
+export interface ServerOption {
 	readonly name: string;
 	/** Number of words that follow it. */
 	readonly arguments: number;
@@ -324,37 +325,20 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
 	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
+	...SERVER_CHECK_OPTIONS,
 	...[
-		['addr', 1],
-		['agent-addr', 1],
-		['agent-check', 0],
-		['agent-inter', 1],
-		['agent-port', 1],
-		['agent-send', 1],
 		['allow-0rtt', 0],
-		['check-alpn', 1],
-		['check-proto', 1],
-		['check-send-proxy', 0],
-		['check-sni', 1],
-		['check-ssl', 0],
 		['check-via-socks4', 0],
 		['ciphersuites', 1],
 		['crl-file', 1],
-		['downinter', 1],
-		['error-limit', 1],
-		['fastinter', 1],
 		['force-sslv3', 0],
 		['force-tlsv10', 0],
 		['force-tlsv11', 0],
 		['force-tlsv12', 0],
 		['force-tlsv13', 0],
 		['init-addr', 1],
-		['init-state', 1],
 		['log-proto', 1],
 		['namespace', 1],
-		['no-agent-check', 0],
-		['no-check-send-proxy', 0],
-		['no-check-ssl', 0],
 		['no-send-proxy-v2-ssl', 0],
 		['no-send-proxy-v2-ssl-cn', 0],
 		['no-ssl-reuse', 0],
@@ -365,11 +349,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		['no-tlsv13', 0],
 		['no-verifyhost', 0],
 		['npn', 1],
-		['observe', 1],
-		['on-error', 1],
-		['on-marked-down', 1],
-		['on-marked-up', 1],
-		['port', 1],
 		['proto', 1],
 		['proxy-v2-options', 1],
 		['resolve-net', 1],
@@ -378,11 +357,9 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		['resolvers', 1],
 		['send-proxy-v2-ssl', 0],
 		['send-proxy-v2-ssl-cn', 0],
-		['slowstart', 1],
 		['socks4', 1],
 		['sslv3', 0],
 		['tls-tickets', 0],
-		['track', 1],
 		['usesrc', 1],
 		['ws', 1],
 	].map(([name, count]): ServerOption => ({ name: String(name), arguments: Number(count), refused: true })),
@@ -391,13 +368,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 const BY_NAME: ReadonlyMap<string, ServerOption> = new Map(SERVER_OPTIONS.map((option) => [option.name, option]));
 
 export const serverOptionRows = (): readonly { readonly name: string; readonly refused?: true }[] => SERVER_OPTIONS;
-
-function positiveTime(statement: Statement, index: number, name: string): number | undefined {
-	const value = statement.timeMs(index, name);
-	if (value !== 0) return value;
-	statement.alert(`'${name}' expects a time of at least 1 ms`);
-	return undefined;
-}
 
 /** `source <address>[:<port>]`; port ranges, `usesrc` and `interface` need what Node does not offer. */
 export function parseSource(statement: Statement, index: number): ServerOptions['source'] {

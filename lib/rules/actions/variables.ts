@@ -4,8 +4,8 @@
  * is absent leaves the variable as it was.
  */
 import { parseVariableName, variableNameError } from '../../sample/arguments.js';
-import type { SampleValue, VariableName } from '../../sample/types.js';
-import { type Action, type ActionDescriptor, ALL_SITES, mayComeLater, type RuleWords } from '../action.js';
+import type { CompileContext, SampleValue, StreamView, VariableName } from '../../sample/types.js';
+import { type Action, type ActionDescriptor, ALL_SITES, mayComeLater, RuleWords } from '../action.js';
 import { Verdict } from '../verdict.js';
 
 /** Whether `value` may replace `old`, which is undefined for a variable that is not set. */
@@ -70,7 +70,7 @@ function readTarget(words: RuleWords, conditional: boolean): Target | undefined 
 function compileAssignment({
 	variable,
 	conditions,
-}: Target): (stream: Parameters<Action>[0], value: SampleValue) => void {
+}: Target): (stream: Pick<StreamView, 'variables'>, value: SampleValue) => void {
 	const { scope, name } = variable;
 	if (conditions.length === 0) return (stream, value) => stream.variables.set(scope, name, value);
 	return (stream, value) => {
@@ -116,6 +116,32 @@ function compileUnsetVar(words: RuleWords): Action | undefined {
 	return (stream) => {
 		stream.unsetVariable(scope, name);
 		return Verdict.CONTINUE;
+	};
+}
+
+/** `set-var(...)`, `set-var-fmt(...)` and `unset-var(...)` of `http-check` and `tcp-check`, which wait for nothing. */
+export function compileVariableRule(
+	line: readonly string[],
+	context: CompileContext,
+): ((view: StreamView) => void) | undefined {
+	const words = new RuleWords(line, context);
+	const target = readTarget(words, words.keyword !== 'unset-var');
+	if (target === undefined) return undefined;
+	if (words.keyword === 'unset-var') {
+		const { scope, name } = target.variable;
+		return (view) => view.variables.unset(scope, name);
+	}
+	const assign = compileAssignment(target);
+	if (words.keyword === 'set-var-fmt') {
+		const text = words.next();
+		const format = text === undefined ? words.fail('missing fmt string') : words.format(text);
+		return format === undefined ? undefined : (view) => assign(view, format.render(view));
+	}
+	const expression = words.expression();
+	if (expression === undefined) return undefined;
+	return (view) => {
+		const value = expression.evaluate(view);
+		if (value !== undefined) assign(view, value);
 	};
 }
 

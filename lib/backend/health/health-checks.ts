@@ -1,0 +1,147 @@
+/**
+ * The health checks of a configuration: a monitor for each server that is checked or tracks one that is, a checker
+ * for each that is asked. They run once in a process, in its control thread; what they find is in the shared
+ * memory of the servers.
+ */
+import type { AddressInfo } from 'node:net';
+import type tls from 'node:tls';
+import type { ServerModel } from '../../config/model.js';
+import { IpAddress } from '../../core/address.js';
+import type { Clock } from '../../core/clock.js';
+import { writeProxyHeader, writeProxyLine } from '../../core/proxy-protocol.js';
+import type { SampleValue } from '../../sample/types.js';
+import type { Backend } from '../backend.js';
+import type { Server } from '../server.js';
+import type { CheckTarget } from './check-run.js';
+import { Checker } from './checker.js';
+import { type MonitorHost, ServerMonitor } from './server-monitor.js';
+import type { CompiledCheck } from './steps.js';
+
+export interface CheckedBackend {
+	readonly backend: Backend;
+	readonly check: CompiledCheck;
+}
+
+export interface HealthChecksOptions {
+	readonly backends: readonly CheckedBackend[];
+	readonly host: MonitorHost;
+	readonly clock: Clock;
+	readonly hostname: string;
+	readonly bufferSize: number;
+	readonly spreadPercent: number;
+	readonly tlsOf: (server: ServerModel) => tls.ConnectionOptions;
+	readonly random?: () => number;
+}
+
+const keyOf = (backend: string, server: string): string => `${backend}/${server}`;
+
+export class HealthChecks {
+	readonly #monitors = new Map<string, ServerMonitor>();
+	readonly #checkers: Checker[] = [];
+	readonly #options: HealthChecksOptions;
+
+	constructor(options: HealthChecksOptions) {
+		this.#options = options;
+		for (const { backend } of options.backends) {
+			for (const server of backend.servers) {
+				const { check, health } = server.model;
+				if (!check && !health.agentCheck && health.track === undefined) continue;
+				this.#monitors.set(
+					keyOf(backend.name, server.name),
+					new ServerMonitor(backend, server, options.clock, options.host),
+				);
+			}
+		}
+		for (const monitor of this.#monitors.values()) {
+			const { track } = monitor.server.model.health;
+			if (track === undefined) continue;
+			this.#monitors.get(keyOf(track.backend ?? monitor.backend.name, track.server))?.addFollower(monitor);
+		}
+		for (const monitor of this.#monitors.values()) monitor.begin();
+	}
+
+	monitor(backend: string, server: string): ServerMonitor | undefined {
+		return this.#monitors.get(keyOf(backend, server));
+	}
+
+	/** What another generation found out about servers of the same backend, name and address. */
+	takeOver(former: HealthChecks): void {
+		for (const [key, monitor] of this.#monitors) {
+			const known = former.#monitors.get(key);
+			if (known !== undefined && isSameServer(known.server, monitor.server)) monitor.takeOver(known);
+		}
+	}
+
+	start(): void {
+		const { backends, clock, hostname, bufferSize, spreadPercent } = this.#options;
+		const random = this.#options.random ?? Math.random;
+		const processVariables = new Map<string, SampleValue>();
+		const checks = new Map(backends.map(({ backend, check }) => [backend, check]));
+		for (const monitor of this.#monitors.values()) {
+			const { model } = monitor.server;
+			const check = checks.get(monitor.backend);
+			if (check === undefined || (!model.check && !model.health.agentCheck)) continue;
+			this.#checkers.push(
+				new Checker({
+					monitor,
+					check,
+					target: this.#targetOf(monitor),
+					clock,
+					hostname,
+					bufferSize,
+					spreadPercent,
+					random,
+					processVariables,
+				}),
+			);
+		}
+		const shortestMs = Math.min(...this.#checkers.map(({ monitor }) => monitor.server.model.interMs));
+		for (const [index, checker] of this.#checkers.entries()) {
+			checker.start(Math.floor((shortestMs * index) / this.#checkers.length));
+		}
+	}
+
+	stop(): void {
+		for (const checker of this.#checkers.splice(0)) checker.stop();
+		for (const monitor of this.#monitors.values()) monitor.stop();
+	}
+
+	/** Where and how a server is checked: as traffic goes there, unless its line says otherwise (manual, 5.2 `check`). */
+	#targetOf({ backend, server }: ServerMonitor): CheckTarget {
+		const { model } = server;
+		const { health } = model;
+		const elsewhere = health.checkPort !== undefined || health.checkAddress !== undefined;
+		const ownAddress = health.checkAddress?.kind === 'ip' ? health.checkAddress.address : undefined;
+		const source = model.source ?? backend.model.source;
+		const options = this.#options.tlsOf(model);
+		return {
+			destination:
+				model.address.kind === 'unix' && ownAddress === undefined
+					? { kind: 'unix', path: model.address.abstract ? `\0${model.address.path}` : model.address.path }
+					: { kind: 'tcp', host: ownAddress ?? server.address, port: health.checkPort ?? server.port },
+			localAddress: source?.kind === 'ip' ? source.address : undefined,
+			// SNI and ALPN of the traffic are not those of the checks (manual, 5.2 `check`).
+			tls: {
+				...options,
+				servername: health.checkSni ?? model.tls?.verifyHost ?? '',
+				...(health.checkAlpn.length === 0 ? { ALPNProtocols: undefined } : { ALPNProtocols: [...health.checkAlpn] }),
+			},
+			usesTls: health.checkTls ?? (!elsewhere && model.tls !== undefined),
+			proxyHeader: (local, host, port) => checkProxyHeader(model.sendProxy, local, host, port),
+			usesProxyHeader: health.checkSendProxy ?? (!elsewhere && model.sendProxy !== 'none'),
+		};
+	}
+}
+
+/** A check speaks for the proxy itself: its own two ends in version 1, LOCAL in version 2. */
+function checkProxyHeader(version: string, local: AddressInfo, host: string, port: number): Buffer {
+	if (version === 'v2') return writeProxyHeader(undefined);
+	const source = IpAddress.parse(local.address);
+	const destination = IpAddress.parse(host);
+	if (source === undefined || destination === undefined) return writeProxyLine(undefined);
+	return writeProxyLine({ source, sourcePort: local.port, destination, destinationPort: port });
+}
+
+function isSameServer(a: Server, b: Server): boolean {
+	return a.address === b.address && a.port === b.port && a.backendName === b.backendName;
+}

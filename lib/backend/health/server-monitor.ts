@@ -1,0 +1,347 @@
+/**
+ * What is known of one server's health, and what follows from it: the operational state that all threads see, the
+ * servers that track it, its log lines, its slow start.
+ *
+ * Facts come in (`checked`, `agentReplied`, `observedErrors`), state goes out through `ServerStates` and the
+ * `MonitorHost`. No socket and no timer of a check is here: `checker.ts` has those.
+ */
+import type { Clock, Timer } from '../../core/clock.js';
+import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
+import type { Backend } from '../backend.js';
+import type { Server } from '../server.js';
+import { parseAgentReply } from './agent-reply.js';
+import { type CheckResult, CheckStatus, describeResult, verdictOf } from './check-status.js';
+import { Health } from './health.js';
+import {
+	checkLine,
+	downLine,
+	drainLine,
+	Level,
+	maintenanceLine,
+	noServerLine,
+	readyLine,
+	standingOf,
+	stillDrainingLine,
+	stoppingLine,
+	upLine,
+} from './state-lines.js';
+
+/** What a monitor may do beyond its server. */
+export interface MonitorHost {
+	log(backend: Backend, level: number, line: string): void;
+	/** Some server's state, weight or limit is another: the data threads look again. */
+	changed(backend: Backend): void;
+	/** The streams of a server are ended: it went down (`D`), or a better one came up (`U`). */
+	shutdownSessions(backend: Backend, server: Server, cause: 'D' | 'U'): void;
+}
+
+/** Steps of a slow start, and the shortest one. */
+const WARMUP_STEPS = 20;
+const WARMUP_STEP_MIN_MS = 50;
+
+const MAINT = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.INHERITED_MAINT;
+
+export class ServerMonitor {
+	readonly backend: Backend;
+	readonly server: Server;
+	readonly health: Health;
+	readonly agentHealth = new Health(1, 1, 1);
+	/** Of the last check that ended; undefined: not yet checked. */
+	lastResult: CheckResult | undefined;
+	lastAgentResult: CheckResult | undefined;
+	/** Checks are done; `disable health` of the runtime API turns them off. */
+	checksEnabled: boolean;
+	agentEnabled: boolean;
+	/** Asked for by `on-error`: the next check comes after `fastinter`. */
+	hurried = false;
+	/** What `hurried` asks for is done by the checker at once. */
+	onHurry: (() => void) | undefined;
+	readonly #followers: ServerMonitor[] = [];
+	readonly #clock: Clock;
+	readonly #host: MonitorHost;
+	#warmupTimer: Timer | undefined;
+	#warmupStartMs = 0;
+
+	constructor(backend: Backend, server: Server, clock: Clock, host: MonitorHost) {
+		const { model } = server;
+		const { rise, fall, health } = model;
+		this.backend = backend;
+		this.server = server;
+		this.#clock = clock;
+		this.#host = host;
+		this.checksEnabled = model.check;
+		this.agentEnabled = health.agentCheck;
+		this.health = new Health(rise, fall, initialHealth(health.initState, rise, fall));
+	}
+
+	/** Servers of `track` lines follow this one. */
+	addFollower(follower: ServerMonitor): void {
+		this.#followers.push(follower);
+	}
+
+	/** Puts the state a server starts with into the shared memory: most start up. */
+	begin(): void {
+		const { states, index } = this.server;
+		const up = this.health.isUp && this.agentHealth.isUp;
+		if (up || !this.server.model.check) return;
+		states.setOperation(index, ServerOperation.DOWN, this.#clock.monotonicMs());
+	}
+
+	/**
+	 * Takes over what another generation knows of the same server, so that a reload neither raises the dead nor
+	 * forgets that a server was found well.
+	 */
+	takeOver(former: ServerMonitor): void {
+		const { states, index } = this.server;
+		const theirs = former.server.states;
+		const nowMs = this.#clock.monotonicMs();
+		if (this.server.model.check && former.server.model.check) {
+			this.lastResult = former.lastResult;
+			if (former.lastResult !== undefined) {
+				const full = former.health.rise + former.health.fall - 1;
+				if (former.health.value === full) this.health.fill();
+				else if (former.health.isUp)
+					this.health.value = Math.min(
+						this.health.rise + former.health.value - former.health.rise,
+						this.health.rise + this.health.fall - 1,
+					);
+				else this.health.value = Math.min(former.health.value, this.health.rise - 1);
+			}
+		}
+		if (this.server.model.health.agentCheck && former.server.model.health.agentCheck) {
+			this.lastAgentResult = former.lastAgentResult;
+			this.agentHealth.value = former.agentHealth.value;
+			const agents = ServerAdmin.FORCED_MAINT | ServerAdmin.FORCED_DRAIN;
+			states.setAdmin(index, states.admin(index) | (theirs.admin(former.server.index) & agents), nowMs);
+			const weight = theirs.weight(former.server.index);
+			if (former.server.initialWeight === this.server.initialWeight) states.setWeight(index, weight);
+			if (former.server.model.maxconn === this.server.model.maxconn) {
+				states.setMaxconn(index, theirs.maxconn(former.server.index));
+			}
+		}
+		states.setOperation(index, theirs.operation(former.server.index), nowMs);
+	}
+
+	get isRunning(): boolean {
+		return this.server.isRunning();
+	}
+
+	get isInMaintenance(): boolean {
+		const { states, index } = this.server;
+		return (states.admin(index) & MAINT) !== 0;
+	}
+
+	/** A health check has ended. */
+	checked(result: CheckResult): void {
+		if (!this.checksEnabled || this.isInMaintenance) return;
+		const verdict = verdictOf(result.status);
+		const isNews = this.lastResult?.status !== result.status;
+		this.lastResult = result;
+		// A server that is down is not brought up by half a success.
+		if (verdict === 'conditional' && !this.health.isUp) return;
+		const healthChanged = verdict === 'failed' ? this.health.fail() : this.health.succeed();
+		if (isNews || healthChanged) this.#logCheck('Health', result, this.health.toString());
+		this.#settle(verdict === 'conditional', this.#reason(result));
+	}
+
+	/** Without `option log-health-checks` the line of the state tells what check led to it. */
+	#reason(result: CheckResult): string {
+		return this.backend.model.options.logHealthChecks ? '' : describeResult(result);
+	}
+
+	#logCheck(kind: 'Health' | 'Agent', result: CheckResult, health: string): void {
+		if (!this.backend.model.options.logHealthChecks) return;
+		this.#host.log(this.backend, Level.NOTICE, checkLine(kind, this.server, result, health));
+	}
+
+	/** The agent could not be asked: no fault of the server (manual, `agent-check`). */
+	agentFailed(result: CheckResult): void {
+		const isNews = this.lastAgentResult?.status !== result.status;
+		this.lastAgentResult = result;
+		if (isNews) this.#logCheck('Agent', result, this.agentHealth.toString());
+	}
+
+	/** The agent's line. */
+	agentReplied(text: string, durationMs: number): void {
+		if (!this.agentEnabled) return;
+		const reply = parseAgentReply(text);
+		const { states, index } = this.server;
+		if (reply.weightPercent !== undefined) {
+			const weight = Math.min(256, Math.ceil((this.server.initialWeight * reply.weightPercent) / 100));
+			if (states.weight(index) !== weight) {
+				const before = standingOf(this.backend);
+				states.setWeight(index, weight);
+				this.#changed(before);
+			}
+		}
+		if (reply.maxconn !== undefined && states.maxconn(index) !== reply.maxconn) {
+			states.setMaxconn(index, reply.maxconn);
+			this.#host.changed(this.backend);
+		}
+		if (reply.admin !== undefined) this.#administer(reply.admin);
+		const state = reply.state ?? (this.agentHealth.isUp ? 'up' : undefined);
+		if (state === undefined) return;
+		const isUp = state === 'up';
+		const description = reply.description === '' || isUp ? '' : ` (${reply.description})`;
+		const result: CheckResult = {
+			status: isUp ? CheckStatus.L7OK : CheckStatus.L7STS,
+			code: 0,
+			info: `via agent : ${state}${description}`,
+			durationMs,
+		};
+		const isNews = this.lastAgentResult?.status !== result.status;
+		this.lastAgentResult = result;
+		const healthChanged = isUp ? this.agentHealth.succeed() : this.agentHealth.fail();
+		if (isNews || healthChanged) this.#logCheck('Agent', result, this.agentHealth.toString());
+		this.#settle(false, this.#reason(result));
+	}
+
+	#administer(word: 'ready' | 'drain' | 'maint'): void {
+		const { states, index } = this.server;
+		const flags = states.admin(index);
+		const before = standingOf(this.backend);
+		const nowMs = this.#clock.monotonicMs();
+		const setFlags = (next: number): void => states.setAdmin(index, next, nowMs);
+		switch (word) {
+			case 'maint':
+				if ((flags & ServerAdmin.FORCED_MAINT) !== 0) return;
+				setFlags(flags | ServerAdmin.FORCED_MAINT);
+				this.#log(Level.NOTICE, maintenanceLine(this.backend, this.server));
+				break;
+			case 'drain':
+				if ((flags & ServerAdmin.FORCED_DRAIN) !== 0) return;
+				setFlags(flags | ServerAdmin.FORCED_DRAIN);
+				if ((flags & MAINT) === 0) this.#log(Level.NOTICE, drainLine(this.backend, this.server));
+				break;
+			case 'ready': {
+				const forced = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.FORCED_DRAIN;
+				if ((flags & forced) === 0) return;
+				setFlags(flags & ~forced);
+				const wasMaintenance = (flags & MAINT) !== 0;
+				const state = states.operation(index) === ServerOperation.DOWN ? 'DOWN' : 'UP';
+				this.#log(Level.NOTICE, readyLine(this.server, state, wasMaintenance ? 'maintenance' : 'drain'));
+				break;
+			}
+		}
+		this.#changed(before);
+	}
+
+	/** A data thread has seen `error-limit` errors in a row (manual, 5.2 `observe`). */
+	observedErrors(description: string): void {
+		if (!this.checksEnabled || this.isInMaintenance) return;
+		const { onError, errorLimit } = this.server.model.health;
+		const result: CheckResult = {
+			status: CheckStatus.HANA,
+			code: 0,
+			info: `Detected ${errorLimit} consecutive errors, last one was: ${description}`,
+			durationMs: -1,
+		};
+		this.hurried = true;
+		if (onError !== 'fastinter') {
+			this.lastResult = result;
+			if (onError === 'sudden-death') this.health.weaken();
+			if (onError === 'mark-down') this.health.value = Math.min(this.health.value, this.health.rise);
+			const changed = this.health.fail();
+			if (changed) this.#logCheck('Health', result, this.health.toString());
+			this.#settle(false, this.#reason(result));
+		}
+		this.onHurry?.();
+	}
+
+	/** The state that follows from both kinds of health. */
+	#settle(stopping: boolean, reason: string): void {
+		const isUp = this.health.isUp && this.agentHealth.isUp;
+		const operation = !isUp ? ServerOperation.DOWN : stopping ? ServerOperation.STOPPING : ServerOperation.UP;
+		this.#become(operation, reason);
+	}
+
+	#become(operation: ServerOperation, cause: string): void {
+		const { backend, server } = this;
+		const { states, index } = server;
+		const former = states.operation(index);
+		if (former === operation) return;
+		const before = standingOf(backend);
+		states.setOperation(index, operation, this.#clock.monotonicMs());
+		if (former === ServerOperation.DOWN && operation === ServerOperation.UP) this.#warmUp();
+		if (operation === ServerOperation.DOWN) this.#endWarmUp();
+		const { shutdownWhenDown, shutdownBackupsWhenUp } = server.model.health;
+		switch (operation) {
+			case ServerOperation.DOWN:
+				// A server that was stopping was expected to leave.
+				this.#log(former === ServerOperation.STOPPING ? Level.NOTICE : Level.ALERT, downLine(backend, server, cause));
+				if (states.isDraining(index)) this.#log(Level.NOTICE, stillDrainingLine(server));
+				if (shutdownWhenDown) this.#host.shutdownSessions(backend, server, 'D');
+				break;
+			case ServerOperation.UP:
+				this.#log(Level.NOTICE, upLine(backend, server, cause));
+				if (shutdownBackupsWhenUp && !server.backup && server.effectiveWeight() > 0) {
+					for (const other of backend.servers) if (other.backup) this.#host.shutdownSessions(backend, other, 'U');
+				}
+				break;
+			case ServerOperation.STOPPING:
+				this.#log(Level.NOTICE, stoppingLine(backend, server, cause));
+				break;
+		}
+		this.#changed(before);
+		for (const follower of this.#followers) follower.#become(operation, ` via ${backend.name}/${server.name}`);
+	}
+
+	#log(level: number, line: string): void {
+		this.#host.log(this.backend, level, line);
+	}
+
+	#changed(before: { readonly active: number; readonly backup: number }): void {
+		const now = standingOf(this.backend);
+		if (before.active + before.backup > 0 && now.active + now.backup === 0) {
+			this.#log(Level.EMERG, noServerLine(this.backend));
+		}
+		this.#host.changed(this.backend);
+	}
+
+	// Slow start (manual, 5.2 `slowstart`)
+
+	#warmUp(): void {
+		if (this.server.model.health.slowstartMs === 0) return;
+		this.#warmupStartMs = this.#clock.monotonicMs();
+		this.#warmupTimer?.cancel();
+		this.#stepWarmUp();
+	}
+
+	readonly #stepWarmUp = (): void => {
+		const { slowstartMs } = this.server.model.health;
+		const { states, index } = this.server;
+		const percent = Math.floor(((this.#clock.monotonicMs() - this.#warmupStartMs) * 100) / slowstartMs);
+		if (percent >= 100) {
+			this.#endWarmUp();
+		} else {
+			states.setWarmup(index, Math.max(1, percent));
+			const stepMs = Math.max(WARMUP_STEP_MIN_MS, Math.ceil(slowstartMs / WARMUP_STEPS));
+			this.#warmupTimer = this.#clock.setTimer(this.#stepWarmUp, stepMs);
+		}
+		this.#host.changed(this.backend);
+	};
+
+	#endWarmUp(): void {
+		this.#warmupTimer?.cancel();
+		this.#warmupTimer = undefined;
+		this.server.states.setWarmup(this.server.index, 0);
+	}
+
+	stop(): void {
+		this.#warmupTimer?.cancel();
+		this.#warmupTimer = undefined;
+	}
+}
+
+function initialHealth(state: string, rise: number, fall: number): number {
+	switch (state) {
+		case 'fully-up':
+			return rise + fall - 1;
+		case 'down':
+			return rise - 1;
+		case 'fully-down':
+			return 0;
+		default:
+			return rise;
+	}
+}

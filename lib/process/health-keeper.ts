@@ -1,0 +1,106 @@
+/**
+ * The health checks of the serving configuration, in the control thread: they begin when its data threads listen, and
+ * what they have found passes on to the next generation. A generation that leaves is no longer checked; its
+ * streams have their servers already.
+ */
+
+import { hostname } from 'node:os';
+import { descriptionOf, hasCode } from '../backend/health/check-status.js';
+import { HealthChecks } from '../backend/health/health-checks.js';
+import type { MonitorHost } from '../backend/health/server-monitor.js';
+import type { CompiledConfiguration } from '../compile/index.js';
+import { systemClock } from '../core/clock.js';
+import type { Logger } from '../core/logger.js';
+import { clientTlsOptions } from '../core/tls.js';
+import type { RuntimeChange } from '../runtime-api/runtime-view.js';
+import type { CheckResult as StatCheckResult } from '../runtime-api/stat-rows.js';
+import { TrafficLogTargets } from '../stream/log.js';
+
+export class HealthKeeper {
+	readonly #logger: Logger;
+	#checks: HealthChecks | undefined;
+
+	constructor(logger: Logger) {
+		this.#logger = logger;
+	}
+
+	get checks(): HealthChecks | undefined {
+		return this.#checks;
+	}
+
+	/**
+	 * Makes the checks of a configuration that is about to serve, with what is known already, before its threads look at
+	 * a server. `tell` reaches those threads.
+	 */
+	prepare(compiled: CompiledConfiguration, tell: (change: RuntimeChange) => void): HealthChecks {
+		const checks = new HealthChecks({
+			backends: [...compiled.backends.values()].flatMap(({ backend }) => {
+				const check = compiled.healthChecks.get(backend.name);
+				return check === undefined || backend.model.disabled ? [] : [{ backend, check }];
+			}),
+			host: this.#hostOf(compiled, tell),
+			clock: systemClock,
+			hostname: compiled.model.global.node ?? hostname(),
+			bufferSize: compiled.model.global.tune.bufsizeBytes,
+			spreadPercent: compiled.model.global.spreadChecksPercent,
+			tlsOf: (server) => clientTlsOptions(server.tls),
+		});
+		if (this.#checks !== undefined) checks.takeOver(this.#checks);
+		return checks;
+	}
+
+	/** Begins the checks of `prepare` in place of those before. */
+	serve(checks: HealthChecks): void {
+		const former = this.#checks;
+		if (former !== undefined) checks.takeOver(former);
+		former?.stop();
+		this.#checks = checks;
+		checks.start();
+	}
+
+	stop(): void {
+		this.#checks?.stop();
+	}
+
+	/** The last check of a server as `show stat` tells it; undefined when it is not checked. */
+	resultOf(backend: string, server: string): StatCheckResult | undefined {
+		const monitor = this.#checks?.monitor(backend, server);
+		if (monitor === undefined || !monitor.server.model.check) return undefined;
+		const { lastResult, health } = monitor;
+		return {
+			status: lastResult?.status ?? 'INI',
+			description: lastResult === undefined ? 'Initializing' : descriptionOf(lastResult.status),
+			code: lastResult === undefined || !hasCode(lastResult.status) ? undefined : lastResult.code,
+			durationMs: lastResult === undefined || lastResult.durationMs < 0 ? undefined : lastResult.durationMs,
+			text: lastResult?.info ?? '',
+			rise: health.rise,
+			fall: health.fall,
+			health: health.value,
+		};
+	}
+
+	/** `enable health`, `disable health`. */
+	setEnabled(backend: string, server: string, enabled: boolean): void {
+		const monitor = this.#checks?.monitor(backend, server);
+		if (monitor !== undefined) monitor.checksEnabled = enabled && monitor.server.model.check;
+	}
+
+	#hostOf(compiled: CompiledConfiguration, tell: (change: RuntimeChange) => void): MonitorHost {
+		const targets = new TrafficLogTargets(compiled.model.global, systemClock, this.#logger);
+		const logs = new Map(
+			[...compiled.backends].map(([name, { model }]) => [name, targets.logFor(model.logTargets, model)]),
+		);
+		return {
+			log: (backend, level, line) => {
+				logs.get(backend.name)?.write(level, line);
+				this.#logger.warn(line);
+			},
+			changed: (backend) => {
+				backend.stateChanged();
+				tell({ kind: 'servers-changed', backend: backend.name });
+			},
+			shutdownSessions: (backend, server, cause) =>
+				tell({ kind: 'server-sessions-end', backend: backend.name, server: server.name, cause }),
+		};
+	}
+}
