@@ -8,6 +8,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { didYouMean } from '../lib/core/diagnostics.js';
 import { HoldfastError } from '../lib/core/errors.js';
+import type { CliOptions } from '../lib/process/cli.js';
 import type { ProgramOptions } from '../lib/process/options.js';
 
 type Arity = 'none' | 'one' | 'pids';
@@ -136,6 +137,7 @@ function createCommand(): Command {
 		.exitOverride()
 		.configureOutput({ writeErr: () => undefined })
 		.helpOption('--help', 'show this help')
+		.addHelpText('after', "\nholdfast cli '<command>' talks with a running one; see holdfast cli --help.")
 		.allowExcessArguments(false);
 	const options: readonly Option[] = [
 		new Option('--config <file|dir>', 'configuration file or directory, repeatable (-f)').argParser(collect),
@@ -167,22 +169,48 @@ function createCommand(): Command {
 	return command;
 }
 
+/** `holdfast cli [-f <file>]* [--socket <path>] [command...]`. */
+function parseCliArguments(argv: readonly string[]): { readonly cli: CliOptions } | { readonly help: string } {
+	const command = new Command('holdfast cli')
+		.description('Gives a command to a running Holdfast (or HAProxy) over its stats socket, or opens a conversation.')
+		.exitOverride()
+		.configureOutput({ writeErr: () => undefined })
+		.helpOption('--help', 'show this help')
+		.argument('[command...]', "such as 'show table'; several, separated by ';', in one word")
+		.option('-f, --config <file|dir>', 'configuration that names the socket, repeatable', collect)
+		.option('-s, --socket <address>', 'the socket: a path, or <address>:<port>');
+	return guarded(() => {
+		command.parse(argv, { from: 'user' });
+		const options = command.opts<{ config?: string[]; socket?: string }>();
+		return { cli: { command: command.args.join(' '), configPaths: options.config ?? [], socket: options.socket } };
+	});
+}
+
+/** Commander's complaints as ours. */
+function guarded<T>(parse: () => T): T | { readonly help: string } {
+	try {
+		return parse();
+	} catch (error) {
+		if (!(error instanceof CommanderError)) throw error;
+		if (error.code === 'commander.helpDisplayed') return { help: '' };
+		throw new HoldfastError('ARGUMENT_INVALID', error.message.replace(/^error: /, ''));
+	}
+}
+
 /**
  * Reads the words after the program's name.
  * @throws HoldfastError ARGUMENT_INVALID with a sentence for the user
  */
-export function parseArguments(argv: readonly string[]): ProgramOptions | { readonly help: string } {
+export function parseArguments(
+	argv: readonly string[],
+): ProgramOptions | { readonly help: string } | { readonly cli: CliOptions } {
+	if (argv[0] === 'cli') return parseCliArguments(argv.slice(1));
 	const command = createCommand();
 	const { translated, withoutEffect } = translate(argv);
-	try {
+	const help = guarded(() => {
 		command.parse(translated, { from: 'user' });
-	} catch (error) {
-		if (error instanceof CommanderError) {
-			if (error.code === 'commander.helpDisplayed') return { help: '' };
-			throw new HoldfastError('ARGUMENT_INVALID', error.message.replace(/^error: /, ''));
-		}
-		throw error;
-	}
+	});
+	if (help !== undefined) return help;
 	const options = command.opts<Record<string, unknown>>();
 	const flag = (name: string): boolean => options[name] === true;
 	const text = (name: string): string | undefined =>

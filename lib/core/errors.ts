@@ -24,6 +24,8 @@ export const ERROR_CODES = {
 	LOCK_ABANDONED: 'a lock in shared memory was abandoned',
 	/** The memory of a stick table is more than can be reserved. */
 	TABLE_TOO_LARGE: 'the stick table is too large',
+	/** A stats socket that is not there, or closed on us. */
+	SOCKET_UNREACHABLE: 'cannot talk with the stats socket',
 	/** A map, ACL or error file cannot be read. */
 	FILE_UNREADABLE: 'cannot read file',
 } as const;

@@ -6,6 +6,7 @@ import type { ProgramOptions } from '../../lib/process/options.js';
 function parse(line: string): ProgramOptions {
 	const options = parseArguments(line.split(' ').filter((word) => word !== ''));
 	if ('help' in options) throw new Error('help was printed');
+	if ('cli' in options) throw new Error('a command for a running program');
 	return options;
 }
 
@@ -78,4 +79,24 @@ t.test('what is not understood is refused with the nearest word', async (t) => {
 	t.match(refusal('--cheque'), /unknown option '--cheque'/);
 	t.match(refusal('-n ten'), /'ten' is not a number/);
 	t.match(refusal('stray'), /too many arguments|stray/);
+});
+
+t.test('cli: a command for a running program', (t) => {
+	const cli = (words: readonly string[]) => {
+		const parsed = parseArguments(['cli', ...words]);
+		return 'cli' in parsed ? parsed.cli : undefined;
+	};
+	t.strictSame(cli(['-f', 'a.cfg', '-f', 'b.cfg', 'show table']), {
+		command: 'show table',
+		configPaths: ['a.cfg', 'b.cfg'],
+		socket: undefined,
+	});
+	t.strictSame(cli(['--socket', '/run/h.sock', 'show', 'info']), {
+		command: 'show info',
+		configPaths: [],
+		socket: '/run/h.sock',
+	});
+	t.equal(cli([])?.command, '', 'no command: a conversation');
+	t.throws(() => cli(['--nope']), { code: 'ARGUMENT_INVALID' });
+	t.end();
 });

@@ -1,0 +1,64 @@
+/** `holdfast cli`: finds the stats socket and talks with it. */
+import { readConfiguration } from '../config/index.js';
+import type { StatsSocketModel } from '../config/model.js';
+import { IpAddress, type SocketAddress } from '../core/address.js';
+import { Diagnostics } from '../core/diagnostics.js';
+import { HoldfastError } from '../core/errors.js';
+import { converse, runCommand } from '../runtime-api/client.js';
+import { LEVELS } from '../runtime-api/command.js';
+import { configurationOptions, readConfigurationFiles } from './configuration.js';
+
+export interface CliOptions {
+	/** The words after the options, as one line; empty: a conversation. */
+	readonly command: string;
+	readonly configPaths: readonly string[];
+	/** Path or `<address>:<port>`; goes before what the files say. */
+	readonly socket: string | undefined;
+}
+
+const NO_ARGUMENTS = {
+	localpeer: undefined,
+	maxconn: undefined,
+	masterWorker: false,
+	daemon: false,
+	pidfile: undefined,
+	diagnosticMode: false,
+	ignoreResolutionFailures: true,
+	skipServerVerify: false,
+	zeroWarning: false,
+};
+
+/** Throws HoldfastError ARGUMENT_INVALID, FILE_UNREADABLE, CONFIG_INVALID or SOCKET_UNREACHABLE. */
+export async function runCli(options: CliOptions): Promise<number> {
+	const address = options.socket === undefined ? configuredSocket(options.configPaths) : parseSocket(options.socket);
+	if (options.command === '') await converse(address, process.stdin, process.stdout);
+	else await runCommand(address, options.command, process.stdout);
+	return 0;
+}
+
+/** The socket of the files that gives the most rights. A file with mistakes elsewhere still tells its sockets. */
+function configuredSocket(paths: readonly string[]): SocketAddress {
+	if (paths.length === 0) {
+		throw new HoldfastError(
+			'ARGUMENT_INVALID',
+			"'cli' needs -f <file> to find the stats socket in, or --socket <path>",
+		);
+	}
+	const options = configurationOptions(readConfigurationFiles(paths), NO_ARGUMENTS);
+	const sockets = readConfiguration(options, new Diagnostics())?.global.statsSockets ?? [];
+	const rank = ({ level }: StatsSocketModel): number => LEVELS.indexOf(level);
+	const best = sockets.filter(({ address }) => address.kind !== 'fd').sort((a, b) => rank(b) - rank(a))[0];
+	if (best === undefined) throw new HoldfastError('CONFIG_INVALID', `no 'stats socket' in ${paths.join(', ')}`);
+	return best.address;
+}
+
+function parseSocket(text: string): SocketAddress {
+	const match = /^(?:(?:ipv[46]|tcp)@)?\[?([0-9a-fA-F.:]+?)\]?:(\d{1,5})$/.exec(text);
+	const ip = match === null ? undefined : IpAddress.parse(match[1] ?? '');
+	if (match !== null && ip !== undefined) {
+		return { kind: 'ip', address: ip.toString(), family: ip.family, port: Number(match[2]) };
+	}
+	return text.startsWith('abns@')
+		? { kind: 'unix', path: text.slice('abns@'.length), abstract: true }
+		: { kind: 'unix', path: text.replace(/^unix@/, ''), abstract: false };
+}
