@@ -115,7 +115,6 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'tune.idletimer', field: 'idletimerMs', withoutEffect: 'streams are not classed by their pauses' },
 	{ name: 'tune.pool-low-fd-ratio', field: 'poolLowFdRatio', withoutEffect: 'idle connections are bounded per server' },
 	{ name: 'tune.pattern.cache-size', field: 'patternCacheSize', withoutEffect: 'pattern matching needs no cache' },
-	{ name: 'tune.http.engine', field: 'httpEngine' },
 	{
 		name: 'strict-limits',
 		field: 'strictLimits',
@@ -127,11 +126,6 @@ export const PENDING: readonly PendingKeyword[] = [
 		name: 'bind v4v6',
 		field: 'v4v6',
 		withoutEffect: "an IPv6 address takes IPv4 clients too, unless 'v6only' is written",
-	},
-	{
-		name: 'tune.peers.max-updates-at-once',
-		field: 'peersMaxUpdatesAtOnce',
-		withoutEffect: 'what is sent at once is bounded in bytes',
 	},
 ];
 
