@@ -105,6 +105,7 @@ export class ControlThread {
 			case 'stop-accepting':
 				this.#serving?.tell(message);
 				this.#runtimeApi.stopAccepting();
+				this.#peers.stopListening();
 				break;
 		}
 	}

@@ -12,16 +12,12 @@ import { createLogger } from '../core/logger.js';
 import { VERSION_LINE } from '../core/version.js';
 import { readConfigurationFiles } from './configuration.js';
 import { type ProcessEnvironment, systemEnvironment } from './env.js';
-import { type LoadOutcome, Master } from './master.js';
+import { Master } from './master.js';
 import type { ConfigArguments } from './messages.js';
 import type { ProgramOptions } from './options.js';
 
 /** Tells the process in the background that its parent waits for its first words. */
 const DAEMON_MARK = 'HOLDFAST_DAEMON_START';
-
-/** Pauses between attempts to bind an address that an older program, asked to pause, still holds. */
-const REBIND_PAUSE_MS = 20;
-const REBIND_ATTEMPTS = 50;
 
 function configArguments(options: ProgramOptions): ConfigArguments {
 	return {
@@ -96,6 +92,13 @@ export async function run(options: ProgramOptions): Promise<number> {
 	const logger = createLogger({ level: options.debug ? 'debug' : 'info' });
 	let masterWorker = options.masterWorker;
 	let hasServed = false;
+	// With -sf or -st an older program may hold the addresses: it is asked to pause (management.txt, section 4).
+	const olderPids = [...options.finishPids, ...options.terminatePids];
+	let hasMadeRoom = false;
+	const makeRoom = (): void => {
+		hasMadeRoom = true;
+		for (const pid of olderPids) environment.signal(pid, 'SIGTTOU');
+	};
 	const master = new Master({
 		environment,
 		logger,
@@ -107,6 +110,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 			debug: options.debug,
 			leaveWithMaster: options.foreground,
 		},
+		makeRoom: olderPids.length === 0 ? undefined : makeRoom,
 		onServing: (_generation, serving) => {
 			masterWorker = options.masterWorker || serving.masterWorker;
 			if (hasServed) return;
@@ -134,10 +138,11 @@ export async function run(options: ProgramOptions): Promise<number> {
 	environment.onSignal('SIGTTOU', () => master.pause());
 	environment.onSignal('SIGTTIN', () => void master.resume());
 
-	const olderPids = [...options.finishPids, ...options.terminatePids];
-	const outcome = await startReplacing(olderPids, environment, () => master.start());
+	const outcome = await master.start();
 	printDiagnostics(outcome.diagnostics, options, print);
 	if (!outcome.ok) {
+		// They are told to go on.
+		if (hasMadeRoom) for (const pid of olderPids) environment.signal(pid, 'SIGTTIN');
 		master.abandon();
 		const subject = outcome.diagnostics.length > 0 ? 'config : ' : '';
 		print(`[ALERT]    (${environment.pid}) : ${subject}${outcome.reason}`);
@@ -159,28 +164,6 @@ async function fileSaysDaemon(options: ProgramOptions): Promise<boolean> {
 		if (error instanceof HoldfastError) return false;
 		throw error;
 	}
-}
-
-/**
- * With `-sf` or `-st` an older program may hold the addresses: it is asked to pause (SIGTTOU) and the start
- * is tried again for a moment; if that fails it is told to go on (management.txt, section 4).
- */
-async function startReplacing(
-	olderPids: readonly number[],
-	environment: ProcessEnvironment,
-	start: () => Promise<LoadOutcome>,
-): Promise<LoadOutcome> {
-	let outcome = await start();
-	if (olderPids.length === 0) return outcome;
-	let attempts = 0;
-	while (!outcome.ok && outcome.reason.includes('Address already in use') && attempts < REBIND_ATTEMPTS) {
-		if (attempts === 0) for (const pid of olderPids) environment.signal(pid, 'SIGTTOU');
-		await new Promise<void>((resolve) => environment.clock.setTimer(resolve, REBIND_PAUSE_MS));
-		outcome = await start();
-		attempts++;
-	}
-	if (!outcome.ok && attempts > 0) for (const pid of olderPids) environment.signal(pid, 'SIGTTIN');
-	return outcome;
 }
 
 /**

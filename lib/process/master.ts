@@ -15,6 +15,12 @@ import type { ProcessEnvironment, WorkerProcess } from './env.js';
 import type { BoundSocket } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ServingConfiguration, WantedSocket, WorkerSettings } from './messages.js';
 
+/**
+ * Attempts to bind an address that an older program was asked to give up. Between its close and our bind new
+ * connections are refused: the pause is as short as a timer can be.
+ */
+const REBIND_PAUSE_MS = 1;
+const REBIND_ATTEMPTS = 1000;
 /** First pause before a worker that died is started again; doubled at each death in a row. */
 const FIRST_RESTART_PAUSE_MS = 100;
 const LONGEST_RESTART_PAUSE_MS = 30_000;
@@ -27,6 +33,11 @@ export interface MasterOptions {
 	/** Reads the configuration files anew. Throws HoldfastError FILE_UNREADABLE. */
 	readonly readFiles: () => readonly ConfigFile[];
 	readonly settings: WorkerSettings;
+	/**
+	 * Asks whoever may hold an address to give it up, when the first configuration finds one taken (`-sf`, `-st`);
+	 * absent when nobody is known.
+	 */
+	readonly makeRoom?: (() => void) | undefined;
 	/** Called when a configuration serves, with its number from 1. */
 	readonly onServing: (generation: number, serving: ServingConfiguration) => void;
 	/** Called when the worker has left after a stop. */
@@ -110,6 +121,7 @@ export class Master {
 	hardStop(): void {
 		this.#stopping = 'hard';
 		this.#worker?.kill('SIGTERM');
+		this.#closeAllBut([]);
 		this.#leaveIfAlone();
 	}
 
@@ -185,16 +197,25 @@ export class Master {
 		}
 	}
 
-	#giveSockets(worker: WorkerProcess, load: Load, wanted: readonly WantedSocket[]): void {
+	#giveSockets(worker: WorkerProcess, load: Load, wanted: readonly WantedSocket[], attempt = 0): void {
 		const { generation } = load;
+		const { environment, makeRoom } = this.#options;
 		try {
 			for (const { request } of wanted) {
 				if (this.#sockets.has(request.key)) continue;
-				this.#sockets.set(request.key, this.#options.environment.bind(request));
+				this.#sockets.set(request.key, environment.bind(request));
 				load.fresh.push(request.key);
 			}
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) throw error;
+			const isTaken = error.message.includes('Address already in use');
+			if (isTaken && makeRoom !== undefined && this.#servingFiles === undefined && attempt < REBIND_ATTEMPTS) {
+				if (attempt === 0) makeRoom();
+				environment.clock.setTimer(() => {
+					if (this.#load === load) this.#giveSockets(worker, load, wanted, attempt + 1);
+				}, REBIND_PAUSE_MS);
+				return;
+			}
 			worker.send({ kind: 'sockets-refused', generation, reason: error.message });
 			return;
 		}

@@ -108,8 +108,8 @@ class SnapshotFile {
 		return this.sizeBytes > this.wholeBytes * GROWTH_FACTOR + GROWTH_ALLOWANCE_BYTES;
 	}
 
-	/** A pass, and its bytes on the disk. */
-	async save(): Promise<void> {
+	/** A pass, and its bytes on the disk, or for a process that ends of itself in the system's hands. */
+	async save(mayBeCached = false): Promise<void> {
 		this.source.beginPass();
 		for (let done = false; !done; ) {
 			done = this.source.pass(SLICE_MS);
@@ -117,7 +117,7 @@ class SnapshotFile {
 			if (!done) await nextTurn();
 		}
 		await this.#write(this.source.commit());
-		await this.#handle.datasync();
+		if (!mayBeCached) await this.#handle.datasync();
 	}
 
 	close(): void {
@@ -169,7 +169,7 @@ export class SnapshotKeeper {
 		await this.#saving;
 		const file = this.#file;
 		try {
-			if (file !== undefined && this.#isOurs(file)) await file.save();
+			if (file !== undefined && this.#isOurs(file)) await file.save(true);
 			else if (file === undefined && this.#settings !== undefined) await this.#replace(this.#settings);
 		} catch (error) {
 			this.#complain(error);

@@ -36,5 +36,8 @@ process.on('SIGTERM', () => {
 // The terminal sends it to the whole group; the master decides what it means.
 process.on('SIGINT', () => undefined);
 process.on('SIGUSR1', () => control?.receive({ kind: 'soft-stop' }, undefined));
+// From a program that takes over after the master has died: the addresses are given up, what is connected is served on.
+process.on('SIGTTOU', () => control?.receive({ kind: 'stop-accepting' }, undefined));
+process.on('SIGTTIN', () => undefined);
 process.on('SIGHUP', () => undefined);
 process.on('SIGPIPE', () => undefined);
