@@ -14,20 +14,23 @@ import { type Clock, systemClock } from '../core/clock.js';
 import type { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
 import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
-import { requestCaptureSlots, responseCaptureSlots } from '../rules/captures.js';
 import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.js';
 import { compileRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
+import { requestCaptureSlots, responseCaptureSlots } from '../rules/captures.js';
 import { compileExpression } from '../sample/expression.js';
 import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
 import { type PatternRegistry, patternRegistry } from '../sample/pattern-registry.js';
 import type { CompileContext, Expression, ProcessView, RuleSite } from '../sample/types.js';
 import { CounterMemory } from '../shared/counters.js';
+import { compileStatsAccess, type StatsAccess } from '../stats/access.js';
+import type { AdminEffects } from '../stats/admin.js';
 import { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
+import { provideStatistics } from './statistics.js';
 
 /** What a thread is made of. */
 export interface CompiledConfiguration {
@@ -51,6 +54,10 @@ export interface CompileOptions {
 	readonly trafficLogs: TrafficLogs;
 	/** Tells another thread that slots of a backend were granted to it. */
 	readonly wake: (threadIndex: number, backendId: number) => void;
+	/** What an action of the statistics page asks of other threads; without it they are not told. */
+	readonly adminEffects?: AdminEffects;
+	/** When the process began. */
+	readonly startedMs?: { readonly wall: number; readonly monotonic: number };
 }
 
 /** The lines of a proxy, compiled; nothing is built from them until all proxies are without mistakes. */
@@ -65,6 +72,7 @@ interface ProxyParts {
 	readonly hashExpression: Expression | undefined;
 	readonly streamLogger: StreamLogger | undefined;
 	readonly healthCheck: CompiledCheck | undefined;
+	readonly stats: StatsAccess | undefined;
 }
 
 /** Attaches to the tables of a configuration; `write-to` leads from one to the other. */
@@ -148,7 +156,20 @@ export function compileConfiguration(
 	for (const { model: proxy, healthCheck } of parts) {
 		if (healthCheck !== undefined) healthChecks.set(proxy.name, healthCheck);
 	}
-	return { model, tables, backends, frontends, counters, counterIndexes, thread, patterns, healthChecks };
+	const compiled: CompiledConfiguration = {
+		model,
+		tables,
+		backends,
+		frontends,
+		counters,
+		counterIndexes,
+		thread,
+		patterns,
+		healthChecks,
+	};
+	const access = parts.flatMap((part) => (part.stats === undefined ? [] : [[part.model, part.stats] as const]));
+	provideStatistics(compiled, shared, new Map(access), options);
+	return compiled;
 }
 
 /** For the control thread: the same objects, to check the lines and to look at; no traffic comes to them. */
@@ -187,12 +208,14 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 	const hashExpression = compileHashExpression(model, context);
 	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
 	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
+	const stats = model.stats === undefined ? undefined : compileStatsAccess(model.stats, context);
 	if (
 		rules === undefined ||
 		errorReplies === undefined ||
 		useBackends === undefined ||
 		monitorFails === undefined ||
 		useServers === undefined ||
+		(model.stats !== undefined && stats === undefined) ||
 		(isBackendSide(model) && healthCheck === undefined) ||
 		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
 	) {
@@ -208,6 +231,7 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 		useServers,
 		hashExpression,
 		streamLogger,
+		stats,
 		healthCheck,
 	};
 }

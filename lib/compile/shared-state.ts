@@ -6,8 +6,12 @@ import { Backend } from '../backend/backend.js';
 import type { ResolvedServers } from '../backend/resolve.js';
 import type { ConfigModel, ProxyModel, StickTableModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
+import { Bulletin } from '../shared/bulletin.js';
 import { CounterMemory, type CounterShape } from '../shared/counters.js';
+import { allocateVitals } from '../shared/vitals.js';
+import { REPORT_CAPACITY_BYTES } from '../stats/report.js';
 import { StickTable } from '../stick-table/table.js';
+import { allocateRefusals } from '../stream/refusals.js';
 
 export interface SharedState {
 	/** By the names that rules use: the proxy's, or `<peers section>/<table>`. */
@@ -20,6 +24,12 @@ export interface SharedState {
 	readonly gates: SharedArrayBuffer;
 	/** What the names of `server` lines resolved to. */
 	readonly resolved: ResolvedServers;
+	/** For the statistics page and metrics: what the control thread tells, how threads fare, whom they refused. */
+	readonly stats: {
+		readonly bulletin: SharedArrayBuffer;
+		readonly vitals: SharedArrayBuffer;
+		readonly refusals: SharedArrayBuffer;
+	};
 }
 
 /** Every stick table of a configuration: those of proxies, then those of peers sections. */
@@ -109,6 +119,11 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 		counterShape,
 		gates: new SharedArrayBuffer(indexes.count * Int32Array.BYTES_PER_ELEMENT),
 		resolved,
+		stats: {
+			bulletin: Bulletin.allocate(REPORT_CAPACITY_BYTES),
+			vitals: allocateVitals(nbthread),
+			refusals: allocateRefusals(nbthread),
+		},
 	};
 }
 

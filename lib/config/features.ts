@@ -32,7 +32,7 @@ export const SUPPORTED = {
 	/** `source` in backends and on server lines. */
 	source: false,
 	/** The statistics page: `stats enable|uri|...` in proxies. */
-	statsPage: false,
+	statsPage: true,
 	/** ACLs and rules written in a named defaults section. */
 	rulesInDefaults: false,
 	/** `retry-on` other than connection failures. */
@@ -159,7 +159,7 @@ export const FEATURES: ReadonlyMap<string, boolean> = new Map([
 	['OT', false],
 	['PCRE', false],
 	['PCRE2', false],
-	['PROMEX', false],
+	['PROMEX', true],
 	['QUIC', false],
 	['SLZ', false],
 	['SYSTEMD', true],

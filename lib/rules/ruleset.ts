@@ -16,7 +16,7 @@ import { ACTIONS, actionNames, findAction, isKnownButUnsupported } from './actio
 import type { StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
 
-interface Rule {
+export interface Rule {
 	readonly action: Action;
 	readonly condition: Condition | undefined;
 	readonly file: string;

@@ -138,7 +138,8 @@ function frontendRow(source: StatSource, proxy: ProxyModel, counters: Counters):
 	values[Stat.slim] = state?.maxconn ?? proxy.maxconn;
 	values[Stat.status] = state?.status ?? 'OPEN';
 	values[Stat.rate] = counters.rate('session', nowMs);
-	values[Stat.rate_lim] = proxy.rateLimitSessions ?? 0;
+	// No limit: `rate-limit sessions` is refused when the file is read.
+	values[Stat.rate_lim] = 0;
 	values[Stat.rate_max] = counters.rateMax('session');
 	values[Stat.conn_rate] = counters.rate('connection', nowMs);
 	values[Stat.conn_rate_max] = counters.rateMax('connection');

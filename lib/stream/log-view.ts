@@ -42,18 +42,22 @@ export class StreamLog implements StreamLogView, StreamTimings {
 	}
 
 	get queueMs(): number {
-		const { assignedMs, startedMs, tarpitted } = this.#stream;
+		const { assignedMs, startedMs, tarpitted, service } = this.#stream;
 		if (tarpitted) return this.#endMs - startedMs;
+		if (service !== undefined) return 0;
 		return assignedMs < 0 ? -1 : assignedMs - startedMs;
 	}
 
 	get connectMs(): number {
-		const { connectedMs, assignedMs } = this.#stream;
+		const { connectedMs, assignedMs, service } = this.#stream;
+		if (service !== undefined) return 0;
 		return connectedMs < 0 || assignedMs < 0 ? -1 : connectedMs - assignedMs;
 	}
 
 	get responseMs(): number {
-		const { respondedMs, connectedMs } = this.#stream;
+		const { respondedMs, connectedMs, service } = this.#stream;
+		// A service is there at once (as observed).
+		if (service !== undefined) return 0;
 		return respondedMs < 0 ? -1 : respondedMs - connectedMs;
 	}
 
