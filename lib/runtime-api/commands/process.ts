@@ -20,7 +20,8 @@ import {
 import { jsonText, takeJsonWord } from '../json.js';
 import type { RuntimeView } from '../runtime-view.js';
 
-const MAX_WAIT_MS = 24 * 3600 * 1000;
+/** A client that leaves meanwhile is not noticed: it may only have said all that it has to say, as socat does. */
+const MAX_WAIT_MS = 5 * 60 * 1000;
 
 // ---- the process
 
@@ -197,7 +198,7 @@ function* cliSockets(view: RuntimeView): Generator<string> {
 async function wait({ words, state }: Invocation): Promise<Answer> {
 	const parsed = parseTimeMs(words[1] ?? '');
 	if (!parsed.ok || parsed.value > MAX_WAIT_MS) {
-		return fault("'wait' expects a time, such as 500ms or 2s, of a day at most.");
+		return fault("'wait' expects a time, such as 500ms or 2s, of five minutes at most.");
 	}
 	if (words[2] !== undefined) return fault(`'wait <delay>' knows no condition '${words[2]}'.`);
 	await delay(parsed.value, undefined, { signal: state.signal }).catch(() => undefined);
