@@ -14,7 +14,7 @@ import type { SharedState } from './shared-state.js';
 const NO_EFFECTS: AdminEffects = {
 	serversChanged() {},
 	shutDownSessions() {},
-	setCheckEnabled: () => false,
+	setCheckEnabled() {},
 };
 
 /** Gives the thread its services, and the ring in which it notes whom it refused. */

@@ -32,6 +32,7 @@ import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { createRuntimeView } from './runtime-view.js';
 import { restoreTables, SnapshotKeeper } from './snapshot-keeper.js';
+import { StatsKeeper } from './stats-keeper.js';
 import { TableKeeper } from './table-keeper.js';
 import { TableMigrations } from './table-migrations.js';
 
@@ -65,6 +66,7 @@ export class ControlThread {
 	readonly #health: HealthKeeper;
 	readonly #runtimeApi: RuntimeApi;
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
+	readonly #stats = new StatsKeeper();
 	readonly #tableKeeper: TableKeeper;
 	readonly #migrations: TableMigrations;
 	readonly #snapshots: SnapshotKeeper;
@@ -112,8 +114,11 @@ export class ControlThread {
 
 	async #load(number: number, files: readonly ConfigFile[]): Promise<void> {
 		const diagnostics = new Diagnostics();
-		const fail = (reason: string): void =>
+		this.#stats.loadBegins();
+		const fail = (reason: string): void => {
+			this.#stats.loadEnded(number, reason);
 			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
+		};
 		try {
 			const args = this.#settings.arguments;
 			const prepared = await prepareConfiguration(files, args, diagnostics, this.#logger, (model) =>
@@ -179,6 +184,8 @@ export class ControlThread {
 			memoryLimitMb: this.#settings.memoryLimitMb,
 			debug: this.#settings.debug,
 			logger: this.#logger,
+			startedMs: this.#startedMs,
+			onAdmin: (message) => this.#stats.act(message),
 			onListening: () => this.#becomeServing(candidate, generation),
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
 			onGone: () => {
@@ -252,6 +259,8 @@ export class ControlThread {
 			return handle === undefined ? [] : [{ model, handle }];
 		});
 		this.#runtimeApi.serve(view, sockets);
+		this.#stats.loadEnded(candidate.number);
+		this.#stats.serve(view, candidate.shared, candidate.number);
 	}
 
 	#generationFailed(candidate: Candidate, generation: Generation, reason: string): void {
@@ -267,6 +276,7 @@ export class ControlThread {
 
 	#fail(candidate: Candidate, reason: string): void {
 		this.#candidate = undefined;
+		this.#stats.loadEnded(candidate.number, reason);
 		this.#migrations.discard(candidate.migrations);
 		if (candidate.generation === undefined) {
 			for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();

@@ -13,9 +13,11 @@ import { openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { TrafficLogTargets } from '../stream/log.js';
+import { effectsByMessage } from '../stats/admin.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
 import { RuntimeChanges } from './runtime-changes.js';
 import { createThreadLogger } from './thread-logger.js';
+import { keepVitals } from './thread-vitals.js';
 
 const start = workerData as DataThreadStart;
 const { threadIndex, model, shared } = start;
@@ -42,6 +44,8 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 	logger,
 	trafficLogs: new TrafficLogTargets(model.global, systemClock, logger),
 	wake: (target, backendId) => wakeMesh.wake(target, backendId),
+	adminEffects: effectsByMessage((message) => tell({ kind: 'admin', message })),
+	startedMs: start.startedMs,
 });
 
 if (compiled === undefined) {
@@ -53,6 +57,7 @@ if (compiled === undefined) {
 	});
 } else {
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
+	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
 	const traffic = openTraffic(compiled, shared, start.descriptors);
 	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {

@@ -16,6 +16,7 @@ import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Logger } from '../core/logger.js';
 import type { RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
+import type { AdminMessage } from '../stats/admin.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
 
 export interface GenerationOptions {
@@ -28,6 +29,9 @@ export interface GenerationOptions {
 	readonly memoryLimitMb: number | undefined;
 	readonly debug: boolean;
 	readonly logger: Logger;
+	readonly startedMs: DataThreadStart['startedMs'];
+	/** An action of the statistics page asks something of all threads. */
+	readonly onAdmin: (message: AdminMessage) => void;
 	readonly onListening: () => void;
 	/** A thread could not start, or ended while it served. */
 	readonly onFailure: (reason: string) => void;
@@ -171,13 +175,13 @@ export class Generation {
 
 	#startThread(threadIndex: number, wakePorts: readonly (MessagePort | undefined)[]): DataThread {
 		const { model } = this;
-		const { shared, memoryLimitMb, debug, logger } = this.#options;
+		const { shared, memoryLimitMb, debug, logger, startedMs } = this.#options;
 		const descriptors = new Map<string, number>();
 		for (const [key, fds] of this.#options.descriptors) {
 			const fd = fds[threadIndex];
 			if (fd !== undefined) descriptors.set(key, fd);
 		}
-		const workerData: DataThreadStart = { threadIndex, model, shared, descriptors, wakePorts, debug };
+		const workerData: DataThreadStart = { threadIndex, model, shared, descriptors, wakePorts, debug, startedMs };
 		const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
 			workerData,
 			transferList: wakePorts.filter((port) => port !== undefined),
@@ -213,6 +217,9 @@ export class Generation {
 				break;
 			case 'runtime-reply':
 				this.#replied(thread, threadIndex, message.number, message.reply);
+				break;
+			case 'admin':
+				this.#options.onAdmin(message.message);
 				break;
 			case 'log': {
 				const { level, fields, text } = message.entry;

@@ -15,6 +15,7 @@ import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
+import type { AdminMessage } from '../stats/admin.js';
 import type { SocketRequest } from './listening-socket.js';
 import type { LogEntry } from './thread-logger.js';
 
@@ -95,6 +96,8 @@ export interface DataThreadStart {
 	/** Row of `createWakePorts`: a port to each other data thread of the generation. */
 	readonly wakePorts: readonly (MessagePort | undefined)[];
 	readonly debug: boolean;
+	/** When the worker began. */
+	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 }
 
 export type ToDataThread =
@@ -114,4 +117,6 @@ export type FromDataThread =
 	/** `leftDescriptors`: it has not opened its descriptors, they are still the control thread's to close. */
 	| { readonly kind: 'failed'; readonly text: string; readonly leftDescriptors: boolean }
 	| { readonly kind: 'log'; readonly entry: LogEntry }
+	/** An action of the statistics page. */
+	| { readonly kind: 'admin'; readonly message: AdminMessage }
 	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply };

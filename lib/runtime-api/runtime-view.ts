@@ -6,6 +6,7 @@
  * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
  */
 import type { Server } from '../backend/server.js';
+import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { PatternStep } from './pattern-change.js';
@@ -88,7 +89,7 @@ export interface PeersView {
 	show(section: string | undefined, withDictionary: boolean): Iterable<string>;
 	has(section: string): boolean;
 	/** The same as plain data, for JSON. */
-	describe(): readonly { readonly name: string }[];
+	describe(): readonly SectionDescription[];
 	/** Sessions established, and connected. */
 	activeCount(): number;
 	connectedCount(): number;

@@ -19,8 +19,21 @@ export type Outcome = 'DONE' | 'PART' | 'NONE' | 'ERRP' | 'EXCD' | 'DENY';
 export interface AdminEffects {
 	serversChanged(backend: string): void;
 	shutDownSessions(backend: string, server: string): void;
-	/** False: the server is not checked. */
-	setCheckEnabled(backend: string, server: string, enabled: boolean): boolean;
+	setCheckEnabled(backend: string, server: string, enabled: boolean): void;
+}
+
+/** The same as a message to the control thread, which reaches all others. */
+export type AdminMessage =
+	| { readonly kind: 'servers-changed'; readonly backend: string }
+	| { readonly kind: 'shutdown-sessions'; readonly backend: string; readonly server: string }
+	| { readonly kind: 'check-enabled'; readonly backend: string; readonly server: string; readonly enabled: boolean };
+
+export function effectsByMessage(tell: (message: AdminMessage) => void): AdminEffects {
+	return {
+		serversChanged: (backend) => tell({ kind: 'servers-changed', backend }),
+		shutDownSessions: (backend, server) => tell({ kind: 'shutdown-sessions', backend, server }),
+		setCheckEnabled: (backend, server, enabled) => tell({ kind: 'check-enabled', backend, server, enabled }),
+	};
 }
 
 interface ActionContext {
@@ -52,8 +65,11 @@ const operational =
 
 const check =
 	(enabled: boolean): Apply =>
-	({ server, effects }) =>
+	({ server, effects }) => {
+		if (!server.model.check) return false;
 		effects.setCheckEnabled(server.backendName, server.name, enabled);
+		return true;
+	};
 
 /** Only if it changes something: the words of old forms. */
 const onlyIf =

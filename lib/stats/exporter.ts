@@ -23,6 +23,7 @@ export class PrometheusExporter implements Service {
 	answer(stream: Stream): LocalReply {
 		const options = parseExporterQuery(queryOf(stream.request?.target ?? '') ?? '');
 		if (options === undefined) return stream.errorReply(400);
+		this.#source.report();
 		const headers = new HeaderList();
 		headers.add('cache-control', 'no-cache');
 		headers.add('content-type', PROMETHEUS_TYPE);

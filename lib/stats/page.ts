@@ -100,6 +100,8 @@ export class StatsPage implements PageService {
 	}
 
 	#respond(options: PageOptions, isAdmin: boolean): LocalReply {
+		// What rows say of checks and of frontends that were stopped comes with it.
+		this.source.report();
 		const { format } = options;
 		const headers = new HeaderList();
 		const isAsset = format === 'script' || format === 'charts';

@@ -3,6 +3,7 @@
  * text there. Times are milliseconds since 1970, so that a browser can show them.
  */
 import type { PeerDescription } from '../peers/show.js';
+import type { CheckResult } from '../runtime-api/stat-rows.js';
 
 export interface ReloadReport {
 	readonly atMs: number;
@@ -74,6 +75,13 @@ export interface PeerReport
 	readonly sinceHandshakeMs: number | undefined;
 }
 
+/** The last result of a server's check. */
+export interface CheckReport {
+	readonly backend: string;
+	readonly server: string;
+	readonly result: CheckResult;
+}
+
 export interface FrontendReport {
 	readonly name: string;
 	readonly status: string;
@@ -94,6 +102,7 @@ export interface ControlReport {
 	readonly history: readonly ProcessPoint[];
 	readonly tables: readonly TableReport[];
 	readonly peers: readonly PeerReport[];
+	readonly checks: readonly CheckReport[];
 	/** Changed at run time. */
 	readonly frontends: readonly FrontendReport[];
 }

@@ -13,6 +13,7 @@ import type { StickTable } from '../stick-table/table.js';
 import type { RefusalReader } from '../stream/refusals.js';
 import { type FoundKey, figuresOf, HotKeyScan } from './hot-keys.js';
 import type {
+	CheckReport,
 	ControlReport,
 	FrontendReport,
 	HotKey,
@@ -211,12 +212,26 @@ export class StatsSampler {
 			history: this.#history,
 			tables: this.#tables.slice(0, TABLES_SHOWN).map(tableReport),
 			peers: this.#peerReports(),
+			checks: this.#checkReports(),
 			frontends: frontends(),
 		};
 		if (bulletin.write(JSON.stringify(report))) return;
 		// Thousands of peers or tables: what is counted stays, what is drawn goes.
 		const short: ControlReport = { ...report, history: [], tables: [], peers: report.peers.slice(0, 500) };
 		bulletin.write(JSON.stringify(short));
+	}
+
+	#checkReports(): CheckReport[] {
+		const { source } = this.#options;
+		if (source.checkOf === undefined) return [];
+		const reports: CheckReport[] = [];
+		for (const { backend } of source.backends.values()) {
+			for (const server of backend.servers) {
+				const result = server.model.check ? source.checkOf(server) : undefined;
+				if (result !== undefined) reports.push({ backend: backend.name, server: server.name, result });
+			}
+		}
+		return reports;
 	}
 
 	#peerReports(): PeerReport[] {

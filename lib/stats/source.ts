@@ -2,14 +2,15 @@
  * All that the page and the exporter look at: rows of `show stat`, the tables, and what the control thread has told.
  * Everything is in shared memory; whoever serves the request reads it there.
  */
-import type { StatSource } from '../runtime-api/stat-rows.js';
+import type { Server } from '../backend/server.js';
+import type { CheckResult, StatSource } from '../runtime-api/stat-rows.js';
 import type { Bulletin } from '../shared/bulletin.js';
 import { readVitals, type Vitals } from '../shared/vitals.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { AdminEffects } from './admin.js';
 import type { ControlReport } from './report.js';
 
-export interface StatsSourceOptions extends Omit<StatSource, 'frontendState'> {
+export interface StatsSourceOptions extends Omit<StatSource, 'frontendState' | 'checkOf'> {
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly bulletin: Bulletin;
 	readonly vitals: SharedArrayBuffer;
@@ -27,12 +28,12 @@ export class StatsSource implements StatSource {
 	readonly frontends: StatsSourceOptions['frontends'];
 	readonly backends: StatsSourceOptions['backends'];
 	readonly listenerCounters: StatsSourceOptions['listenerCounters'];
-	readonly checkOf: StatsSourceOptions['checkOf'];
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly options: StatsSourceOptions;
 	readonly startedMonotonicMs: number;
 	#report: ControlReport | undefined;
 	#reportVersion = -1;
+	readonly #checks = new Map<string, CheckResult>();
 
 	constructor(options: StatsSourceOptions) {
 		this.options = options;
@@ -43,7 +44,6 @@ export class StatsSource implements StatSource {
 		this.tables = options.tables;
 		this.startedMonotonicMs = options.startedMonotonicMs;
 		this.listenerCounters = options.listenerCounters;
-		this.checkOf = options.checkOf;
 	}
 
 	/** The latest word of the control thread; undefined before the first, in the first moments of a process. */
@@ -56,8 +56,15 @@ export class StatsSource implements StatSource {
 		if (version !== this.#reportVersion) {
 			this.#report = JSON.parse(text) as ControlReport;
 			this.#reportVersion = version;
+			this.#checks.clear();
+			for (const { backend, server, result } of this.#report.checks) this.#checks.set(`${backend} ${server}`, result);
 		}
 		return this.#report;
+	}
+
+	/** As of the latest word of the control thread, which checks. */
+	checkOf({ backendName, name }: Server): CheckResult | undefined {
+		return this.#checks.get(`${backendName} ${name}`);
 	}
 
 	frontendState(name: string): { readonly status: string; readonly maxconn: number } | undefined {
