@@ -1,0 +1,158 @@
+/**
+ * Reloads, measured. Build first (`npm run build`), then
+ *
+ *     npx tsx test/bench/reload.ts count [reloads] [seconds] [holdfast|haproxy]
+ *         load while the program is reloaded: failed requests, and by how much the counts of the keys differ
+ *         from what their clients saw (10 reloads in 20 s by default)
+ *     npx tsx test/bench/reload.ts soak [reloads]
+ *         memory, descriptors, threads after so many reloads (1000 by default)
+ *     npx tsx test/bench/reload.ts tables [entries]
+ *         a reload with a table of a million entries that stays as it is, one with a table that changes, one
+ *         after a crash: how long, and the slowest answer that a probing client saw meanwhile
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { request } from '../fixtures/http-client.js';
+import { Load } from '../fixtures/load.js';
+import { type Program, startProgram } from '../fixtures/program.js';
+import { waitFor } from '../fixtures/wait-for.js';
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const t = { teardown: (callback: () => void | Promise<void>) => cleanups.push(callback) };
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+const print = (text: string): void => {
+	process.stdout.write(`${text}\n`);
+};
+
+const DEFAULTS = `
+defaults
+  mode http
+  timeout client 30s
+  timeout server 30s
+  timeout connect 5s
+`;
+
+/** The local peer is how HAProxy hands its tables over; Holdfast needs none. */
+const countConfig = (isHaproxy: boolean): string => `
+global
+  nbthread 2
+  ${isHaproxy ? 'stats socket ${dir}/stats level admin' : ''}
+${DEFAULTS}
+${isHaproxy ? 'peers self\n  peer here 127.0.0.1:${port2}' : ''}
+backend keys
+  stick-table type string len 32 size 100k expire 10m store http_req_cnt,http_req_rate(10s)${isHaproxy ? ' peers self' : ''}
+frontend f
+  bind 127.0.0.1:\${port1}
+  http-request return status 200 content-type text/plain lf-string "%[req.hdr(x-key),table_http_req_cnt(keys)] %pid" if { path /read }
+  http-request track-sc0 req.hdr(x-key) table keys
+  http-request return status 200 content-type text/plain lf-string "%[sc_http_req_cnt(0)]"
+`.replaceAll('${port2}', '\\${port2}').replaceAll('\\$', '$');
+
+const reloadsOf = (program: Program): number => program.stderr.split('reload succeeded').length - 1;
+
+async function workerPid(program: Program): Promise<number> {
+	const { body } = await request(program.port(), '/read', { headers: { 'x-key': 'none' } });
+	return Number(body.split(' ')[1]);
+}
+
+/** Sends the signal and waits until the new configuration serves. */
+async function reload(program: Program, isHaproxy: boolean): Promise<number> {
+	const beganMs = performance.now();
+	if (isHaproxy) {
+		const before = await workerPid(program);
+		program.child.kill('SIGUSR2');
+		await waitFor('the new worker', async () => (await workerPid(program).catch(() => before)) !== before);
+	} else {
+		const before = reloadsOf(program);
+		program.child.kill('SIGUSR2');
+		await waitFor('the reload', () => reloadsOf(program) > before, 120_000);
+	}
+	return performance.now() - beganMs;
+}
+
+async function count(reloadCount: number, seconds: number, which: 'holdfast' | 'haproxy'): Promise<void> {
+	const isHaproxy = which === 'haproxy';
+	const program = await startProgram(t, {
+		config: countConfig(isHaproxy),
+		ports: 2,
+		program: which,
+		args: isHaproxy ? ['-W', '-db', '-L', 'here'] : ['-db'],
+	});
+	await waitFor('answers', async () => (await workerPid(program).catch(() => 0)) > 0);
+	const load = new Load({ port: program.port(), keptClients: 16, newClients: 8, pauseMs: 1 });
+	const beganMs = performance.now();
+	const times: number[] = [];
+	for (let i = 0; i < reloadCount; i++) {
+		const dueMs = ((i + 0.5) * seconds * 1000) / reloadCount;
+		await sleep(Math.max(0, dueMs - (performance.now() - beganMs)));
+		times.push(await reload(program, isHaproxy));
+	}
+	await sleep(Math.max(0, seconds * 1000 - (performance.now() - beganMs)));
+	await load.stop();
+	await sleep(1000);
+	let lost = 0;
+	let doubled = 0;
+	for (const { key, answered } of load.clients) {
+		const { body } = await request(program.port(), '/read', { headers: { 'x-key': key } });
+		const counted = Number(body.split(' ')[0]);
+		lost += Math.max(0, answered - counted);
+		doubled += Math.max(0, counted - answered);
+	}
+	print(
+		`${which}: ${reloadCount} reloads in ${seconds} s, ${load.answered} answers, ${load.failures.length} failed requests, ` +
+			`${lost} counts lost, ${doubled} counted too often; slowest answer ${load.longestMs.toFixed(0)} ms, ` +
+			`slowest reload ${Math.max(...times).toFixed(0)} ms`,
+	);
+	for (const failure of load.failures.slice(0, 3)) print(`  ${failure}`);
+}
+
+interface Census {
+	readonly residentMb: number;
+	readonly descriptors: number;
+	readonly threads: number;
+}
+
+function census(pid: number): Census {
+	const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+	return {
+		residentMb: Math.round(Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024),
+		descriptors: readdirSync(`/proc/${pid}/fd`).length,
+		threads: readdirSync(`/proc/${pid}/task`).length,
+	};
+}
+
+async function soak(reloadCount: number): Promise<void> {
+	const program = await startProgram(t, { config: countConfig(false), ports: 1 });
+	const masterPid = program.child.pid ?? 0;
+	const load = new Load({ port: program.port(), keptClients: 4, newClients: 2, pauseMs: 20 });
+	const pid = await workerPid(program);
+	const show = (after: number): void => {
+		const worker = census(pid);
+		const master = census(masterPid);
+		print(
+			`after ${String(after).padStart(5)} reloads: worker ${worker.residentMb} MB, ${worker.descriptors} descriptors, ` +
+				`${worker.threads} threads; master ${master.residentMb} MB, ${master.descriptors} descriptors`,
+		);
+	};
+	show(0);
+	for (let i = 1; i <= reloadCount; i++) {
+		await reload(program, false);
+		if (i === 10 || i % Math.max(1, Math.floor(reloadCount / 10)) === 0) show(i);
+	}
+	await load.stop();
+	await sleep(3000);
+	show(reloadCount);
+	print(`${load.answered} answers, ${load.failures.length} failed requests`);
+}
+
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+	count: ([reloadCount = '10', seconds = '20', which = 'holdfast']) =>
+		count(Number(reloadCount), Number(seconds), which === 'haproxy' ? 'haproxy' : 'holdfast'),
+	soak: ([reloadCount = '1000']) => soak(Number(reloadCount)),
+};
+
+const [command = 'count', ...args] = process.argv.slice(2);
+try {
+	await commands[command]?.(args);
+} finally {
+	for (const cleanup of cleanups.reverse()) await cleanup();
+}
