@@ -19,6 +19,7 @@ import {
 	PROTOCOL_MAJOR,
 	PROTOCOL_MINOR,
 	PROTOCOL_NAME,
+	type ShareMessageType,
 	STICK_TABLE_MESSAGE,
 	type StatusCode,
 } from './protocol.js';
@@ -101,6 +102,12 @@ export class MessageWriter {
 		const start = this.length;
 		const end = writeVarint(this.buffer, start + SHORT_HEADER_BYTES, bits);
 		this.#finish(start, MESSAGE_CLASS.HOLDFAST, HOLDFAST_MESSAGE.FEATURES, end);
+	}
+
+	/** A message of our own class without a body. */
+	share(type: ShareMessageType): void {
+		this.buffer[this.length++] = MESSAGE_CLASS.HOLDFAST;
+		this.buffer[this.length++] = type;
 	}
 
 	/** Section 6.1, always with expiry and parameters: HAProxy sends them in 2.0 mode too (section 3.5). */

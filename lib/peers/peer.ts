@@ -34,13 +34,17 @@ export function statusName(code: number): PeerStatus {
 	return STATUS_NAMES.get(code) ?? 'PROT';
 }
 
+/** Tables have ids up to this, their second ids (`Peer.oldSizeId`) are above. */
+const OLD_SIZE_IDS = 65536;
+
 export class Peer {
 	readonly config: PeerConfig;
 	readonly name: string;
 	readonly isLocal: boolean;
 	readonly shard: number;
-	readonly tables: readonly SharedTable[];
-	readonly #byWireName: ReadonlyMap<string, SharedTable>;
+	/** Grows: an aggregation adds tables when it hears of them. */
+	readonly tables: SharedTable[];
+	readonly #byWireName: Map<string, SharedTable>;
 
 	status: PeerStatus = 'NONE';
 	/** When a connection was last dialled or accepted; undefined: never. */
@@ -85,7 +89,7 @@ export class Peer {
 		this.name = config.name;
 		this.isLocal = config.isLocal;
 		this.shard = config.shard;
-		this.tables = tables;
+		this.tables = [...tables];
 		this.#byWireName = new Map(tables.map((shared) => [shared.table.wireName, shared]));
 	}
 
@@ -93,20 +97,27 @@ export class Peer {
 		return this.#byWireName.get(name);
 	}
 
+	/** A table of which this node did not know when it started. */
+	addTable(shared: SharedTable): void {
+		this.tables.push(shared);
+		this.#byWireName.set(shared.table.wireName, shared);
+	}
+
 	/** Table ids are given in order from 1; `oldSizeId` gives each table a second one. */
 	tableByLocalId(id: number): SharedTable | undefined {
-		return this.tables[id - 1] ?? this.tables[id - 1 - this.tables.length];
+		return this.tables[(id > OLD_SIZE_IDS ? id - OLD_SIZE_IDS : id) - 1];
 	}
 
 	/** The id under which a table is defined with the key size of an old default. */
 	oldSizeId(shared: SharedTable): number {
-		return shared.localId + this.tables.length;
+		return shared.localId + OLD_SIZE_IDS;
 	}
 
 	/** Updates the peer has not acknowledged, summed over tables: how far it is behind, ids having gaps. */
 	pendingUpdates(): number {
 		let sum = 0;
-		for (const { table, knownId } of this.tables) sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
+		for (const { table, knownId, role } of this.tables)
+			if (role !== 'share') sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
 		return sum;
 	}
 }

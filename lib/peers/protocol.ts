@@ -74,7 +74,14 @@ export const STICK_TABLE_MESSAGE = {
 export const HOLDFAST_MESSAGE = {
 	/** Body: one varint, a set of `FEATURE` bits. First message of a session between two Holdfast nodes. */
 	FEATURES: 0x80,
+	/** Body: none, as of the next two. Tell me the shares of sums that you know (lib/aggregate/shares.ts). */
+	SHARES_REQUEST: 0x01,
+	/** Every share that I know was sent, but for the one that I count myself. */
+	SHARES_TOLD: 0x02,
+	/** What I count myself was sent whole; from now on its changes follow. */
+	OWN_SHARE_TOLD: 0x03,
 } as const;
+export type ShareMessageType = (typeof HOLDFAST_MESSAGE)['SHARES_REQUEST' | 'SHARES_TOLD' | 'OWN_SHARE_TOLD'];
 
 /** Bits of `HOLDFAST_MESSAGE.FEATURES`. Append-only. */
 export const FEATURE = {
@@ -83,6 +90,8 @@ export const FEATURE = {
 	 * other, the one whose name sorts first keeps its value (session.ts).
 	 */
 	CONFLICTS_BY_NAME: 1,
+	/** The node keeps the share of each origin of summed tables apart, and tells what it knows of others' shares. */
+	SHARES: 2,
 } as const;
 
 /** Key types in a table definition (section 6.1). 0, 1 and 3 exist in HAProxy but match no table. */

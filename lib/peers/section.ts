@@ -29,9 +29,9 @@ import {
 import type { ReplicatedTable } from './replicated-table.js';
 import { Resync } from './resync.js';
 import { Session } from './session.js';
-import type { SessionEnd, SessionHost } from './session-host.js';
+import type { Aggregator, SessionEnd, SessionHost } from './session-host.js';
 import { shardOf, shardSeed } from './shards.js';
-import { SharedTable } from './shared-table.js';
+import { SharedTable, type TableRole } from './shared-table.js';
 
 export interface SectionOptions {
 	readonly name: string;
@@ -59,6 +59,8 @@ export interface SectionOptions {
 	readonly defer: (callback: () => void) => void;
 	readonly network: Network;
 	readonly log: PeersLog;
+	/** Makes sums of tables of this section; called with the section before anything else happens. */
+	readonly aggregator?: ((section: PeersSection) => Aggregator) | undefined;
 }
 
 /** After a signal, a table's next one is waited for only this much later: updates in between go out together. */
@@ -104,6 +106,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	/** Callers refused since the start, for any reason. */
 	refusedCallers = 0;
 
+	readonly aggregator: Aggregator | undefined;
 	readonly #options: Omit<SectionOptions, 'predecessor'>;
 	/** Let go once its resume points are taken over, or each reload would keep all sections before it. */
 	#predecessor: PeersSection | undefined;
@@ -160,6 +163,25 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		this.#acceptor = new Acceptor(this);
 		this.#wonConflicts = new WonConflicts(this.clock);
 		this.#resync = this.#newResync();
+		this.aggregator = options.aggregator?.(this);
+	}
+
+	/** Gives a peer one more table. Its session, if there is one, begins with it at once. */
+	addTable(peer: Peer, table: ReplicatedTable, role: TableRole): SharedTable {
+		const shared = new SharedTable(table, peer.tables.length + 1, new EntryRecord(table.columns), role);
+		peer.addTable(shared);
+		if (this.#isRunning) table.enableUpdates();
+		if (peer.session !== undefined) {
+			shared.open();
+			peer.session.news(shared);
+		}
+		return shared;
+	}
+
+	/** Pushes what changes in a table that was added with `addTable`, from now on. */
+	watch(table: ReplicatedTable): void {
+		table.enableUpdates();
+		this.#watch(table);
 	}
 
 	#newResync(): Resync {
@@ -205,6 +227,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 				this.#watch(table);
 			}
 		}
+		this.aggregator?.started();
 		for (const peer of this.peers) if (!peer.isLocal) this.#call(peer);
 		this.#setResyncTimer();
 	}
@@ -272,6 +295,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		}
 		// A section without remote peers keeps no list of updates until now; the lesson is read from it.
 		for (const table of this.tables) table.enableUpdates();
+		for (const { table } of local.tables) table.enableUpdates();
 		this.#call(local);
 	}
 
@@ -291,6 +315,10 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	isUpToDate(): boolean {
 		return this.#resync.state === 'finished';
+	}
+
+	isTeacher(session: Session): boolean {
+		return this.#resync.teacher === session;
 	}
 
 	isInShard({ table }: SharedTable, record: EntryRecord, shard: number): boolean {
@@ -334,6 +362,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		const { peer } = session;
 		const nowMs = this.clock.monotonicMs();
 		if (peer.session === session) peer.session = undefined;
+		this.aggregator?.sessionEnded(session);
 		if (!this.#isRunning) return;
 		if (end === 'rubbish' || end === 'refused') peer.rubbishInARow++;
 		else if (nowMs - session.establishedAtMs >= GOOD_SESSION_MS) peer.rubbishInARow = 0;
@@ -612,10 +641,11 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	#news(table: ReplicatedTable): void {
 		for (const peer of this.peers) {
-			const shared = peer.tableByWireName(table.wireName);
-			if (shared === undefined) continue;
-			shared.hasNews = true;
-			peer.session?.news(shared);
+			for (const shared of peer.tables) {
+				if (shared.table !== table) continue;
+				shared.hasNews = true;
+				peer.session?.news(shared);
+			}
 		}
 	}
 

@@ -1,5 +1,6 @@
 /** What a session is made of: its link, the section that owns it, and how it can end. */
 import type { Clock } from '../core/clock.js';
+import type { TableDefinition } from './decode.js';
 import type { MessageWriter } from './encode.js';
 import type { EntryRecord } from './entry-record.js';
 import type { Peer } from './peer.js';
@@ -25,6 +26,27 @@ export type SessionEnd =
 	| 'stopped' // by us: shutting down
 	| 'taught'; // the local peer has confirmed everything, nothing is left to say
 
+/**
+ * What makes sums of a section's tables (lib/aggregate): it adds tables to single peers, keeps their contents
+ * apart by origin, and is told how far the exchange of shares with a peer has come.
+ */
+export interface Aggregator {
+	/** The section runs: peers are called from now on. */
+	started(): void;
+	/** Whether shares are exchanged with this peer if it can. Not between levels of aggregators. */
+	exchangesWith(peer: Peer): boolean;
+	/** The peer defines a table that it does not share so far. Returns what was added for it, if anything. */
+	tableDefined(peer: Peer, definition: TableDefinition): SharedTable | undefined;
+	/** The first message tells which kind of peer it is: one that exchanges shares, or a plain one. */
+	peerKnown(session: Session): void;
+	/** A Holdfast peer has told the shares it knows; its own one, whole. */
+	sharesTold(session: Session): void;
+	ownShareTold(session: Session): void;
+	/** A lesson of any kind has ended. */
+	lessonEnded(session: Session, end: 'finished' | 'partial'): void;
+	sessionEnded(session: Session): void;
+}
+
 /** What a session asks of its section. */
 export interface SessionHost {
 	readonly clock: Clock;
@@ -42,6 +64,10 @@ export interface SessionHost {
 	/** The local peer has confirmed what a stopping process taught it. */
 	handoffConfirmed(session: Session): void;
 	tableMismatched(session: Session, shared: SharedTable): void;
+	/** Tables are added and shares exchanged by whoever this is; undefined where nothing is summed. */
+	readonly aggregator: Aggregator | undefined;
+	/** The session's lesson is the one of a starting node (section 12), not one asked for by the aggregator. */
+	isTeacher(session: Session): boolean;
 	/** An update is about to be learned. */
 	updateReceived(session: Session, shared: SharedTable, record: EntryRecord): void;
 	/** The entry was received from another peer since the lesson that goes on began. */

@@ -39,12 +39,13 @@ import {
 	MESSAGE_CLASS,
 	OLD_DEFAULT_STRING_KEY_SIZE,
 	PeersProtocolError,
+	type ShareMessageType,
 	STICK_TABLE_MESSAGE,
 	TIMING,
 } from './protocol.js';
 import type { ConflictRule } from './replicated-table.js';
 import type { Link, SessionEnd, SessionHost, SessionOptions } from './session-host.js';
-import type { SharedTable } from './shared-table.js';
+import type { SharedTable, TableRole } from './shared-table.js';
 
 /** Output that may wait for a slow peer. What is due beyond it stays in the tables. */
 export const MAX_BUFFERED_BYTES = 256 * 1024;
@@ -55,7 +56,6 @@ export const MAX_BUFFERED_BYTES = 256 * 1024;
 const TEACHING_TIMEOUT_MS = 4 * TIMING.receiveTimeoutMs;
 /** An update that waited longer than this is sent with the entry's remaining life. */
 const STALE_AFTER_MS = 500;
-const OUR_FEATURES = FEATURE.CONFLICTS_BY_NAME;
 
 export class Session implements MessageHandler {
 	readonly peer: Peer;
@@ -77,6 +77,12 @@ export class Session implements MessageHandler {
 	readonly #queue = new Set<SharedTable>();
 
 	#features = 0;
+	/** The first message has told whether the peer exchanges shares; nothing is known before. */
+	kind: 'unknown' | 'plain' | 'shares' = 'unknown';
+	/** What is due to a peer that exchanges shares: nothing, the others' shares, our own; then our own is live. */
+	#tellsShares = false;
+	#ownShare: 'none' | 'telling' | 'live' = 'none';
+	readonly #shareMessagesDue: ShareMessageType[] = [];
 	/** Updates of this pass that are to be sent under a second definition. */
 	readonly #repeated: Buffer[] = [];
 	/** A lesson from this peer. */
@@ -126,7 +132,7 @@ export class Session implements MessageHandler {
 		this.#setTimer();
 		// Also a first sign of life: HAProxy may close a new session on which nothing came (section 4.2).
 		if (this.#minor >= 1 && !this.peer.isLocal) {
-			this.#host.writer.features(OUR_FEATURES);
+			this.#host.writer.features(this.#ourFeatures());
 			this.#link.write(this.#host.writer.take());
 		}
 		this.schedule();
@@ -196,6 +202,16 @@ export class Session implements MessageHandler {
 		this.schedule();
 	}
 
+	/** Asks again for nothing, but tells what we count anew: under another name since the last time. */
+	retellOwnShare(): void {
+		if (this.#ownShare !== 'none') this.#tellOwnShare();
+	}
+
+	/** What the other side may still be sent of its lesson. */
+	get isTeaching(): boolean {
+		return this.teaching !== 'none';
+	}
+
 	/** The link is gone, or is given up. */
 	end(end: SessionEnd, reason: string): void {
 		if (this.#isClosed) return;
@@ -222,15 +238,100 @@ export class Session implements MessageHandler {
 	// ---- receiving
 
 	message(messageClass: number, type: number, bytes: Uint8Array, start: number, end: number): boolean {
+		const isFeatures = messageClass === MESSAGE_CLASS.HOLDFAST && type === HOLDFAST_MESSAGE.FEATURES;
+		// Features come first or never.
+		if (this.kind === 'unknown' && !isFeatures) this.#becomeKnown('plain');
 		if (messageClass === MESSAGE_CLASS.STICK_TABLE) this.#stickTableMessage(type, bytes, start, end);
 		else if (messageClass === MESSAGE_CLASS.CONTROL) this.#controlMessage(type);
 		else if (messageClass === MESSAGE_CLASS.ERROR) this.#errorMessage(type);
-		else if (messageClass === MESSAGE_CLASS.HOLDFAST && type === HOLDFAST_MESSAGE.FEATURES) {
+		else if (isFeatures) {
 			this.#features = decodeFeatures(bytes, start, end);
 			for (const shared of this.peer.tables) if (shared.keySize === undefined) shared.settleKeySize();
-		}
+			const both = this.#features & this.#ourFeatures();
+			if (this.kind === 'unknown') this.#becomeKnown((both & FEATURE.SHARES) === 0 ? 'plain' : 'shares');
+		} else if (messageClass === MESSAGE_CLASS.HOLDFAST && this.kind === 'shares') this.#shareMessage(type);
 		// Any other class is of a later version (section 5).
 		return !this.#isClosed;
+	}
+
+	// ---- shares of sums
+
+	#ourFeatures(): number {
+		const exchanges = this.#host.aggregator?.exchangesWith(this.peer) === true;
+		return FEATURE.CONFLICTS_BY_NAME | (exchanges ? FEATURE.SHARES : 0);
+	}
+
+	#becomeKnown(kind: 'plain' | 'shares'): void {
+		this.kind = kind;
+		if (kind === 'shares') this.#shareMessagesDue.push(HOLDFAST_MESSAGE.SHARES_REQUEST);
+		this.#host.aggregator?.peerKnown(this);
+		for (const shared of this.peer.tables) if (shared.hasNews) this.#queue.add(shared);
+		this.schedule();
+	}
+
+	/**
+	 * Both sides ask for shares at once, tell those of others, and only then their own: whoever has started anew
+	 * must have heard what was known of it before it says what it counts now (lib/aggregate/shares.ts).
+	 */
+	#shareMessage(type: number): void {
+		switch (type) {
+			case HOLDFAST_MESSAGE.SHARES_REQUEST:
+				this.#tellsShares = true;
+				this.#tellAll('share');
+				break;
+			case HOLDFAST_MESSAGE.SHARES_TOLD:
+				this.#host.aggregator?.sharesTold(this);
+				this.#tellOwnShare();
+				break;
+			case HOLDFAST_MESSAGE.OWN_SHARE_TOLD:
+				this.#host.aggregator?.ownShareTold(this);
+				break;
+		}
+	}
+
+	#tellOwnShare(): void {
+		this.#ownShare = 'telling';
+		this.#tellAll('own share');
+		this.schedule();
+	}
+
+	#tellAll(role: TableRole): void {
+		for (const shared of this.peer.tables) {
+			if (shared.role !== role) continue;
+			shared.startTeaching();
+			this.#queue.add(shared);
+		}
+	}
+
+	/** What the tables of a role are told completely of is said once. */
+	#endTelling(): void {
+		if (this.#tellsShares && this.#isTold('share')) {
+			this.#tellsShares = false;
+			this.#shareMessagesDue.push(HOLDFAST_MESSAGE.SHARES_TOLD);
+		}
+		if (this.#ownShare === 'telling' && this.#isTold('own share')) {
+			this.#ownShare = 'live';
+			this.#shareMessagesDue.push(HOLDFAST_MESSAGE.OWN_SHARE_TOLD);
+		}
+		for (const type of this.#shareMessagesDue) this.#host.writer.share(type);
+		this.#shareMessagesDue.length = 0;
+	}
+
+	/** If so, its tables go back to live updates. */
+	#isTold(role: TableRole): boolean {
+		const tables = this.peer.tables.filter((shared) => shared.role === role);
+		if (tables.some(({ teaching }) => teaching === 'local' || teaching === 'learned')) return false;
+		for (const shared of tables) {
+			shared.endTeaching(false);
+			this.#queue.add(shared);
+		}
+		return true;
+	}
+
+	/** Tables that lessons of the protocol are about, with this peer. */
+	#isInLessons({ role }: SharedTable): boolean {
+		if (role === 'common') return true;
+		return this.peer.isLocal ? role !== 'plain' : role === 'plain' && this.kind === 'plain';
 	}
 
 	#stickTableMessage(type: number, bytes: Uint8Array, start: number, end: number): void {
@@ -267,6 +368,8 @@ export class Session implements MessageHandler {
 		this.peer.updatesReceived++;
 		// What another peer sent live since the lesson began is newer than what the teacher had in its table.
 		if (this.learning !== 'none' && this.#host.isFresh(shared, record)) return;
+		// A lesson for the sake of sums: what it says of other tables may be older than what we have.
+		if (this.learning !== 'none' && shared.role === 'common' && !this.#host.isTeacher(this)) return;
 		this.#host.updateReceived(this, shared, record);
 		const outcome = table.learn(record, this.#nowMs, this.#conflictRule(shared));
 		if (outcome === 'full') this.peer.updatesRefused++;
@@ -304,7 +407,8 @@ export class Session implements MessageHandler {
 		this.#receivingTable = undefined;
 		const definition = decodeDefinition(bytes, start, end);
 		const bound = this.#byRemoteId.get(definition.tableId);
-		const shared = this.peer.tableByWireName(definition.name);
+		const shared =
+			this.peer.tableByWireName(definition.name) ?? this.#host.aggregator?.tableDefined(this.peer, definition);
 		if (bound !== undefined && bound !== shared) {
 			this.#byRemoteId.delete(definition.tableId);
 			bound.unbind();
@@ -334,6 +438,7 @@ export class Session implements MessageHandler {
 				// What was modified here meanwhile may be pushed to the teacher from now on.
 				for (const shared of this.peer.tables) if (shared.hasNews) this.#queue.add(shared);
 				this.#host.lessonEnded(this, type === CONTROL.RESYNC_FINISHED ? 'finished' : 'partial');
+				this.#host.aggregator?.lessonEnded(this, type === CONTROL.RESYNC_FINISHED ? 'finished' : 'partial');
 				break;
 			case CONTROL.RESYNC_CONFIRM:
 				this.#receiveConfirm();
@@ -347,6 +452,7 @@ export class Session implements MessageHandler {
 	#startTeaching(): void {
 		this.teaching = 'telling';
 		for (const shared of this.peer.tables) {
+			if (!this.#isInLessons(shared)) continue;
 			shared.startTeaching();
 			this.#queue.add(shared);
 		}
@@ -358,6 +464,7 @@ export class Session implements MessageHandler {
 		if (this.teaching !== 'told' || this.#confirmsAwaited > 0) return;
 		this.teaching = 'none';
 		for (const shared of this.peer.tables) {
+			if (!this.#isInLessons(shared)) continue;
 			shared.endTeaching(this.#hasLearned);
 			this.#queue.add(shared);
 		}
@@ -410,12 +517,13 @@ export class Session implements MessageHandler {
 			}
 			shared.confirmedId = shared.receivedId;
 			if (shared.teaching === 'local' || shared.teaching === 'learned') budget = this.#teach(shared, budget);
-			else if (shared.hasNews && this.#mayPush()) budget = this.#push(shared, budget);
+			else if (shared.hasNews && this.#mayPush(shared)) budget = this.#push(shared, budget);
 			if (this.#repeated.length > 0) this.#repeatForOldKeySize(shared);
 			if (budget === 0) break;
 			this.#queue.delete(shared);
 			if (!writer.hasRoom()) this.#flush();
 		}
+		if (this.kind === 'shares') this.#endTelling();
 		// When the budget ran out the table keeps its place: a lesson goes table by table. Live pushes take turns.
 		if (budget === 0 && this.teaching === 'none') this.#rotateQueue();
 		if (this.teaching === 'telling' && this.#queue.size === 0) {
@@ -444,7 +552,10 @@ export class Session implements MessageHandler {
 	}
 
 	/** Not to a peer we learn from, nor to one that has not confirmed our lesson (section 10.2). */
-	#mayPush(): boolean {
+	#mayPush({ role }: SharedTable): boolean {
+		if (role === 'share') return false;
+		if (role === 'own share') return this.#ownShare === 'live';
+		if (role === 'plain' && this.kind !== 'plain') return false;
 		return this.learning === 'none' && this.teaching === 'none' && !this.peer.isLocal;
 	}
 
@@ -489,6 +600,7 @@ export class Session implements MessageHandler {
 				continue;
 			}
 			budget--;
+			if (shared.role === 'own share' && shared.teaching === 'local') shared.push(record.updateId);
 			// An entry modified since the lesson began comes again at the end of the list: told now, then pushed.
 			const isPast = ((record.updateId - shared.teachingLocalId) | 0) > 0;
 			if (this.#isForPeer(shared, record)) this.#sendUpdate(type, shared);

@@ -15,6 +15,16 @@ import type { Column, EntryRecord } from './entry-record.js';
 import { DEFAULT_STRING_KEY_SIZE, KEY_TYPE, OLD_DEFAULT_STRING_KEY_SIZE } from './protocol.js';
 import type { ReplicatedTable, TableReader } from './replicated-table.js';
 
+/**
+ * Who gets a table, and when:
+ *
+ *     common      every peer: lessons as of section 11, then live updates
+ *     plain       the same, only to peers that do not exchange shares of sums (HAProxy, other aggregators)
+ *     own share   what this node counts of a sum: to Holdfast nodes, after they told what they know, then live
+ *     share       what we know of another node's share: to Holdfast nodes, once a session, and never live
+ */
+export type TableRole = 'common' | 'plain' | 'own share' | 'share';
+
 /** Why a table that a peer defined is not the one we have, for the log. */
 export type TableMismatch = 'key type' | 'key length' | 'parameters' | undefined;
 
@@ -22,6 +32,7 @@ export class SharedTable {
 	readonly table: ReplicatedTable;
 	/** The id we give the table in our definitions, from 1, the same for all peers and sessions. */
 	readonly localId: number;
+	readonly role: TableRole;
 
 	/** The peer has everything up to this id; where pushing resumes in the next session. */
 	acknowledgedId = 0;
@@ -71,8 +82,9 @@ export class SharedTable {
 	/** Scratch for one entry, shared by all peers of the table: it is filled and used up in one step. */
 	readonly record: EntryRecord;
 
-	constructor(table: ReplicatedTable, localId: number, record: EntryRecord) {
+	constructor(table: ReplicatedTable, localId: number, record: EntryRecord, role: TableRole = 'common') {
 		this.table = table;
+		this.role = role;
 		this.localId = localId;
 		this.record = record;
 		this.keySize = hasTwoSizes(table) ? undefined : wireKeySize(table);
