@@ -1,1 +1,311 @@
-export const PAGE_SCRIPT = '';
+/**
+ * The page's script, as it is sent: plain JavaScript for any browser of today, no module, no build. It listens to the
+ * live updates and puts them into the page as texts; markup is never made of what they say.
+ */
+export const PAGE_SCRIPT = String.raw`
+(() => {
+'use strict';
+const byId = (id) => document.getElementById(id);
+const make = (tag, className, text) => {
+	const element = document.createElement(tag);
+	if (className) element.className = className;
+	if (text !== undefined) element.textContent = text;
+	return element;
+};
+const SVG = 'http://www.w3.org/2000/svg';
+const UNITS = ['', 'k', 'M', 'G', 'T'];
+const short = (value) => {
+	let unit = 0;
+	while (value >= 10000 && unit < UNITS.length - 1) { value /= 1000; unit++; }
+	const digits = unit === 0 ? (value < 10 && value % 1 !== 0 ? 1 : 0) : value < 100 ? 1 : 0;
+	return value.toFixed(digits) + UNITS[unit];
+};
+const ago = (ms) => {
+	const seconds = Math.max(0, Math.round(ms / 1000));
+	if (seconds < 60) return seconds + 's';
+	if (seconds < 3600) return Math.floor(seconds / 60) + 'm' + (seconds % 60) + 's';
+	if (seconds < 86400) return Math.floor(seconds / 3600) + 'h' + Math.floor(seconds / 60 % 60) + 'm';
+	return Math.floor(seconds / 86400) + 'd' + Math.floor(seconds / 3600 % 24) + 'h';
+};
+const setText = (element, text) => {
+	if (element && element.textContent !== text) { element.textContent = text; return true; }
+	return false;
+};
+
+// ---- rows
+
+let first = true;
+function updateRows(rows) {
+	for (const [id, kind, ...cells] of rows) {
+		const row = byId(id);
+		if (row === null) continue;
+		if (row.className !== kind) row.className = kind;
+		for (let i = 0; i < cells.length; i++) {
+			const cell = row.children[i + 2];
+			if (!setText(cell, cells[i]) || first) continue;
+			cell.classList.remove('changed');
+			void cell.offsetWidth;
+			cell.classList.add('changed');
+		}
+	}
+	first = false;
+}
+
+// ---- charts
+
+const charts = byId('charts');
+const CHARTS = [
+	['Requests/s', 'requestRate', '--accent'],
+	['Connections', 'connections', '--drain'],
+	['Refused/s', 'refusedRate', '--warn'],
+	['Errors 5xx/s', 'errorRate', '--bad'],
+	['Bytes out/s', 'bytesOutRate', '--good'],
+];
+let plots = [];
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+function makeCharts() {
+	plots = [];
+	charts.replaceChildren();
+	for (const [label, field, tint] of CHARTS) {
+		const box = make('div', 'chart');
+		const head = make('h3', '', label);
+		const value = make('b', '', '');
+		head.append(value);
+		box.append(head);
+		charts.append(box);
+		let plot;
+		if (window.uPlot) {
+			const width = Math.max(120, box.clientWidth - 22);
+			plot = new uPlot({
+				width, height: 70, legend: { show: false }, cursor: { show: false },
+				padding: [6, 2, 0, 2],
+				scales: { x: { time: true }, y: { range: (u, min, max) => [0, Math.max(1, max || 0)] } },
+				axes: [{ show: false }, { show: false }],
+				series: [{}, { stroke: color(tint), width: 1.5, fill: color(tint) + '22', points: { show: false }, spanGaps: true }],
+			}, [[], []], box);
+			plot.root.setAttribute('role', 'img');
+		}
+		plots.push({ field, label, value, plot, box });
+	}
+}
+
+function updateCharts(history) {
+	if (history.length === 0) { charts.hidden = true; return; }
+	charts.hidden = false;
+	if (plots.length === 0) makeCharts();
+	const times = history.map(({ atMs }) => atMs / 1000);
+	for (const { field, label, value, plot } of plots) {
+		const values = history.map((point) => point[field]);
+		const now = values[values.length - 1];
+		setText(value, short(now));
+		if (!plot) continue;
+		plot.setData([times, values]);
+		plot.root.setAttribute('aria-label', label + ': now ' + short(now) + ', at most ' + short(Math.max(...values)));
+	}
+}
+
+let resizing;
+addEventListener('resize', () => {
+	clearTimeout(resizing);
+	resizing = setTimeout(() => {
+		for (const { plot, box } of plots) if (plot) plot.setSize({ width: Math.max(120, box.clientWidth - 22), height: 70 });
+	}, 150);
+});
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { if (plots.length) { makeCharts(); updateCharts(lastHistory); } });
+let lastHistory = [];
+
+function spark(values) {
+	const svg = document.createElementNS(SVG, 'svg');
+	svg.setAttribute('class', 'spark');
+	svg.setAttribute('viewBox', '0 0 100 20');
+	svg.setAttribute('preserveAspectRatio', 'none');
+	svg.setAttribute('aria-hidden', 'true');
+	const path = document.createElementNS(SVG, 'path');
+	const top = Math.max(1, ...values.map((value) => value || 0));
+	const step = values.length > 1 ? 100 / (values.length - 1) : 0;
+	let d = '', pen = false;
+	values.forEach((value, i) => {
+		if (value === null) { pen = false; return; }
+		d += (pen ? 'L' : 'M') + (i * step).toFixed(1) + ' ' + (19 - value / top * 18).toFixed(1);
+		pen = true;
+	});
+	path.setAttribute('d', d);
+	svg.append(path);
+	return svg;
+}
+
+// ---- panels
+
+function table(labels, rows, caption) {
+	const element = make('table');
+	element.append(make('caption', 'spoken', caption));
+	const head = make('tr');
+	for (const label of labels) { const th = make('th', '', label); th.scope = 'col'; head.append(th); }
+	const thead = make('thead');
+	thead.append(head);
+	const body = make('tbody');
+	for (const cells of rows) {
+		const row = make('tr');
+		cells.forEach((cell, i) => {
+			const td = make(i === 0 ? 'th' : 'td');
+			if (i === 0) td.scope = 'row';
+			if (cell instanceof Node) td.append(cell);
+			else if (Array.isArray(cell)) { td.className = cell[0]; td.textContent = cell[1]; }
+			else td.textContent = cell;
+			row.append(td);
+		});
+		body.append(row);
+	}
+	element.append(thead, body);
+	return element;
+}
+
+function key(text) { const span = make('span', 'key', text); span.title = text; return span; }
+
+let lastEvictions = new Map();
+function updateTables(tables, nowMs) {
+	const cards = byId('table-cards');
+	if (tables.length === 0) { cards.replaceChildren(make('p', 'empty', 'none')); return; }
+	const made = tables.map((one) => {
+		const card = make('article', 'card');
+		const title = make('h3', '', one.name);
+		title.append(make('small', '', one.type));
+		const bar = make('progress', one.used >= one.size ? 'full' : '');
+		bar.max = one.size;
+		bar.value = one.used;
+		bar.setAttribute('aria-label', 'fill of ' + one.name);
+		const percent = one.size > 0 ? (one.used / one.size * 100).toFixed(one.used / one.size < 0.1 ? 1 : 0) : '0';
+		const fill = make('p', '', one.used.toLocaleString('en') + ' of ' + one.size.toLocaleString('en') + ' entries, ' + percent + '%');
+		card.append(title, bar, fill, spark(one.usedHistory));
+		const before = lastEvictions.get(one.name);
+		const lost = one.evictions + one.refusals;
+		const note = make('p', before !== undefined && lost > before ? 'alarm' : '',
+			one.evictions.toLocaleString('en') + ' evicted before their time, ' + one.refusals.toLocaleString('en') + ' refused');
+		lastEvictions.set(one.name, lost);
+		card.append(note);
+		if (one.hottest.length > 0) {
+			const wrap = make('div', 'scroll');
+			wrap.append(table(['Hottest keys', one.leading, 'Last minutes', 'Last refused by'], one.hottest.map((hot) => {
+				const name = key(hot.key);
+				if (hot.data.length > 0) name.title += '  ' + hot.data.map(([n, v]) => n + '=' + v).join(' ');
+				const by = hot.refusedBy;
+				return [name, short(hot.value), spark(hot.history), by ? ['refused', by.file.split('/').pop() + ':' + by.line + ', ' + ago(nowMs - by.atMs) + ' ago'] : ''];
+			}), 'Hottest keys of ' + one.name));
+			card.append(wrap);
+		} else card.append(make('p', '', one.leading === undefined ? 'stores no figures' : one.hottestAtMs ? 'no key is hot' : 'keys are being looked at'));
+		return card;
+	});
+	cards.replaceChildren(...made);
+}
+
+function updatePeers(peers) {
+	const list = byId('peer-list');
+	if (peers.length === 0) { list.replaceChildren(make('p', 'empty', 'none')); return; }
+	const wrap = make('div', 'scroll');
+	wrap.append(table(['Peer', 'State', 'Behind', 'Sent', 'Received', 'Failures'], peers.map((peer) => {
+		const up = peer.isConnected && peer.status === 'ESTA';
+		const name = make('span', '', peer.section + '/' + peer.name);
+		if (peer.trouble) name.title = peer.trouble;
+		return [
+			name,
+			peer.isLocal ? 'local' : [up ? 'state-good' : 'state-bad', peer.status],
+			peer.isLocal ? '' : peer.pendingUpdates === 0 ? 'nothing' : [peer.lagMs > 5000 ? 'state-bad' : '', peer.pendingUpdates + ' updates, ' + ago(peer.lagMs)],
+			short(peer.updatesSent), short(peer.updatesReceived), String(peer.failures),
+		];
+	}), 'Peers'));
+	list.replaceChildren(wrap);
+}
+
+function updateReloads(report) {
+	const list = byId('reload-list');
+	if (report.reloads.length === 0) { list.replaceChildren(make('p', 'empty', 'none yet')); return; }
+	const wrap = make('div', 'scroll');
+	wrap.append(table(['When', 'Outcome', 'Took'], report.reloads.slice().reverse().map((one) => {
+		const when = make('time', '', new Date(one.atMs).toLocaleString());
+		when.dateTime = new Date(one.atMs).toISOString();
+		const outcome = one.succeeded ? ['state-good', one.generation === report.generation ? 'serving' : 'loaded'] : ['state-bad', 'failed: ' + one.reason];
+		return [when, outcome, one.tookMs + ' ms'];
+	}), 'Reloads'));
+	list.replaceChildren(wrap);
+}
+
+function updateThreads(threads) {
+	const wrap = make('div', 'scroll');
+	wrap.append(table(['Thread', 'Busy', 'Loop delay p99', 'Longest', 'Heap', 'Requests'], threads.map((one, i) => [
+		String(i), Math.round(one.utilization * 100) + '%', one.delayP99Ms.toFixed(1) + ' ms',
+		[one.delayMaxMs > 100 ? 'state-warn' : '', one.delayMaxMs.toFixed(1) + ' ms'],
+		short(one.heapBytes), short(one.requests),
+	]), 'Data threads'));
+	byId('thread-list').replaceChildren(wrap);
+}
+
+// ---- the stream of updates
+
+const live = byId('live');
+let said = '';
+function say(kind, text) {
+	live.className = 'live ' + kind;
+	// Spoken only when it changes, not at every update.
+	if (said === kind) { const span = live.firstElementChild; if (span) span.textContent = text; return; }
+	said = kind;
+	live.replaceChildren(make('span', '', text));
+}
+
+const source = document.body.dataset.live;
+if (!source) say('', 'updates are off');
+else {
+	let events;
+	const open = () => {
+		events = new EventSource(source);
+		events.addEventListener('open', () => say('on', 'live'));
+		events.addEventListener('error', () => {
+			say('off', 'connection lost, trying again');
+			if (events.readyState === EventSource.CLOSED) setTimeout(open, 3000);
+		});
+		events.addEventListener('rows', (event) => updateRows(JSON.parse(event.data)));
+		events.addEventListener('process', (event) => {
+			const update = JSON.parse(event.data);
+			setText(byId('fact-uptime'), update.uptime);
+			setText(byId('fact-conns'), String(update.conns));
+			updateThreads(update.threads);
+			say('on', 'live');
+		});
+		events.addEventListener('report', (event) => {
+			const report = JSON.parse(event.data);
+			lastHistory = report.history;
+			updateCharts(report.history);
+			updateTables(report.tables, report.atMs);
+			updatePeers(report.peers);
+			updateReloads(report);
+			setText(byId('fact-pid'), String(report.pid));
+		});
+	};
+	open();
+	addEventListener('pagehide', () => events.close());
+	addEventListener('pageshow', (event) => { if (event.persisted) open(); });
+}
+
+// ---- controls
+
+for (const all of document.querySelectorAll('.pick-all')) {
+	all.addEventListener('change', () => {
+		for (const box of all.closest('table').querySelectorAll('input[name=s]')) box.checked = all.checked;
+	});
+}
+for (const more of document.querySelectorAll('.more')) {
+	const hidden = () => more.closest('section').querySelectorAll('tbody[hidden]');
+	const reveal = (bodies) => {
+		for (const body of bodies) body.hidden = false;
+		if (hidden().length === 0) more.remove();
+	};
+	more.querySelector('.show-more').addEventListener('click', () => reveal([...hidden()].slice(0, 1)));
+	more.querySelector('.show-all').addEventListener('click', () => reveal(hidden()));
+}
+const columns = byId('all-columns');
+columns.addEventListener('click', () => {
+	const brief = document.body.classList.toggle('brief');
+	columns.setAttribute('aria-pressed', String(!brief));
+});
+})();
+`.trim();
