@@ -16,7 +16,7 @@ import type { Logger } from '../core/logger.js';
 import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
 import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.js';
 import { compileRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
-import { requestCaptureSlots, responseCaptureSlots } from '../rules/captures.js';
+import { requestCaptureSlots, responseCaptureSlots } from '../sample/capture-slots.js';
 import { compileExpression } from '../sample/expression.js';
 import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
 import { type PatternRegistry, patternRegistry } from '../sample/pattern-registry.js';

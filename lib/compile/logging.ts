@@ -1,7 +1,7 @@
 /**
  * The log lines of a frontend's streams: which format, at which level, to which targets (manual, 8.2, 8.3).
  */
-import type { LogTargetModel, ProxyModel } from '../config/model.js';
+import type { Line, LogTargetModel, ProxyModel } from '../config/model.js';
 import type { StreamLogger } from '../frontend/frontend.js';
 import { compileLogFormat, HTTP_LOG_FORMAT, type LogFormat, TCP_LOG_FORMAT } from '../sample/log-format.js';
 import type { CompileContext } from '../sample/types.js';
@@ -33,10 +33,7 @@ export function compileStreamLogger(
 ): StreamLogger | undefined {
 	const errorsBefore = context.diagnostics.errorCount;
 	const format = compileFormat(model, context);
-	if (model.errorLogFormat !== undefined) {
-		const { place, words } = model.errorLogFormat;
-		compileLogFormat(words.join(' '), context.at(place, 'log-format'));
-	}
+	const errorFormat = compileLine(model.errorLogFormat, context);
 	if (context.diagnostics.errorCount > errorsBefore || model.logTargets.length === 0) return undefined;
 	const sink = logs.logFor(model.logTargets, model);
 	if (sink === undefined) return undefined;
@@ -45,9 +42,15 @@ export function compileStreamLogger(
 	return {
 		log(stream) {
 			const level = stream.logLevel ?? (logSeparateErrors && hasError(stream) ? LEVEL_ERR : LEVEL_INFO);
-			if (level !== 'silent') sink.write(level, format.render(stream));
+			// `error-log-format` is for what never became a request (manual, 8.2.6).
+			const used = errorFormat !== undefined && stream.isHttp && stream.request === undefined ? errorFormat : format;
+			if (level !== 'silent') sink.write(level, used.render(stream));
 		},
 	};
+}
+
+function compileLine(line: Line | undefined, context: CompileContext): LogFormat | undefined {
+	return line === undefined ? undefined : compileLogFormat(line.words.join(' '), context.at(line.place, 'log-format'));
 }
 
 /** Undefined: neither a format nor an option says one, and the line is the default's (manual, 8.2.1). */

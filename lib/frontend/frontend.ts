@@ -7,7 +7,7 @@
  */
 import type { Condition } from '../acl/condition.js';
 import type { ProxyModel } from '../config/model.js';
-import type { CaptureSlot } from '../rules/captures.js';
+import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
 import type { LogFormat } from '../sample/log-format.js';

@@ -1,7 +1,10 @@
 /**
  * Error files: a whole HTTP response in a file (manual, 4.2 `errorfile`). It is taken apart into status line,
  * fields and body as HAProxy does, so that `http-after-response` rules apply to it and the connection may stay
- * open; framing and connection fields are the program's own.
+ * open. A file without `content-length` is counted without one, as HAProxy does.
+ *
+ * It gives up: HAProxy sends such a file as it is, in its version and ended by the close. Here the client is always
+ * told the length, in HTTP/1.1, so that it can tell a whole page from half of one.
  */
 import { bytesOf } from '../core/bytes.js';
 import { isFieldValue, isToken } from '../http/characters.js';
@@ -27,19 +30,17 @@ export function parseErrorFile(content: string): LocalReply | string {
 		const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, '');
 		if (!isToken(name) || !isFieldValue(value)) return `unable to parse headers (line '${line.slice(0, 40)}')`;
 		if (name === 'transfer-encoding') return "'transfer-encoding' header is not allowed in an error file";
-		if (name === 'connection' || name === 'keep-alive') continue;
+		if (name === 'keep-alive') continue;
 		if (name === 'content-length') {
 			if (!/^\d{1,15}$/.test(value)) return `invalid content-length '${value}'`;
 			declaredLength = Number(value);
-		} else {
-			headers.add(name, value);
 		}
+		headers.add(name, value);
 	}
 	const body = bytesOf(content.slice(end.index + end[0].length));
 	if (declaredLength !== undefined && declaredLength !== body.length) {
 		return `content-length ${declaredLength} differs from the ${body.length} bytes of the body`;
 	}
-	if (status !== 204 && status !== 304) headers.add('content-length', String(body.length));
-	else if (body.length > 0) return `No body expected for ${status} responses`;
+	if ((status === 204 || status === 304) && body.length > 0) return `No body expected for ${status} responses`;
 	return { status, reason, headers, body };
 }

@@ -19,20 +19,27 @@ export function standardReply(status: number): LocalReply {
 	return known as LocalReply;
 }
 
+/** Statuses whose standard page ends the connection: what followed on it could not be told apart. */
+const CLOSING_STATUSES: ReadonlySet<number> = new Set([400, 408]);
+
 const STANDARD_REPLIES: ReadonlyMap<number, LocalReply> = new Map(
 	Array.from(ERROR_PAGES, ([status, { reason, body }]) => [
 		status,
 		{
 			status,
 			reason,
-			headers: new HeaderList(
-				['content-length', 'cache-control', 'content-type'],
-				[String(body.length), 'no-cache', 'text/html'],
-			),
+			headers: standardHeaders(status, body),
 			body,
 		},
 	]),
 );
+
+function standardHeaders(status: number, body: Buffer): HeaderList {
+	const headers = new HeaderList(['content-length', 'cache-control'], [String(body.length), 'no-cache']);
+	if (CLOSING_STATUSES.has(status)) headers.add('connection', 'close');
+	headers.add('content-type', 'text/html');
+	return headers;
+}
 
 /** The configured replies of one proxy, or of one `http-errors` section. */
 export class ErrorReplies {
@@ -66,7 +73,7 @@ export function resolveErrorReply(
 	const reply = first.find(status) ?? second?.find(status);
 	if (reply !== undefined) {
 		const made = stream === undefined ? copyReply(reply.constant) : reply.make(stream);
-		if (made !== undefined) return made;
+		if (made !== undefined) return made.status === status ? made : { ...made, statusOfError: status };
 	}
 	return copyReply(standardReply(status)) as LocalReply;
 }

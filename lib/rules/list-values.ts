@@ -22,7 +22,11 @@ export function forEachListValue(list: string, change: (value: string) => string
 			let to = i;
 			while (from < to && isBlank(list.charCodeAt(from))) from++;
 			while (to > from && isBlank(list.charCodeAt(to - 1))) to--;
-			result += list.slice(start, from) + change(list.slice(from, to)) + list.slice(to, i);
+			const value = list.slice(from, to);
+			const changed = change(value);
+			// As observed: the blanks before a value behind the first go with it when it is replaced.
+			const before = changed === value || start === 0 ? list.slice(start, from) : '';
+			result += before + changed + list.slice(to, i);
 			if (i < list.length) result += ',';
 			start = i + 1;
 		}

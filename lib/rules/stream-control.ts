@@ -17,6 +17,8 @@ export interface LocalReply {
 	 */
 	readonly headers: HeaderList;
 	readonly body: Buffer;
+	/** The error that this answer stands for, where an `errorfile` or `errorloc` has another status: what is logged. */
+	readonly statusOfError?: number;
 	/** In place of `body`: pieces that are made while they are sent; `headers` then say no length. */
 	readonly source?: ReplySource;
 	/** Bytes sent as they are, head included; the connection then closes. Rules never make one. */

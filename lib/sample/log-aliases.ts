@@ -2,8 +2,10 @@
  * The table of log variables (manual, 8.2.6): one row each, with the way its value is written. Strings obey `+Q`
  * and `+E`, numbers and addresses `+X` where the manual says so; dates obey none.
  */
+
 import { hostname } from 'node:os';
 import type { IpAddress } from '../core/address.js';
+import { requestCaptureSlots, responseCaptureSlots } from './capture-slots.js';
 import { pathOf } from './http-parts.js';
 import type { LogStyle } from './log-format.js';
 import type { CompileContext, StreamView } from './types.js';
@@ -32,6 +34,9 @@ const text = (read: (stream: StreamView) => string | undefined, httpOnly = false
 	httpOnly,
 	compile: (style) => (stream) => styled(read(stream) ?? '', style),
 });
+
+const emptyOrStyled = (value: string, style: LogStyle): string =>
+	value === '' && !style.quote ? '' : styled(value, style);
 
 const number = (read: (stream: StreamView) => number, httpOnly = false): LogAlias => ({
 	httpOnly,
@@ -208,9 +213,13 @@ function captureWords(
 
 /** Captures are declared in frontends; a backend's format learns their number from the stream. */
 const requestSlots = (context: CompileContext): number | undefined =>
-	context.proxy === undefined || context.proxy.kind === 'backend' ? undefined : context.proxy.requestCaptures.length;
+	context.proxy === undefined || context.proxy.kind === 'backend'
+		? undefined
+		: requestCaptureSlots(context.proxy).length;
 const responseSlots = (context: CompileContext): number | undefined =>
-	context.proxy === undefined || context.proxy.kind === 'backend' ? undefined : context.proxy.responseCaptures.length;
+	context.proxy === undefined || context.proxy.kind === 'backend'
+		? undefined
+		: responseCaptureSlots(context.proxy).length;
 
 /** `option logasap` logs before the end: what is still counting gets a `+`. */
 const counting = (read: (stream: StreamView) => number, httpOnly = false): LogAlias => ({
@@ -259,7 +268,11 @@ export const LOG_ALIASES: ReadonlyMap<string, LogAlias> = new Map<string, LogAli
 	['HM', text((stream) => encodeForLog(requestWord(stream, 0)), true)],
 	['HP', text((stream) => encodeForLog(targetWithoutQuery(requestWord(stream, 1))), true)],
 	['HPO', text((stream) => encodeForLog(pathOf(requestWord(stream, 1)) ?? requestWord(stream, 1)), true)],
-	['HQ', text((stream) => encodeForLog(queryOfLine(stream) ?? ''), true)],
+	// As observed: no query is an empty text, not a dash.
+	[
+		'HQ',
+		{ httpOnly: true, compile: (style) => (stream) => emptyOrStyled(encodeForLog(queryOfLine(stream) ?? ''), style) },
+	],
 	['HU', text((stream) => encodeForLog(requestWord(stream, 1)), true)],
 	['HV', text((stream) => encodeForLog(requestWord(stream, 2)), true)],
 	['ID', text((stream) => stream.uniqueId())],

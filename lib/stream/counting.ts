@@ -18,6 +18,17 @@ function serverCounters(stream: Stream, server: Server): Counters | undefined {
 	return stream.backendTraffic?.serverCounters[server.index];
 }
 
+/** Frontend, and its listener with `option socket-stats`. */
+function addInFront(stream: Stream, column: number, amount = 1): void {
+	add(stream.frontend.counters, column, amount);
+	addOnListener(stream, column, amount);
+}
+
+function addOnListener(stream: Stream, column: number, amount = 1): void {
+	const { counters } = stream.session.listener;
+	if (counters !== undefined) add(counters, column, amount);
+}
+
 /** Backend and server. */
 function addBehind(stream: Stream, column: number, amount = 1): void {
 	const traffic = stream.backendTraffic;
@@ -58,7 +69,7 @@ export function requestOnBackendTrackers(stream: Stream): void {
 export function requestRefused(stream: Stream): void {
 	const { counters } = stream.frontend;
 	const { trackers } = stream.session;
-	add(counters, Column.ereq);
+	addInFront(stream, Column.ereq);
 	add(counters, Column.req_tot);
 	counters.countRate('request', stream.nowMs);
 	countOnAll(undefined, trackers, 'request', 1, stream.nowMs);
@@ -72,6 +83,7 @@ function deniedBy(stream: Stream): Counters {
 /** `deny`, `tarpit`, `auth`. */
 export function requestDenied(stream: Stream): void {
 	add(deniedBy(stream), Column.dreq);
+	addOnListener(stream, Column.dreq);
 	stream.session.thread.refusals?.note(stream);
 	countError(stream);
 }
@@ -79,11 +91,12 @@ export function requestDenied(stream: Stream): void {
 /** `reject`, `silent-drop`: refused, but no error of the client's. */
 export function requestRejected(stream: Stream): void {
 	add(deniedBy(stream), Column.dreq);
+	addOnListener(stream, Column.dreq);
 	stream.session.thread.refusals?.note(stream);
 }
 
 export function clientError(stream: Stream): void {
-	add(stream.frontend.counters, Column.ereq);
+	addInFront(stream, Column.ereq);
 }
 
 export function intercepted(stream: Stream): void {
@@ -92,6 +105,7 @@ export function intercepted(stream: Stream): void {
 
 export function internalError(stream: Stream): void {
 	add(deniedBy(stream), Column.eint);
+	addOnListener(stream, Column.eint);
 }
 
 /** `http_err` of all that is tracked. */
@@ -116,7 +130,6 @@ export function serverChosen(stream: Stream, server: Server): void {
 	const { counters } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
 	const ofServer = serverCounters(stream, server);
 	counters.slice[Column.lastsess_ms] = stream.nowMs;
-	add(counters, Column.connect);
 	if (ofServer === undefined) return;
 	if (!stream.countedOnServer) {
 		stream.countedOnServer = true;
@@ -127,11 +140,10 @@ export function serverChosen(stream: Stream, server: Server): void {
 		ofServer.countRate('session', stream.nowMs);
 		ofServer.slice[Column.lastsess_ms] = stream.nowMs;
 	}
-	add(ofServer, Column.connect);
 }
 
 export function serverConnected(stream: Stream): void {
-	if (stream.serverReused) addBehind(stream, Column.reuse);
+	addBehind(stream, stream.serverReused ? Column.reuse : Column.connect);
 }
 
 export function serverReleased(stream: Stream): void {
@@ -147,10 +159,12 @@ export function noServer(stream: Stream): void {
 
 export function connectFailed(stream: Stream, server: Server): void {
 	if (stream.backendTraffic === undefined) return;
+	add(stream.backendTraffic.counters, Column.connect);
+	const tried = serverCounters(stream, server);
+	if (tried !== undefined) add(tried, Column.connect);
 	if (stream.retryCount < stream.backendTraffic.model.retries) return;
 	add(stream.backendTraffic.counters, Column.econ);
-	const ofServer = serverCounters(stream, server);
-	if (ofServer !== undefined) add(ofServer, Column.econ);
+	if (tried !== undefined) add(tried, Column.econ);
 }
 
 export function retried(stream: Stream, server: Server): void {
@@ -171,6 +185,8 @@ export function redispatched(stream: Stream, server: Server): void {
 
 /** A response head came from the server. */
 export function responseReceived(stream: Stream, status: number): void {
+	const ofServer = stream.server === undefined ? undefined : serverCounters(stream, stream.server);
+	if (ofServer !== undefined) add(ofServer, Column.req_tot);
 	const session = stream.session.trackers;
 	const own = stream.ownTrackers;
 	if (session.length === 0 && own === undefined) return;
@@ -194,7 +210,7 @@ export function responseFailed(stream: Stream, failure: Failure): void {
 }
 
 export function responseDenied(stream: Stream): void {
-	add(stream.frontend.counters, Column.dresp);
+	addInFront(stream, Column.dresp);
 	addBehind(stream, Column.dresp);
 }
 
@@ -222,9 +238,8 @@ export function transferAborted(stream: Stream, failure: Failure): void {
 export function streamEnded(stream: Stream): void {
 	const bytesIn = stream.requestHeadBytes + stream.requestBodyBytes;
 	const bytesOut = stream.responseHeadBytes + stream.responseBodyBytes;
-	const { counters } = stream.frontend;
-	if (bytesIn > 0) add(counters, Column.bin, bytesIn);
-	if (bytesOut > 0) add(counters, Column.bout, bytesOut);
+	if (bytesIn > 0) addInFront(stream, Column.bin, bytesIn);
+	if (bytesOut > 0) addInFront(stream, Column.bout, bytesOut);
 	const traffic = stream.backendTraffic;
 	if (traffic !== undefined) {
 		traffic.counters.leave();

@@ -56,7 +56,9 @@ class LogTarget {
 
 	constructor(model: LogTargetModel, sink: LogSink, identity: LogIdentity) {
 		this.#sink = sink;
-		this.#header = logHeader(model.format, model.facility, identity);
+		// With a host name to send, the format that has one is the default (manual, 3.1 `log-send-hostname`).
+		const format = model.format === 'local' && identity.hostname !== undefined ? 'rfc3164' : model.format;
+		this.#header = logHeader(format, model.facility, identity);
 		this.#priority = logHeader('priority', model.facility, identity);
 		this.#lengthBytes = model.lengthBytes;
 		this.#maxLevel = levelOf(model.maxLevel);

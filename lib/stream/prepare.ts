@@ -5,7 +5,7 @@
 import type { ProxyModel } from '../config/model.js';
 import { IpAddress } from '../core/address.js';
 import type { HeaderList } from '../http/message.js';
-import type { CaptureSlot } from '../rules/captures.js';
+import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { Stream } from './stream.js';
 
 type ForwardFor = NonNullable<ProxyModel['options']['forwardfor']>;

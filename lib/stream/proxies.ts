@@ -4,9 +4,9 @@
  */
 import type { Backend } from '../backend/backend.js';
 import type { ProxyModel } from '../config/model.js';
-import type { CaptureSlot } from '../rules/captures.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
+import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { LogFormat } from '../sample/log-format.js';
 import type { ProxyView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';

@@ -4,6 +4,7 @@
  */
 import { IpAddress } from '../core/address.js';
 import type { SampleValue, SessionView } from '../sample/types.js';
+import type { Counters } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { FrontendTraffic } from './proxies.js';
 import type { ThreadRuntime } from './thread-runtime.js';
@@ -12,6 +13,8 @@ import type { ThreadRuntime } from './thread-runtime.js';
 export interface ListenerView {
 	readonly name: string | undefined;
 	readonly id: number;
+	/** With `option socket-stats`: what its streams count on, besides the frontend. */
+	readonly counters?: Counters | undefined;
 	/** A connection that was counted when it was accepted has closed. */
 	sessionEnded(session: Session): void;
 }

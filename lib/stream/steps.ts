@@ -31,7 +31,7 @@ import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import * as counting from './counting.js';
 import { Failure } from './exchange.js';
 import { requestHeadSize, responseHeadSize } from './message-size.js';
-import { persistentServer } from './persistence.js';
+import { persistentServer, readPersistence, writePersistence } from './persistence.js';
 import { captureCookies, captureRequest, captureResponse, prepareRequest } from './prepare.js';
 import { mayReplay, shouldRedispatch, turnAroundMs } from './retry.js';
 import type { Stream } from './stream.js';
@@ -152,6 +152,8 @@ export function responseReceived(stream: Stream): void {
 	if (retryOnStatus(stream, head.status)) return;
 	counting.responseReceived(stream, head.status);
 	stream.endRequestVariables();
+	if (stream.frontend.responseCaptureSlots.length > 0) captureResponse(stream);
+	if (stream.frontend.model.cookieCapture !== undefined) captureCookies(stream);
 	run(stream, Step.RESPONSE_CONTENT);
 }
 
@@ -236,7 +238,7 @@ function requestVerdict(stream: Stream, verdict: Verdict): number {
 				return replyWith(stream, reply);
 			}
 			stream.localReply = reply;
-			stream.requestTimeKnown = false;
+			stream.requestTimeKnown = buffersRequest(stream);
 			stream.phase = Phase.TARPIT;
 			const { timeouts } = stream.frontend.model;
 			return wait(stream, Waiting.TARPIT, timeouts.tarpitMs ?? timeouts.connectMs ?? 0);
@@ -246,14 +248,22 @@ function requestVerdict(stream: Stream, verdict: Verdict): number {
 			counting.intercepted(stream);
 			return replyWith(stream, stream.localReply ?? stream.errorReply(500));
 		case Verdict.ABORT:
-			stream.requestTimeKnown = false;
+			stream.requestTimeKnown = buffersRequest(stream);
 			counting.requestRejected(stream);
+			// As observed: before the frontend's HTTP rules there is no request line yet to be logged.
+			stream.lineUnknown = stream.step === Step.FRONTEND_CONTENT;
 			return abort(stream, Cause.PROXY, Phase.REQUEST);
 		default:
 			counting.internalError(stream);
 			stream.terminate(Cause.INTERNAL, Phase.REQUEST);
 			return replyWith(stream, stream.errorReply(500));
 	}
+}
+
+/** The server of the client's cookie could not be reached: another one is chosen, and the log says so. */
+function forgetPersistence(stream: Stream): void {
+	stream.persistentServer = undefined;
+	if (stream.cookieRequestState === 'V') stream.cookieRequestState = 'D';
 }
 
 /** The client gets no answer. */
@@ -297,6 +307,8 @@ function answerMonitor(stream: Stream): number {
 function switchBackend(stream: Stream): number {
 	const traffic = stream.frontend.backendFor(stream);
 	if (traffic === undefined) {
+		// As observed: without a backend the request counts as not received.
+		stream.requestTimeKnown = false;
 		stream.terminate(Cause.SERVER_ABORT, Phase.CONNECT);
 		return stream.request === undefined
 			? abort(stream, Cause.SERVER_ABORT, Phase.CONNECT)
@@ -360,12 +372,17 @@ function serve(stream: Stream): number {
 
 function prepare(stream: Stream): number {
 	if (stream.request === undefined) return Step.SERVER;
-	const buffers =
-		stream.frontend.model.options.httpBufferRequest || stream.backendTraffic?.model.options.httpBufferRequest === true;
-	if (buffers && !stream.requestBufferComplete) return waitForBody(stream);
+	if (buffersRequest(stream) && !stream.requestBufferComplete) return waitForBody(stream);
 	stopWaiting(stream);
+	readPersistence(stream);
 	prepareRequest(stream);
 	return Step.SERVER;
+}
+
+/** `option http-buffer-request`: the request counts as received when its body is there too. */
+function buffersRequest(stream: Stream): boolean {
+	const { frontend, backendTraffic } = stream;
+	return frontend.model.options.httpBufferRequest || backendTraffic?.model.options.httpBufferRequest === true;
 }
 
 /** As much of the body as fits in a buffer, for at most `timeout http-request` (manual, `http-buffer-request`). */
@@ -470,8 +487,8 @@ function responseVerdict(stream: Stream, verdict: Verdict): number {
 }
 
 function respond(stream: Stream): number {
-	if (stream.frontend.responseCaptureSlots.length > 0) captureResponse(stream);
-	if (stream.frontend.model.cookieCapture !== undefined) captureCookies(stream);
+	writePersistence(stream);
+	if (stream.response !== undefined) stream.statusCode = stream.response.status;
 	afterResponse(stream);
 	counting.responseSent(stream, stream.statusCode);
 	stream.responding = true;
@@ -482,13 +499,15 @@ function respond(stream: Stream): number {
 /** `http-after-response`: for every answer, the server's and the proxy's; cannot refuse it (manual, 4.2). */
 function afterResponse(stream: Stream): void {
 	const { backendTraffic, frontend } = stream;
+	const before = stream.response?.status;
 	if (backendTraffic !== undefined && backendTraffic.rules.httpAfterResponse.length > 0) {
 		if (backendTraffic.rules.httpAfterResponse.evaluate(stream, 0) === Verdict.ERROR) counting.internalError(stream);
 	}
 	if (frontend.rules.httpAfterResponse.length > 0 && frontend.model !== backendTraffic?.model) {
 		if (frontend.rules.httpAfterResponse.evaluate(stream, 0) === Verdict.ERROR) counting.internalError(stream);
 	}
-	if (stream.response !== undefined) stream.statusCode = stream.response.status;
+	const after = stream.response?.status;
+	if (after !== undefined && after !== before) stream.statusCode = after;
 }
 
 // ---- the proxy's own answers --------------------------------------------------------------------------
@@ -498,12 +517,21 @@ function replyWith(stream: Stream, reply: LocalReply): number {
 	return Step.REPLY;
 }
 
+/** `content-length: 0`, which the reference counts for a 204 although it does not send it. */
+const ZERO_LENGTH_BYTES = 15;
+
+/** What had come of a response that is thrown away for an answer of the proxy's own. */
+function receivedBytes(stream: Stream): number {
+	return stream.respondedMs < 0 ? 0 : stream.responseHeadBytes + (stream.exchange.responseBuffer?.length ?? 0);
+}
+
 function sendReply(stream: Stream): number {
 	let reply = stream.localReply as LocalReply;
 	if (stream.tarpitted && stream.cause === Cause.NONE) stream.terminate(Cause.PROXY, Phase.TARPIT);
 	stopWaiting(stream);
 	releaseSlot(stream);
-	stream.statusCode = reply.status;
+	const received = receivedBytes(stream);
+	stream.statusCode = reply.statusOfError ?? reply.status;
 	if (reply.raw === undefined) {
 		const head = new ResponseHead(reply.status, reply.reason, 11, reply.headers);
 		stream.response = head;
@@ -511,11 +539,14 @@ function sendReply(stream: Stream): number {
 		if (head.status !== reply.status || head.reason !== reply.reason) {
 			reply = { ...reply, status: head.status, reason: head.reason };
 		}
-		stream.responseHeadBytes = responseHeadSize(head);
-		stream.responseBodyBytes = reply.body.length;
+		stream.responseHeadBytes = received + responseHeadSize(head);
+		if (head.status === 204) stream.responseHeadBytes += ZERO_LENGTH_BYTES;
+		stream.responseBodyBytes = stream.request?.method === 'HEAD' ? 0 : reply.body.length;
 	} else stream.responseBodyBytes = reply.raw.length;
 	stream.responding = true;
 	counting.responseSent(stream, stream.statusCode);
+	// The answer is not the server's, whatever it has said.
+	stream.respondedMs = -1;
 	stream.exchange.reply(reply, false);
 	return Step.WAIT;
 }
@@ -525,6 +556,8 @@ function sendReply(stream: Stream): number {
 export function exchangeFailed(stream: Stream, failure: Failure): void {
 	if (stream.ended) return;
 	if (stream.responding) {
+		// The end of a chunked body is counted with its head, and did not come.
+		if (stream.respondedMs >= 0 && stream.response?.framing.kind === 'chunked') stream.responseHeadBytes--;
 		const phase = stream.request === undefined || stream.connectedMs >= 0 ? Phase.DATA : stream.phase;
 		stream.terminate(causeOf(failure), phase);
 		counting.transferAborted(stream, failure);
@@ -587,7 +620,7 @@ function connectFailed(stream: Stream, failure: Failure): void {
 	stream.retryCount++;
 	if (shouldRedispatch(stream.retryCount, model)) {
 		releaseSlot(stream);
-		stream.persistentServer = undefined;
+		forgetPersistence(stream);
 		stream.redispatched = true;
 		counting.redispatched(stream, server);
 		run(stream, chooseFrom(stream, server));
@@ -686,9 +719,11 @@ export function end(stream: Stream): void {
 	stream.session.thread.wheel.remove(stream);
 	stream.waitingFor = Waiting.NOTHING;
 	if (stream.queueTicket !== undefined) stream.backendTraffic?.backend.cancelQueued(stream);
-	releaseSlot(stream);
+	// The line tells how many streams the server still has, before the next one gets this one's slot.
+	if (stream.holdsSlot) counting.serverReleased(stream);
 	counting.streamEnded(stream);
-	stream.backendTraffic?.backend.streamEnded();
 	stream.frontend.streamEnded(stream);
+	releaseSlot(stream);
+	stream.backendTraffic?.backend.streamEnded();
 	counting.closeTrackers(stream);
 }

@@ -9,6 +9,7 @@
  */
 
 import type { ServerRequest } from '../backend/backend.js';
+import type { RequestCookie } from '../backend/persistence.js';
 import type { QueueTicket } from '../backend/queue.js';
 import type { Server } from '../backend/server.js';
 import type { IpAddress } from '../core/address.js';
@@ -107,6 +108,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	endedMs = -1;
 	/** Set by `refuse` and `tarpit`: `%TR` is then unknown. */
 	requestTimeKnown = true;
+	/** Refused by content rules before it counted as a request: `%r` has no line. */
+	lineUnknown = false;
 
 	// ---- timeouts in ms, 0 none
 	clientTimeoutMs: number;
@@ -118,6 +121,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	// ---- log
 	/** Third and fourth character of `%tsc` (manual, 8.5). */
+	/** What the `cookie` line of the backend found in the request. */
+	requestCookie: RequestCookie | undefined = undefined;
 	cookieRequestState = '-';
 	cookieResponseState = '-';
 	cookieCapture: string | undefined = undefined;

@@ -29,7 +29,7 @@ t.test('requests wait and are served in order', async (t) => {
 	clock.advance(1);
 	const third = ask(backend);
 	t.equal(first.server, server);
-	t.same([second.backendQueuePosition, third.backendQueuePosition], [0, 1]);
+	t.same([second.backendQueuePosition, third.backendQueuePosition], [1, 2]);
 	t.equal(backend.queuedCount(), 2);
 	backend.release(server);
 	t.same([second.events, third.events], [['queued', 'assigned s1'], ['queued']]);
@@ -105,7 +105,7 @@ t.test('a request bound to a server waits for that one, and goes before those wh
 	const bound = ask(backend, { persistentServer: two });
 	const any = ask(backend);
 	t.equal(two.queuedCount(), 1);
-	t.equal(bound.serverQueuePosition, 0);
+	t.equal(bound.serverQueuePosition, 1);
 	backend.release(two);
 	t.equal(bound.server, two);
 	t.equal(any.server, undefined);

@@ -51,7 +51,7 @@ const EFFECTS: readonly Effect[] = [
 	{
 		rule: 'replace-value X-F ^192\\.168\\.(.*)$ 172.16.\\1',
 		stream: { headers: { 'x-f': '192.168.10.1, 192.168.13.24 ,10.0.0.37' } },
-		headers: ['x-f: 172.16.10.1, 172.16.13.24 ,10.0.0.37'],
+		headers: ['x-f: 172.16.10.1,172.16.13.24 ,10.0.0.37'],
 	},
 	{
 		rule: 'replace-value X-F b! c',
@@ -215,7 +215,7 @@ const EFFECTS: readonly Effect[] = [
 		rule: 'return errorfile e.http',
 		context: { files: { 'e.http': 'HTTP/1.0 503 Foo\r\nCache-Control: no-cache\r\nConnection: close\r\n\r\n<b>' } },
 		verdict: 'DONE',
-		reply: '503 Foo|cache-control: no-cache|content-length: 3|<b>',
+		reply: '503 Foo|cache-control: no-cache|connection: close|<b>',
 	},
 	{ rule: 'return status 503 default-errorfiles', verdict: 'DONE', reply: '503 Service Unavailable' },
 	{

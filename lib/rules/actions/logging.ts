@@ -1,9 +1,9 @@
 /** What the traffic log will say: `set-log-level` and `capture` (manual, 4.2 `http-request`). */
 
 import { LOG_LEVELS } from '../../config/keywords/log.js';
+import { requestCaptureSlots, responseCaptureSlots, slotOfRule } from '../../sample/capture-slots.js';
 import { toText } from '../../sample/values.js';
 import { type Action, type ActionDescriptor, mayComeLater, type RuleWords } from '../action.js';
-import { requestCaptureSlots, responseCaptureSlots, slotOfRule } from '../captures.js';
 import { Verdict } from '../verdict.js';
 
 function compileSetLogLevel(words: RuleWords): Action | undefined {

@@ -117,6 +117,10 @@ function compileRedirect(words: RuleWords): Action | undefined {
 		const headers = new HeaderList(['content-length', 'location'], ['0', value]);
 		if (UNCACHED.has(code)) headers.add('cache-control', 'no-cache');
 		if (cookie !== undefined) headers.add('set-cookie', cookie);
+		// A body that nobody will read: the client is told that it need not go on.
+		if (!stream.requestBufferComplete || (stream.request?.framing.kind ?? 'none') !== 'none') {
+			headers.add('connection', 'close');
+		}
 		stream.setReply({ status: code, reason, headers, body: NO_BODY });
 		return Verdict.DONE;
 	};

@@ -125,8 +125,9 @@ export const INTERNAL_FETCHES: readonly FetchDescriptor[] = [
 	ofBackend('queue', (backend) => backend.queuedCount()),
 	ofBackend('avg_queue', averageQueue),
 	ofBackend('nbsrv', (backend) => backend.usableServerCount()),
-	plain('be_id', 'sint', 'backend', (stream) => stream.backend?.id),
-	plain('be_name', 'str', 'backend', (stream) => stream.backend?.name),
+	// As long as no backend is known, the frontend stands for it.
+	plain('be_id', 'sint', 'backend', (stream) => (stream.backend ?? stream.frontend).id),
+	plain('be_name', 'str', 'backend', (stream) => (stream.backend ?? stream.frontend).name),
 	plain('be_server_timeout', 'sint', 'backend', (stream) =>
 		stream.backend === undefined ? undefined : (stream.backend.serverTimeoutMs ?? 0),
 	),

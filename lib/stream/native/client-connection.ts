@@ -25,6 +25,8 @@ const LAST_CHUNK = '0\r\n\r\n';
 const LINGER_MS = 5000;
 
 export class ClientConnection extends RequestReader implements Exchange, TunnelEnd {
+	/** Of the present exchange, and still of it when its line is logged. */
+	#lastServer: ServerConnection | undefined;
 	/** The last bytes of the answer wait for the client to read. */
 	#draining = false;
 	/** The body of an answer that is made while it is sent, and whether it goes in chunks. */
@@ -110,6 +112,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			return;
 		}
 		this.server = connection;
+		this.#lastServer = connection;
 		this.serverIsReady = true;
 		const nowMs = this.thread.currentMs;
 		stream.serverConnected(reused, nowMs);
@@ -297,11 +300,11 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	get serverSideAddress(): string | undefined {
-		return this.server?.socket.localAddress;
+		return this.#lastServer?.localAddress;
 	}
 
 	get serverSidePort(): number | undefined {
-		return this.server?.socket.localPort;
+		return this.#lastServer?.localPort;
 	}
 
 	/**
@@ -391,6 +394,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		this.stream = undefined;
 		this.bulk = false;
 		stream?.exchangeEnded(nowMs);
+		this.#lastServer = undefined;
 		if (this.closed) return;
 		// Requests that were pipelined before the client's end are still answered.
 		const more = !this.readEnded || this.chunkLength > 0;

@@ -55,6 +55,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 	#tunnel: Tunnel | undefined;
 	#closing = false;
 
+	/** Own end of the connection; still known when it has closed, for the log. */
+	localAddress: string | undefined;
+	localPort: number | undefined;
+
 	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection) {
 		super(thread, undefined);
 		this.server = server;
@@ -84,6 +88,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if (this.closed || this.#state !== State.CONNECTING) return;
 		this.thread.nowMs();
 		this.#state = State.IDLE;
+		this.localAddress = this.socket.localAddress;
+		this.localPort = this.socket.localPort;
 		this.guarded(() => this.client?.serverReady(this, false));
 	}
 
