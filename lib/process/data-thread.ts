@@ -37,12 +37,16 @@ process.on('unhandledRejection', (reason) => {
 const backendsById = new Map<number, Backend>();
 const wakeMesh = new WakeMesh(start.wakePorts, (id) => backendsById.get(id)?.collectSlots());
 
+const trafficLogs = new TrafficLogTargets(model.global, systemClock, logger);
+/** The thread may be ended once this is told: its log lines are written. */
+const drained = (): void => trafficLogs.end(() => tell({ kind: 'drained' }));
+
 const diagnostics = new Diagnostics();
 const compiled = compileConfiguration(model, shared, diagnostics, {
 	threadIndex,
 	clock: systemClock,
 	logger,
-	trafficLogs: new TrafficLogTargets(model.global, systemClock, logger),
+	trafficLogs,
 	wake: (target, backendId) => wakeMesh.wake(target, backendId),
 	adminEffects: effectsByMessage((message) => tell({ kind: 'admin', message })),
 	startedMs: start.startedMs,
@@ -63,10 +67,10 @@ if (compiled === undefined) {
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
 			case 'soft-stop':
-				traffic.softStop(message.graceMs, () => tell({ kind: 'drained' }));
+				traffic.softStop(message.graceMs, drained);
 				break;
 			case 'hard-stop':
-				traffic.hardStop(() => tell({ kind: 'drained' }));
+				traffic.hardStop(drained);
 				break;
 			case 'stop-accepting':
 				traffic.stopAccepting();
