@@ -24,6 +24,7 @@ import type { CompileContext, Expression, ProcessView, RuleSite } from '../sampl
 import { CounterMemory } from '../shared/counters.js';
 import { compileStatsAccess, type StatsAccess } from '../stats/access.js';
 import type { AdminEffects } from '../stats/admin.js';
+import { SumTable } from '../stick-table/sum-table.js';
 import { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
@@ -81,7 +82,12 @@ export function attachTables(model: ConfigModel, shared: SharedState): ReadonlyM
 	for (const table of tableModels(model)) {
 		const buffer = shared.tables.get(table.name);
 		if (buffer === undefined) throw new Error(`no memory was allocated for table ${table.name}`);
-		tables.set(table.name, new StickTable(table, buffer));
+		if (table.sumOf === undefined) tables.set(table.name, new StickTable(table, buffer));
+	}
+	for (const table of tableModels(model)) {
+		const own = table.sumOf === undefined ? undefined : tables.get(table.sumOf);
+		const buffer = shared.tables.get(table.name);
+		if (own !== undefined && buffer !== undefined) tables.set(table.name, new SumTable(table, buffer, own));
 	}
 	for (const { name, writeTo } of tableModels(model)) {
 		const target = writeTo === undefined ? undefined : tables.get(writeTo);

@@ -6,6 +6,7 @@
  */
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
+import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkHealthChecks } from './check-health.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
@@ -49,16 +50,21 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	const proxies = state.proxies.map((draft, index) => finishProxy(draft, ids[index] ?? 0, global, groups, diagnostics));
 	const peers = state.peers.map((draft) => finishPeers(draft, global, state));
 	const userlists = state.userlists.map((draft) => finishUserlist(draft, diagnostics));
-	checkListeners(proxies, peers, diagnostics);
+	const aggregations = state.aggregations.map((draft) =>
+		finishAggregation(draft, (localName) => finishPeers(draft.section, global, state, localName), diagnostics),
+	);
+	checkListeners(proxies, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
 	collectFiles(proxies, state);
-	const model: ConfigModel = {
+	const plain: ConfigModel = {
 		global,
 		proxies: addStickStores(proxies),
 		peers,
+		aggregations,
 		userlists,
 		httpErrors: groups,
 		files: state.files,
 	};
+	const model = addSums(plain, state.tableRefused, diagnostics);
 	checkReferences(model, diagnostics, state.tableRefused);
 	checkHealthChecks(model, diagnostics);
 	checkSupported(model, diagnostics);
@@ -270,10 +276,15 @@ function finishErrorReplies(
 }
 
 /** The local peer is found by its name; without it a section could neither listen nor be taught. */
-function finishPeers(draft: PeersDraft, global: GlobalModel, state: ParserState): PeersModel {
+function finishPeers(
+	draft: PeersDraft,
+	global: GlobalModel,
+	state: ParserState,
+	localName = global.localpeer,
+): PeersModel {
 	const { diagnostics } = state;
 	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, ...kept } = draft;
-	const local = peers.find((peer) => peer.name === global.localpeer);
+	const local = peers.find((peer) => peer.name === localName);
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
 	if (local === undefined && !draft.disabled) {
 		const names = peers.map((peer) => `'${peer.name}'`).join(', ');

@@ -24,6 +24,7 @@ import type {
 	ServerTlsModel,
 	StatsModel,
 	StickTableModel,
+	SumModel,
 	TimeoutsModel,
 	TuneModel,
 	UserlistModel,
@@ -120,6 +121,18 @@ export interface PeersDraft extends Omit<Writable<PeersModel>, 'bind' | 'peers'>
 	bindDefaults: readonly string[];
 	tables: StickTableModel[];
 	logs: (LogTargetModel | 'global')[];
+}
+
+export interface AggregationDraft {
+	readonly place: Place;
+	readonly name: string;
+	readonly sums: SumModel[];
+	peers: { readonly place: Place; readonly name: string } | undefined;
+	/** The peer marked `local`. */
+	local: string | undefined;
+	readonly levels: Map<string, 'up' | 'down'>;
+	/** Its own `peer` lines. */
+	readonly section: PeersDraft;
 }
 
 export type UserlistDraft = Omit<Writable<UserlistModel>, 'users'> & {

@@ -22,6 +22,7 @@ export interface ConfigModel {
 	/** Frontends, backends and listens, in the order of the files. */
 	readonly proxies: readonly ProxyModel[];
 	readonly peers: readonly PeersModel[];
+	readonly aggregations: readonly AggregationModel[];
 	readonly userlists: readonly UserlistModel[];
 	readonly httpErrors: readonly HttpErrorsModel[];
 	/**
@@ -422,6 +423,8 @@ export interface StickTableModel {
 	readonly bratesFactor: number;
 	/** Name of the peers section that replicates it. */
 	readonly peers: string | undefined;
+	/** The table whose shares, of all nodes, this one is the sum of; undefined for every table that counts itself. */
+	readonly sumOf?: string | undefined;
 }
 
 export interface StoredDataModel {
@@ -455,6 +458,31 @@ export interface PeerModel {
 	readonly disabled: boolean;
 	readonly shard: number | undefined;
 	readonly tls: ServerTlsModel | undefined;
+}
+
+/** An `aggregations` section: which tables are summed, and over which nodes. */
+export interface AggregationModel {
+	readonly place: Place;
+	readonly name: string;
+	/** What is summed; the last `from` of the same tables counts. */
+	readonly sums: readonly SumModel[];
+	/** `peers`: tables of this load balancer, over the nodes of that section. Undefined: see `section`. */
+	readonly peers: string | undefined;
+	/**
+	 * Of an aggregator for other nodes: its own listener and peers, as a peers section without tables, whose local
+	 * peer is the one marked `local`. Undefined with `peers`.
+	 */
+	readonly section: PeersModel | undefined;
+	/** Levels of aggregators: `down` is summed here, `up` sums what this one has summed. By peer name. */
+	readonly levels: ReadonlyMap<string, 'up' | 'down'>;
+}
+
+/** `from SUFFIX|any to SUFFIX`. */
+export interface SumModel {
+	readonly place: Place;
+	/** Undefined: any table that does not end in `to`. */
+	readonly from: string | undefined;
+	readonly to: string;
 }
 
 export interface UserlistModel {

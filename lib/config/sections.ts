@@ -7,6 +7,7 @@
  */
 import { didYouMean, type Place } from '../core/diagnostics.js';
 import { inheritDefaults, newProxy, type ProxyDraft } from './draft.js';
+import { AGGREGATIONS_KEYWORDS, newAggregation } from './keywords/aggregations.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
 import { newPeers, PEERS_KEYWORDS } from './keywords/peers.js';
@@ -18,7 +19,6 @@ import { Statement } from './statement.js';
 /** Sections of the manual, and of HAProxy Enterprise, that Holdfast refuses by name. */
 const REFUSED_SECTIONS: readonly string[] = [
 	'acme',
-	'aggregations',
 	'cache',
 	'crt-store',
 	'dynamic-update',
@@ -33,7 +33,17 @@ const REFUSED_SECTIONS: readonly string[] = [
 	'udp-lb',
 ];
 
-const BUILT_SECTIONS = ['global', 'defaults', 'frontend', 'backend', 'listen', 'peers', 'userlist', 'http-errors'];
+const BUILT_SECTIONS = [
+	'global',
+	'defaults',
+	'frontend',
+	'backend',
+	'listen',
+	'peers',
+	'aggregations',
+	'userlist',
+	'http-errors',
+];
 
 const SECTION_NAMES: ReadonlySet<string> = new Set([...REFUSED_SECTIONS, ...BUILT_SECTIONS]);
 
@@ -119,6 +129,16 @@ export class SectionReader {
 			case 'peers':
 				this.#openPeers(statement);
 				return;
+			case 'aggregations': {
+				if (!this.#namedSection(statement, `'aggregations' expects <name> as argument.`)) return;
+				if (this.#state.aggregations.some(({ name }) => name === this.#name)) {
+					statement.alert(`aggregations section '${this.#name}' is declared twice.`);
+				}
+				const aggregation = newAggregation(this.#name, statement.place);
+				this.#state.aggregations.push(aggregation);
+				this.#reader = (line) => AGGREGATIONS_KEYWORDS.read(line, { aggregation, state: this.#state });
+				return;
+			}
 			case 'userlist': {
 				if (!this.#namedSection(statement, `'userlist' expects <name> as argument.`)) return;
 				const list = newUserlist(this.#name, statement.place);

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
 import { systemReason } from '../core/errors.js';
-import type { GlobalDraft, HttpErrorsDraft, PeersDraft, ProxyDraft, UserlistDraft } from './draft.js';
+import type { AggregationDraft, GlobalDraft, HttpErrorsDraft, PeersDraft, ProxyDraft, UserlistDraft } from './draft.js';
 
 export class ParserState {
 	readonly diagnostics: Diagnostics;
@@ -14,6 +14,7 @@ export class ParserState {
 	readonly environment: Map<string, string>;
 	readonly proxies: ProxyDraft[] = [];
 	readonly peers: PeersDraft[] = [];
+	readonly aggregations: AggregationDraft[] = [];
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];
 	/** A table's line was refused: that a rule does not find the table is then no news. */

@@ -67,7 +67,8 @@ export function socketRequests(model: ConfigModel): SocketRequest[] {
 		if (proxy.disabled) continue;
 		for (const bind of proxy.binds) want(bind, 'data threads', `${proxy.kind} ${proxy.name}`);
 	}
-	for (const section of model.peers) {
+	const ofAggregators = model.aggregations.flatMap(({ section }) => section ?? []);
+	for (const section of [...model.peers, ...ofAggregators]) {
 		if (section.disabled) continue;
 		const address = localPeerAddress(section);
 		if (section.bind !== undefined) want(section.bind, 'control thread', `peers ${section.name}`);

@@ -70,6 +70,8 @@ export class EntryStore {
 	readonly size: number;
 	/** 0 in a table without `expire`. */
 	readonly expireMs: number;
+	/** Told of entries that leave by time or to make room, before they do; the shard is locked. */
+	onRemoved: ((record: number) => void) | undefined;
 	readonly #nopurge: boolean;
 	readonly #keyWords: number;
 	readonly #key: Int32Array;
@@ -316,6 +318,7 @@ export class EntryStore {
 		while (removed < limit) {
 			const record = this.order.due(this.#shardAt(shard), this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
 			if (record === 0) break;
+			this.onRemoved?.(record);
 			this.#remove(shard, record);
 			removed++;
 		}
@@ -329,6 +332,7 @@ export class EntryStore {
 		const due = this.order.due(shardAt, this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
 		const victim = due !== 0 || this.#nopurge ? due : this.order.oldest(shardAt, this.#wheelAt(shard));
 		if (victim === 0) return false;
+		this.onRemoved?.(victim);
 		this.#remove(shard, victim);
 		if (due === 0) Atomics.add(this.words, EVICTIONS, 1);
 		return true;

@@ -46,6 +46,7 @@ import {
 	type LearnOutcome,
 	type WireEntry,
 } from './learning.js';
+import { EntryTransfer } from './transfer.js';
 import type { UpdateList } from './update-list.js';
 
 export type { LearnConflict, LearnedData, LearnFilter, LearnOutcome, WireEntry } from './learning.js';
@@ -65,6 +66,8 @@ export type GpcSlots = {
 	readonly index: number;
 };
 
+const isConnectionCount = ({ type }: DataSlot): boolean => type === 'conn_cnt' || type === 'conn_rate';
+
 export class StickTable {
 	readonly model: StickTableModel;
 	readonly name: string;
@@ -75,6 +78,7 @@ export class StickTable {
 	/** conn_cnt and conn_rate: what tracking counts once. */
 	readonly #connSlots: readonly DataSlot[];
 	readonly #learning: Learning;
+	#absorption: EntryTransfer | undefined;
 
 	/** Address space that the table takes; memory only as entries come. Throws `TABLE_TOO_LARGE`. */
 	static bytesNeeded(model: StickTableModel): number {
@@ -106,8 +110,10 @@ export class StickTable {
 		this.#words = new Int32Array(buffer);
 		this.#store = new EntryStore(model, this.#words);
 		this.#learning = new Learning(this.#store, model.recvOnly);
-		this.#connCur = this.slot('conn_cur');
-		this.#connSlots = this.slots.filter((slot) => slot.type === 'conn_cnt' || slot.type === 'conn_rate');
+		// Nothing is counted in a table of sums: see sum-table.ts.
+		const counts = model.sumOf === undefined;
+		this.#connCur = counts ? this.slot('conn_cur') : undefined;
+		this.#connSlots = this.slots.filter((slot) => counts && isConnectionCount(slot));
 	}
 
 	/** What is stored, in the order of the wire ids. */
@@ -473,6 +479,39 @@ export class StickTable {
 				return true;
 			}) ?? false
 		);
+	}
+
+	/** The same for a key as peers send it. */
+	copyByKeyBytes(key: Uint8Array, keyLength: number, view: EntryView, nowMs: number): boolean {
+		const store = this.#store;
+		if (!store.lockKeyBytes(key, keyLength)) return false;
+		const record = store.find(tick(nowMs) | 0);
+		if (record !== 0) store.copyLocked(record, view, nowMs);
+		store.unlock();
+		return record !== 0;
+	}
+
+	/**
+	 * Calls back with the key of each entry that this thread's steps remove because its time is over or to make room,
+	 * while its shard is locked. For a table that only one thread uses.
+	 */
+	watchRemovals(removed: (key: Uint8Array) => void): void {
+		const store = this.#store;
+		const key = Buffer.alloc(Math.max(16, this.keyLengthBytes));
+		store.onRemoved = (record) => {
+			const length = store.codec.decodeBytes(store.words, record + KEY, key);
+			removed(key.subarray(0, length));
+		};
+	}
+
+	/**
+	 * Adds to this table what `entry` has beyond `base`, in one step; without a base, all of it. For what comes back
+	 * of a node's own counts (lib/aggregate). Both are of a table with the same declaration.
+	 */
+	absorb(entry: EntryView, base: EntryView | undefined, nowMs: number): void {
+		this.#absorption ??= new EntryTransfer(this.model, this.#store);
+		const source = { words: entry.words, at: 0, key: entry.key, serverKey: entry.serverKeyText };
+		this.#absorption.apply(source, base?.words, 0, false, nowMs);
 	}
 
 	/** Copies the entry of an identifier, which may be any number; false when there is none. */

@@ -38,7 +38,8 @@ export function newPeers(name: string, place: Place): PeersDraft {
 /** Shards a peers section may have, a bound far over any use. */
 const MAX_SHARDS = 2 ** 31 - 1;
 
-function readPeer(statement: Statement, { peers, state }: PeersSite): void {
+/** A `peer` or `server` line, into the section; nothing is added when it is refused. */
+export function readPeer(statement: Statement, { peers, state }: PeersSite): void {
 	const keyword = statement.word(0) === 'peer' ? 'peer' : 'server';
 	const name = statement.word(1);
 	if (name === '' || (keyword === 'peer' && statement.word(2) === '')) {
