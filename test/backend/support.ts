@@ -4,6 +4,7 @@
  * whose wake-ups are delivered when the test says so.
  */
 
+import { NO_HEALTH } from '../../lib/config/keywords/server-checks.js';
 import { Backend, type BackendOptions, type Choice, type ServerRequest } from '../../lib/backend/backend.js';
 import type { Farm } from '../../lib/backend/farm.js';
 import type { QueueTicket } from '../../lib/backend/queue.js';
@@ -94,6 +95,7 @@ export function serverModel(name: string, fields: Partial<ServerModel> = {}): Se
 		interMs: 2000,
 		rise: 2,
 		fall: 3,
+		health: NO_HEALTH,
 		...fields,
 	};
 }

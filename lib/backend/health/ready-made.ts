@@ -105,7 +105,7 @@ function pgsqlStartup(user: string): string {
 function judgePgsql(received: Received): StepJudgement {
 	const { text, ended } = received;
 	if (text.startsWith(PGSQL_ERROR)) {
-		if (text.length < 9 && !ended) return 'wait';
+		if (text.indexOf('\0', 6) < 0 && !ended) return 'wait';
 		// Fields: a type byte and a text, each ended by a zero; the first is the severity.
 		return failed(CheckStatus.L7RSP, text.slice(6).split('\0', 1)[0] ?? '');
 	}
@@ -129,9 +129,12 @@ function judgeLdap({ text, ended }: Received): StepJudgement {
 	// The length of the sequence has one byte, or says in how many it is written.
 	const first = text.charCodeAt(1);
 	const at = 2 + (first > 127 ? first & 127 : 0);
+	if (text.length < at + 5 && !ended) return 'wait';
 	if (text.slice(at, at + 4) !== '\x02\x01\x01a') return failed(CheckStatus.L7RSP, 'Not LDAPv3 protocol');
 	const length = text.charCodeAt(at + 4);
-	const code = text.charCodeAt(at + 5 + (length > 127 ? length & 127 : 0) + 2);
+	const codeAt = at + 5 + (length > 127 ? length & 127 : 0) + 2;
+	if (text.length <= codeAt && !ended) return 'wait';
+	const code = text.charCodeAt(codeAt);
 	return code === 0 ? passed('Success') : failed(CheckStatus.L7STS, LDAP_RESULTS, Number.isNaN(code) ? 0 : code);
 }
 

@@ -141,7 +141,9 @@ export class ServerMonitor {
 		if (verdict === 'conditional' && !this.health.isUp) return;
 		const healthChanged = verdict === 'failed' ? this.health.fail() : this.health.succeed();
 		if (isNews || healthChanged) this.#logCheck('Health', result, this.health.toString());
-		this.#settle(verdict === 'conditional', this.#reason(result));
+		const isStopping = this.server.states.operation(this.server.index) === ServerOperation.STOPPING;
+		// One failure of several says nothing about a server that drains.
+		this.#settle(verdict === 'conditional' || (verdict === 'failed' && isStopping), this.#reason(result));
 	}
 
 	/** Without `option log-health-checks` the line of the state tells what check led to it. */
