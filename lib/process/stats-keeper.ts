@@ -36,7 +36,7 @@ export class StatsKeeper {
 		const former = this.#sampler;
 		former?.stop();
 		let keptEntries = 0;
-		for (const table of view.tables.values()) keptEntries += table.usedCount();
+		if (former !== undefined) for (const table of view.tables.values()) keptEntries += table.usedCount();
 		this.#view = view;
 		this.#sampler = new StatsSampler(
 			{

@@ -10,8 +10,8 @@ export interface PageColumn {
 	/** Spoken in place of the short label. */
 	readonly title: string;
 	readonly text: (row: StatRow) => string;
-	/** Stays visible on a telephone. */
-	readonly narrow: boolean;
+	/** Its label on a telephone, where only these columns stay and their groups have no head; undefined: hidden there. */
+	readonly narrow: string | undefined;
 }
 
 export interface ColumnGroup {
@@ -49,7 +49,7 @@ const asNumber = (row: StatRow, name: StatName): number | undefined => {
 	return typeof value === 'number' ? value : undefined;
 };
 
-const column = (label: string, title: string, name: StatName, narrow = false): PageColumn => ({
+const column = (label: string, title: string, name: StatName, narrow?: string): PageColumn => ({
 	label,
 	title,
 	text: (row) => count(row.values[Stat[name]]),
@@ -64,7 +64,7 @@ const limit = (label: string, title: string, name: StatName): PageColumn => ({
 		const value = row.values[Stat[name]];
 		return value === undefined || value === 0 ? '-' : count(value);
 	},
-	narrow: false,
+	narrow: undefined,
 });
 
 const bytes = (label: string, title: string, name: StatName): PageColumn => ({
@@ -74,7 +74,7 @@ const bytes = (label: string, title: string, name: StatName): PageColumn => ({
 		const value = asNumber(row, name);
 		return value === undefined ? '' : shortBytes(value);
 	},
-	narrow: false,
+	narrow: undefined,
 });
 
 const age = (label: string, title: string, name: StatName): PageColumn => ({
@@ -84,7 +84,7 @@ const age = (label: string, title: string, name: StatName): PageColumn => ({
 		const value = asNumber(row, name);
 		return value === undefined ? '' : value < 0 ? '?' : shortTime(value);
 	},
-	narrow: false,
+	narrow: undefined,
 });
 
 /** `4s UP`, `OPEN`, `no check`. */
@@ -108,6 +108,11 @@ const yesOrNumber = (name: 'act' | 'bck') => (row: StatRow) => {
 };
 
 export const COLUMN_GROUPS: readonly ColumnGroup[] = [
+	// First and not last as in HAProxy: it is what one looks for, and it must not be beyond the edge of the screen.
+	{
+		label: 'State',
+		columns: [{ label: 'Status', title: 'State, and for how long', text: statusText, narrow: 'Status' }],
+	},
 	{
 		label: 'Queue',
 		columns: [
@@ -119,7 +124,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 	{
 		label: 'Session rate',
 		columns: [
-			column('Cur', 'Sessions per second now', 'rate', true),
+			column('Cur', 'Sessions per second now', 'rate', 'Rate'),
 			column('Max', 'Most sessions per second', 'rate_max'),
 			limit('Limit', 'Limit of sessions per second', 'rate_lim'),
 		],
@@ -127,7 +132,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 	{
 		label: 'Sessions',
 		columns: [
-			column('Cur', 'Sessions now', 'scur', true),
+			column('Cur', 'Sessions now', 'scur', 'Now'),
 			column('Max', 'Most sessions', 'smax'),
 			limit('Limit', 'Limit of sessions', 'slim'),
 			column('Total', 'Sessions since the start', 'stot'),
@@ -141,7 +146,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 	},
 	{
 		label: 'Denied',
-		columns: [column('Req', 'Requests denied', 'dreq', true), column('Resp', 'Responses denied', 'dresp')],
+		columns: [column('Req', 'Requests denied', 'dreq', 'Deny'), column('Resp', 'Responses denied', 'dresp')],
 	},
 	{
 		label: 'Errors',
@@ -161,7 +166,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 			column('2xx', 'Responses 200 to 299', 'hrsp_2xx'),
 			column('3xx', 'Responses 300 to 399', 'hrsp_3xx'),
 			column('4xx', 'Responses 400 to 499', 'hrsp_4xx'),
-			column('5xx', 'Responses 500 to 599', 'hrsp_5xx', true),
+			column('5xx', 'Responses 500 to 599', 'hrsp_5xx', '5xx'),
 		],
 	},
 	{
@@ -176,8 +181,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 	{
 		label: 'Server',
 		columns: [
-			{ label: 'Status', title: 'State, and for how long', text: statusText, narrow: true },
-			{ label: 'LastChk', title: 'Last health check', text: checkText, narrow: false },
+			{ label: 'LastChk', title: 'Last health check', text: checkText, narrow: undefined },
 			{
 				label: 'Wght',
 				title: 'Weight, and the configured one',
@@ -185,10 +189,10 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 					const weight = row.values[Stat.weight];
 					return weight === undefined ? '' : `${weight}/${row.values[Stat.uweight]}`;
 				},
-				narrow: false,
+				narrow: undefined,
 			},
-			{ label: 'Act', title: 'Active servers', text: yesOrNumber('act'), narrow: false },
-			{ label: 'Bck', title: 'Backup servers', text: yesOrNumber('bck'), narrow: false },
+			{ label: 'Act', title: 'Active servers', text: yesOrNumber('act'), narrow: undefined },
+			{ label: 'Bck', title: 'Backup servers', text: yesOrNumber('bck'), narrow: undefined },
 			column('Chk', 'Failed checks', 'chkfail'),
 			column('Dwn', 'Times it went down', 'chkdown'),
 			age('Dwntme', 'Time down', 'downtime'),
@@ -199,7 +203,7 @@ export const COLUMN_GROUPS: readonly ColumnGroup[] = [
 					const value = row.values[Stat.throttle];
 					return value === undefined ? '' : `${value}%`;
 				},
-				narrow: false,
+				narrow: undefined,
 			},
 		],
 	},

@@ -4,13 +4,22 @@
  * million entries costs traffic nothing but the reading of memory.
  */
 import { keyText } from '../runtime-api/commands/table-text.js';
-import type { DataSlot, EntryView, StickTable } from '../stick-table/table.js';
+import type { DataSlot, EntryView, StickTable, TableKey } from '../stick-table/table.js';
 
 const HOTTEST = 10;
 const SLICE_MS = 4;
 /** The clock is asked after so many entries. */
 const CHECK_EVERY = 256;
 const FIGURES_MAX = 6;
+
+const NOT_SHOWN = /[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffd]/;
+
+/** A key for people to read: a string as the text it is, if it is one without hidden characters; else as `show table`. */
+export function shownKey(key: TableKey): string {
+	if (typeof key !== 'string') return keyText(key);
+	const text = Buffer.from(key, 'latin1').toString('utf8');
+	return NOT_SHOWN.test(text) ? keyText(key) : text;
+}
 
 /** One element of a stored type, with the name under which it is shown. */
 export interface Figure {
@@ -86,7 +95,7 @@ export class HotKeyScan {
 		const data = this.#figures.slice(1).map(({ name, slot, index }) => [name, entry.reading(slot, index)] as const);
 		let at = found.length;
 		while (at > 0 && (found[at - 1] as FoundKey).value < value) at--;
-		found.splice(at, 0, { key: keyText(entry.key), value, data });
+		found.splice(at, 0, { key: shownKey(entry.key), value, data });
 		if (found.length > HOTTEST) found.pop();
 	}
 }

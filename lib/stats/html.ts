@@ -30,7 +30,9 @@ const OUTCOMES: Readonly<Record<string, readonly [kind: string, text: string]>> 
 
 /** On a telephone only the columns that matter most, unless all are asked for. */
 const NARROW_STYLE = PAGE_COLUMNS.flatMap(({ narrow }, index) =>
-	narrow ? [] : [`.brief tbody tr>:nth-child(${index + 3}),.brief thead tr:last-child>:nth-child(${index + 1})`],
+	narrow === undefined
+		? [`.brief .proxy tbody tr>:nth-child(${index + 3}),.brief .proxy thead tr:last-child>:nth-child(${index + 1})`]
+		: [],
 ).join(',');
 
 export function* pageHtml(page: StatsPage, options: PageOptions, nonce: string, isAdmin: boolean): Generator<string> {
@@ -123,7 +125,8 @@ function tableHead(withActions: boolean): string {
 		({ label, columns }) => `<th scope="colgroup" colspan="${columns.length}">${label}</th>`,
 	).join('');
 	const labels = PAGE_COLUMNS.map(
-		({ label, title }) => `<th scope="col"><abbr title="${title}">${label}</abbr></th>`,
+		({ label, title, narrow }) =>
+			`<th scope="col"><abbr title="${title}"${narrow === undefined ? '' : ` data-narrow="${narrow}"`}>${label}</abbr></th>`,
 	).join('');
 	const check = withActions
 		? '<td rowspan="2" class="pick"><input type="checkbox" class="pick-all needs-script" aria-label="all servers of this backend"></td>'

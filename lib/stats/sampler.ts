@@ -6,12 +6,11 @@
 import type { Clock, Timer } from '../core/clock.js';
 import { tick } from '../core/clock.js';
 import type { SectionDescription } from '../peers/show.js';
-import { keyText } from '../runtime-api/commands/table-text.js';
 import type { StatSource } from '../runtime-api/stat-rows.js';
 import type { Bulletin } from '../shared/bulletin.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { RefusalReader } from '../stream/refusals.js';
-import { type FoundKey, figuresOf, HotKeyScan } from './hot-keys.js';
+import { type FoundKey, figuresOf, HotKeyScan, shownKey } from './hot-keys.js';
 import type {
 	CheckReport,
 	ControlReport,
@@ -187,7 +186,7 @@ export class StatsSampler {
 			if (sampled === undefined) continue;
 			const view = sampled.table.newView();
 			if (!sampled.table.copyByRef(entry, view, nowMs)) continue;
-			const key = keyText(view.key);
+			const key = shownKey(view.key);
 			const { refusedBy } = sampled;
 			// The latest stand last, the oldest are forgotten.
 			refusedBy.delete(key);

@@ -2,7 +2,7 @@
  * The page's script, as it is sent: plain JavaScript for any browser of today, no module, no build. It listens to the
  * live updates and puts them into the page as texts; markup is never made of what they say.
  */
-export const PAGE_SCRIPT = String.raw`
+export const PAGE_SCRIPT = `
 (() => {
 'use strict';
 const byId = (id) => document.getElementById(id);
@@ -186,11 +186,18 @@ function updateTables(tables, nowMs) {
 		card.append(note);
 		if (one.hottest.length > 0) {
 			const wrap = make('div', 'scroll');
-			wrap.append(table(['Hottest keys', one.leading, 'Last minutes', 'Last refused by'], one.hottest.map((hot) => {
+			wrap.append(table(['Hottest keys', one.leading, 'Last minutes'], one.hottest.map((hot) => {
+				const cell = make('div');
 				const name = key(hot.key);
-				if (hot.data.length > 0) name.title += '  ' + hot.data.map(([n, v]) => n + '=' + v).join(' ');
+				cell.append(name);
+				if (hot.data.length > 0) cell.append(make('span', 'data', hot.data.map(([n, v]) => n + ' ' + short(v)).join(', ')));
 				const by = hot.refusedBy;
-				return [name, short(hot.value), spark(hot.history), by ? ['refused', by.file.split('/').pop() + ':' + by.line + ', ' + ago(nowMs - by.atMs) + ' ago'] : ''];
+				if (by) {
+					const refused = make('span', 'refused', 'refused by ' + by.file.split('/').pop() + ':' + by.line + ', ' + ago(nowMs - by.atMs) + ' ago');
+					refused.title = by.file + ':' + by.line;
+					cell.append(refused);
+				}
+				return [cell, short(hot.value), spark(hot.history)];
 			}), 'Hottest keys of ' + one.name));
 			card.append(wrap);
 		} else card.append(make('p', '', one.leading === undefined ? 'stores no figures' : one.hottestAtMs ? 'no key is hot' : 'keys are being looked at'));

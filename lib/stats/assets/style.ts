@@ -60,7 +60,9 @@ tr.frontend>*,tr.backend>*{background:var(--head);font-weight:600}
 tr.frontend th.name,tr.backend th.name{background:var(--head)}
 tr.listener{color:var(--dim)}
 tr.server:hover>*{background:var(--hover)}
-tr.up th.name{border-color:var(--good)}tr.unchecked th.name,tr.open th.name{border-color:var(--line)}tr.warn th.name{border-color:var(--warn)}tr.down th.name{border-color:var(--bad)}tr.maint th.name{border-color:var(--maint)}tr.drain th.name{border-color:var(--drain)}
+tr.up th.name{border-left-color:var(--good)}tr.unchecked th.name,tr.open th.name{border-left-color:var(--line)}tr.warn th.name{border-left-color:var(--warn)}tr.down th.name{border-left-color:var(--bad)}tr.maint th.name{border-left-color:var(--maint)}tr.drain th.name{border-left-color:var(--drain)}
+.proxy td:nth-child(3){text-align:left;font-weight:600}tr.up>td:nth-child(3){color:var(--good)}tr.down>td:nth-child(3){color:var(--bad)}tr.warn>td:nth-child(3){color:var(--warn)}tr.maint>td:nth-child(3){color:var(--maint)}tr.drain>td:nth-child(3){color:var(--drain)}tr.unchecked>td:nth-child(3),tr.open>td:nth-child(3){color:var(--dim);font-weight:500}
+.proxy thead tr:last-child th:first-child{text-align:left}
 tr.server.down>*{background:var(--bad-bg)}tr.server.warn>*{background:var(--warn-bg)}tr.server.maint>*{background:var(--maint-bg)}tr.server.drain>*{background:var(--drain-bg)}
 tr.backup th.name:after{content:" backup";color:var(--dim);font-weight:400;font-size:.82em}
 td.changed{animation:changed 1.6s ease-out}
@@ -79,8 +81,10 @@ progress.full{accent-color:var(--bad)}
 .panel table{font-size:.8rem}
 .panel th,.panel td{padding:.2rem .4rem}
 .panel td:first-child,.panel th:first-child{text-align:left}
-.key{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;max-width:14rem;overflow:hidden;text-overflow:ellipsis}
-.refused{color:var(--bad);white-space:normal}
+.panel th .refused{display:block}
+.panel tbody th{font-weight:500;vertical-align:top;max-width:17rem;overflow:hidden}
+.key{display:block;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow:hidden;text-overflow:ellipsis}
+.refused{color:var(--bad);white-space:normal;font-size:.92em}
 .data{color:var(--dim);white-space:normal;font-size:.92em}
 .spark{display:block;width:6rem;height:1.25rem}
 .spark path{fill:none;stroke:var(--accent);stroke-width:1.5;vector-effect:non-scaling-stroke}
@@ -88,6 +92,6 @@ progress.full{accent-color:var(--bad)}
 footer{color:var(--dim);font-size:.82rem}
 footer p{margin:0}
 .uplot,.u-wrap{width:100%!important}
-@media(max-width:760px){body{font-size:15px}.bar .live{order:3}table{font-size:.86rem}th.name{max-width:9.5rem}.scroll{-webkit-overflow-scrolling:touch}nav .links{order:5}.charts{grid-template-columns:1fr 1fr;gap:.5rem}th,td{padding:.4rem .45rem}}
+@media(max-width:760px){.brief abbr[data-narrow]{font-size:0}.brief abbr[data-narrow]:after{content:attr(data-narrow);font-size:.8rem}body{font-size:15px}.bar .live{order:3}table{font-size:.86rem}th.name{max-width:9.5rem}.scroll{-webkit-overflow-scrolling:touch}nav .links{order:5}.charts{grid-template-columns:1fr 1fr;gap:.5rem}th,td{padding:.4rem .45rem}}
 @media print{aside,nav,.actions{display:none}body{background:#fff}}
 `.trim();
