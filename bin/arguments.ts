@@ -10,6 +10,7 @@ import { didYouMean } from '../lib/core/diagnostics.js';
 import { HoldfastError } from '../lib/core/errors.js';
 import type { CliOptions } from '../lib/process/cli.js';
 import type { ProgramOptions } from '../lib/process/options.js';
+import type { ReloadOptions } from '../lib/process/reload-command.js';
 
 type Arity = 'none' | 'one' | 'pids';
 
@@ -137,7 +138,10 @@ function createCommand(): Command {
 		.exitOverride()
 		.configureOutput({ writeErr: () => undefined })
 		.helpOption('--help', 'show this help')
-		.addHelpText('after', "\nholdfast cli '<command>' talks with a running one; see holdfast cli --help.")
+		.addHelpText(
+			'after',
+			"\nholdfast cli '<command>' talks with a running one; see holdfast cli --help.\nholdfast reload has it read its configuration again; see holdfast reload --help.",
+		)
 		.allowExcessArguments(false);
 	const options: readonly Option[] = [
 		new Option('--config <file|dir>', 'configuration file or directory, repeatable (-f)').argParser(collect),
@@ -186,6 +190,25 @@ function parseCliArguments(argv: readonly string[]): { readonly cli: CliOptions 
 	});
 }
 
+/** `holdfast reload [-S <socket>] [-p <pidfile>] [-f <file>]*`. */
+function parseReloadArguments(argv: readonly string[]): { readonly reload: ReloadOptions } | { readonly help: string } {
+	const command = new Command('holdfast reload')
+		.description(
+			'Has a running Holdfast read its configuration again, and tells the outcome: 0 done, 1 refused, 2 not found.',
+		)
+		.exitOverride()
+		.configureOutput({ writeErr: () => undefined })
+		.helpOption('--help', 'show this help')
+		.option('-S, --master-socket <address>', 'the socket it was given with -S')
+		.option('-p, --pidfile <file>', 'its pid file')
+		.option('-f, --config <file|dir>', 'the configuration that names the pid file, repeatable', collect);
+	return guarded(() => {
+		command.parse(argv, { from: 'user' });
+		const options = command.opts<{ config?: string[]; pidfile?: string; masterSocket?: string }>();
+		return { reload: { socket: options.masterSocket, pidfile: options.pidfile, configPaths: options.config ?? [] } };
+	});
+}
+
 /** Commander's complaints as ours. */
 function guarded<T>(parse: () => T): T | { readonly help: string } {
 	try {
@@ -203,8 +226,9 @@ function guarded<T>(parse: () => T): T | { readonly help: string } {
  */
 export function parseArguments(
 	argv: readonly string[],
-): ProgramOptions | { readonly help: string } | { readonly cli: CliOptions } {
+): ProgramOptions | { readonly help: string } | { readonly cli: CliOptions } | { readonly reload: ReloadOptions } {
 	if (argv[0] === 'cli') return parseCliArguments(argv.slice(1));
+	if (argv[0] === 'reload') return parseReloadArguments(argv.slice(1));
 	const command = createCommand();
 	const { translated, withoutEffect } = translate(argv);
 	const help = guarded(() => {
@@ -229,7 +253,8 @@ export function parseArguments(
 		daemon: flag('daemon'),
 		masterWorker: flag('masterWorker') || flag('systemd'),
 		notifySystemd: flag('systemd'),
-		foreground: flag('foreground') || flag('debug'),
+		// Under systemd the master stays in the foreground, whatever the files say of daemons.
+		foreground: flag('foreground') || flag('debug') || flag('systemd'),
 		debug: flag('debug'),
 		quiet: flag('quiet'),
 		verbose: flag('verbose'),

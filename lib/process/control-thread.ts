@@ -35,6 +35,7 @@ import { restoreTables, SnapshotKeeper } from './snapshot-keeper.js';
 import { StatsKeeper } from './stats-keeper.js';
 import { TableKeeper } from './table-keeper.js';
 import { TableMigrations } from './table-migrations.js';
+import { WorkerCli } from './worker-cli.js';
 
 export interface ControlThreadHost {
 	tellMaster(message: FromWorker): void;
@@ -70,6 +71,7 @@ export class ControlThread {
 	readonly #tableKeeper: TableKeeper;
 	readonly #migrations: TableMigrations;
 	readonly #snapshots: SnapshotKeeper;
+	readonly #cli: WorkerCli;
 	#restored: Promise<ReadonlyMap<string, StickTable>> | undefined;
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
@@ -85,6 +87,7 @@ export class ControlThread {
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
 		this.#runtimeApi = new RuntimeApi(createRegistry(), logger);
+		this.#cli = new WorkerCli(this.#runtimeApi, host.tellMaster);
 	}
 
 	receive(message: Exclude<ToWorker, { kind: 'settings' }>, handle: SocketHandle | undefined): void {
@@ -100,6 +103,11 @@ export class ControlThread {
 				break;
 			case 'sockets-refused':
 				if (this.#candidate?.number === message.generation) this.#fail(this.#candidate, message.reason);
+				break;
+			case 'cli':
+			case 'cli-next':
+			case 'cli-end':
+				this.#cli.receive(message);
 				break;
 			case 'soft-stop':
 				this.#softStop();
@@ -192,6 +200,7 @@ export class ControlThread {
 				this.#generations.delete(generation);
 				this.#closeUnused(candidate, generation);
 				this.#keepTables();
+				this.#tellGenerations();
 				this.#leaveIfDone();
 			},
 		});
@@ -210,6 +219,7 @@ export class ControlThread {
 		}
 		if (candidate.healthChecks !== undefined) this.#health.serve(candidate.healthChecks);
 		this.#serving = generation;
+		generation.servingSinceMs = systemClock.monotonicMs();
 		this.#candidate = undefined;
 		this.#restored = undefined;
 		this.#keepTables();
@@ -217,6 +227,7 @@ export class ControlThread {
 		this.#serveRuntimeApi(candidate, generation);
 		const { global } = candidate.model;
 		this.#letGo(former, generation, global.mworkerMaxReloads);
+		this.#tellGenerations();
 		if (this.#stopping) generation.softStop(global.graceMs);
 		this.#host.tellMaster({
 			kind: 'ready',
@@ -304,6 +315,13 @@ export class ControlThread {
 		}
 		this.#migrations.settle(new Set(tables.keys()));
 		this.#tableKeeper.keep(tables.values());
+	}
+
+	#tellGenerations(): void {
+		const generations = [...this.#generations].flatMap(({ reloads, servingSinceMs: sinceMs }) =>
+			sinceMs === undefined ? [] : [{ reloads, sinceMs }],
+		);
+		this.#host.tellMaster({ kind: 'generations', generations });
 	}
 
 	#softStop(): void {

@@ -67,6 +67,8 @@ export class Generation {
 	readonly shared: SharedState;
 	/** Reloads since it began to serve. */
 	reloads = 0;
+	/** When it began to serve; undefined before. */
+	servingSinceMs: number | undefined;
 	readonly #options: GenerationOptions;
 	readonly #threads: DataThread[];
 	#leaving = false;

@@ -12,8 +12,12 @@ import { createLogger } from '../core/logger.js';
 import { VERSION_LINE } from '../core/version.js';
 import { readConfigurationFiles } from './configuration.js';
 import { type ProcessEnvironment, systemEnvironment } from './env.js';
-import { Master } from './master.js';
+import type { BoundSocket } from './listening-socket.js';
+import { type LoadOutcome, Master } from './master.js';
+import { MasterCli, type MasterView } from './master-cli.js';
+import { type MasterSocket, parseMasterSocket, socketOfPidfile } from './master-socket.js';
 import type { ConfigArguments } from './messages.js';
+import { SystemdNotifier } from './notify.js';
 import type { ProgramOptions } from './options.js';
 
 /** Tells the process in the background that its parent waits for its first words. */
@@ -90,7 +94,9 @@ export async function run(options: ProgramOptions): Promise<number> {
 		}
 	}
 	const logger = createLogger({ level: options.debug ? 'debug' : 'info' });
+	const notifier = options.notifySystemd ? new SystemdNotifier(logger) : undefined;
 	let masterWorker = options.masterWorker;
+	let cliSocket: BoundSocket | undefined;
 	let hasServed = false;
 	// With -sf or -st an older program may hold the addresses: it is asked to pause (management.txt, section 4).
 	const olderPids = [...options.finishPids, ...options.terminatePids];
@@ -117,27 +123,55 @@ export async function run(options: ProgramOptions): Promise<number> {
 			hasServed = true;
 			const pidfile = options.pidfile ?? serving.pidfile;
 			if (pidfile !== undefined) environment.writePidfile(pidfile, [environment.pid]);
+			if (pidfile !== undefined && options.masterSocket === undefined) listenBeside(pidfile);
+			void notifier?.ready();
 			for (const pid of options.finishPids) environment.signal(pid, 'SIGUSR1');
 			for (const pid of options.terminatePids) environment.signal(pid, 'SIGTERM');
 		},
 		onStopped: (how) => {
+			cliSocket?.close();
 			// Without master-worker mode a killed HAProxy dies of the signal, and scripts look at that.
 			if (how === 'hard' && !masterWorker) environment.exitBySignal('SIGTERM');
 			else environment.exit(0);
 		},
 	});
-	const reload = async (): Promise<void> => {
+	const reload = async (): Promise<LoadOutcome> => {
+		void notifier?.reloading();
 		const outcome = await master.reload();
 		printDiagnostics(outcome.diagnostics, options, print);
+		void notifier?.reloaded(outcome.ok);
+		return outcome;
 	};
-	environment.onSignal('SIGUSR1', () => master.softStop());
-	environment.onSignal('SIGTERM', () => master.hardStop());
-	environment.onSignal('SIGINT', () => master.hardStop());
+	const startedMs = environment.clock.monotonicMs();
+	const listen = ({ request, level }: MasterSocket): void => {
+		cliSocket = environment.bind(request);
+		new MasterCli(masterView(master, environment, startedMs, reload), level).listen(cliSocket.handle);
+	};
+	/** Nobody has asked for this socket by name: without it, the program runs all the same. */
+	const listenBeside = (pidfile: string): void => {
+		try {
+			listen(socketOfPidfile(pidfile));
+		} catch (error) {
+			if (!(error instanceof HoldfastError)) throw error;
+			logger.warn({ reason: error.message }, "there is no socket for 'holdfast reload'");
+		}
+	};
+	environment.onSignal('SIGUSR1', () => {
+		void notifier?.stopping();
+		master.softStop();
+	});
+	const hardStop = (): void => {
+		void notifier?.stopping();
+		master.hardStop();
+	};
+	environment.onSignal('SIGTERM', hardStop);
+	environment.onSignal('SIGINT', hardStop);
 	environment.onSignal('SIGUSR2', () => void reload());
 	environment.onSignal('SIGHUP', () => void reload());
 	environment.onSignal('SIGTTOU', () => master.pause());
 	environment.onSignal('SIGTTIN', () => void master.resume());
 
+	if (options.masterSocket !== undefined) listen(parseMasterSocket(options.masterSocket));
 	const outcome = await master.start();
 	printDiagnostics(outcome.diagnostics, options, print);
 	if (!outcome.ok) {
@@ -153,6 +187,41 @@ export async function run(options: ProgramOptions): Promise<number> {
 		process.disconnect();
 	}
 	return new Promise<never>(() => undefined);
+}
+
+/** What the master's socket shows and does. */
+function masterView(
+	master: Master,
+	environment: ProcessEnvironment,
+	startedMs: number,
+	reload: () => Promise<LoadOutcome>,
+): MasterView {
+	return {
+		pid: environment.pid,
+		startedMs,
+		nowMs: () => environment.clock.monotonicMs(),
+		get reloadCount() {
+			return master.reloadCount;
+		},
+		get failedReloads() {
+			return master.failedReloads;
+		},
+		get workerPid() {
+			return master.workerPid;
+		},
+		get generations() {
+			return master.generations;
+		},
+		async reload() {
+			const outcome = await reload();
+			const lines = inOrderOfLines(outcome.diagnostics)
+				.filter(({ severity }) => severity !== 'diag')
+				.map((item) => formatDiagnostic(item, environment.pid));
+			if (!outcome.ok) lines.push(`[ALERT]    (${environment.pid}) : ${outcome.reason}`);
+			return { ok: outcome.ok, text: lines.map((line) => `${line}\n`).join('') };
+		},
+		ask: (command, level) => (master.workerPid === undefined ? undefined : master.ask(command, level)),
+	};
 }
 
 /** Whether the files themselves say `daemon`; a file that cannot be read is the master's to report. */

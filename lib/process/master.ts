@@ -11,9 +11,18 @@
 import type { Diagnostic } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
+import type { Level } from '../runtime-api/command.js';
+import type { ParsedCommand } from '../runtime-api/command-line.js';
 import type { ProcessEnvironment, WorkerProcess } from './env.js';
 import type { BoundSocket } from './listening-socket.js';
-import type { ConfigFile, FromWorker, ServingConfiguration, WantedSocket, WorkerSettings } from './messages.js';
+import type {
+	ConfigFile,
+	FromWorker,
+	GenerationStatus,
+	ServingConfiguration,
+	WantedSocket,
+	WorkerSettings,
+} from './messages.js';
 
 /**
  * Attempts to bind an address that an older program was asked to give up. Between its close and our bind new
@@ -49,6 +58,12 @@ export type LoadOutcome =
 	| { readonly ok: true; readonly generation: number; readonly diagnostics: readonly Diagnostic[] }
 	| { readonly ok: false; readonly reason: string; readonly diagnostics: readonly Diagnostic[] };
 
+/** Part of the answer to a command. */
+interface CliPiece {
+	readonly text: string;
+	readonly isLast: boolean;
+}
+
 /** A configuration that is on its way to serve. */
 interface Load {
 	readonly generation: number;
@@ -62,6 +77,12 @@ export class Master {
 	readonly #options: MasterOptions;
 	readonly #sockets = new Map<string, BoundSocket>();
 	#worker: WorkerProcess | undefined;
+	#generations: readonly GenerationStatus[] = [];
+	readonly #answers = new Map<number, (piece: CliPiece) => void>();
+	#answerCount = 0;
+	/** Reloads that were tried, and those that failed since the last one that did not. */
+	reloadCount = 0;
+	failedReloads = 0;
 	#load: Load | undefined;
 	#generationCount = 0;
 	/** What the worker serves: the text to start another one with. */
@@ -78,6 +99,30 @@ export class Master {
 
 	get workerPid(): number | undefined {
 		return this.#worker?.pid;
+	}
+
+	get generations(): readonly GenerationStatus[] {
+		return this.#worker === undefined ? [] : this.#generations;
+	}
+
+	/** Runs a command in the worker; each piece is made when the one before has been taken. */
+	async *ask(command: ParsedCommand, level: Level): AsyncGenerator<string> {
+		const worker = this.#worker;
+		if (worker === undefined) return;
+		const id = ++this.#answerCount;
+		let isLast = false;
+		try {
+			worker.send({ kind: 'cli', id, words: command.words, payload: command.payload, level });
+			while (!isLast) {
+				const piece = await new Promise<CliPiece>((resolve) => this.#answers.set(id, resolve));
+				isLast = piece.isLast;
+				if (piece.text !== '') yield piece.text;
+				if (!isLast) worker.send({ kind: 'cli-next', id });
+			}
+		} finally {
+			this.#answers.delete(id);
+			if (!isLast) worker.send({ kind: 'cli-end', id });
+		}
 	}
 
 	/** Reads the files and starts the worker. */
@@ -100,6 +145,8 @@ export class Master {
 		this.#reloading = this.#readAndLoad();
 		const outcome = await this.#reloading;
 		this.#reloading = undefined;
+		this.reloadCount++;
+		this.failedReloads = outcome.ok ? 0 : this.failedReloads + 1;
 		const { logger } = this.#options;
 		if (outcome.ok) logger.info({ generation: outcome.generation }, 'reload succeeded');
 		else logger.error({ reason: outcome.reason }, 'reload failed, the former configuration goes on serving');
@@ -178,6 +225,14 @@ export class Master {
 	}
 
 	#receive(worker: WorkerProcess, message: FromWorker): void {
+		if (message.kind === 'generations') {
+			this.#generations = message.generations;
+			return;
+		}
+		if (message.kind === 'cli-piece') {
+			this.#answers.get(message.id)?.(message);
+			return;
+		}
 		const load = this.#load;
 		if (load === undefined || message.generation !== load.generation) return;
 		switch (message.kind) {
@@ -234,6 +289,7 @@ export class Master {
 
 	#buried(worker: WorkerProcess, exit: string): void {
 		if (this.#worker === worker) this.#worker = undefined;
+		for (const settle of this.#answers.values()) settle({ text: '', isLast: true });
 		const load = this.#load;
 		const reason = `the worker ended before it was ready (${exit})`;
 		if (load !== undefined) this.#settle(load, { ok: false, reason, diagnostics: [] });

@@ -14,6 +14,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
+import type { Level } from '../runtime-api/command.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
 import type { AdminMessage } from '../stats/admin.js';
 import type { SocketRequest } from './listening-socket.js';
@@ -64,7 +65,26 @@ export type ToWorker =
 	| { readonly kind: 'sockets-refused'; readonly generation: number; readonly reason: string }
 	| { readonly kind: 'soft-stop' }
 	/** The descriptors are given up, what is connected is served on. */
-	| { readonly kind: 'stop-accepting' };
+	| { readonly kind: 'stop-accepting' }
+	/** A command from the master's CLI; answered by `cli-piece`s, one at once and one for each `cli-next`. */
+	| {
+			readonly kind: 'cli';
+			readonly id: number;
+			readonly words: readonly string[];
+			readonly payload: string | undefined;
+			readonly level: Level;
+	  }
+	| { readonly kind: 'cli-next'; readonly id: number }
+	/** Nobody waits for the rest. */
+	| { readonly kind: 'cli-end'; readonly id: number };
+
+/** A configuration that serves or still has connections. */
+export interface GenerationStatus {
+	/** Reloads since it began to serve. */
+	readonly reloads: number;
+	/** Monotonic time since it serves. */
+	readonly sinceMs: number;
+}
 
 /** What the master needs to know of a configuration that serves. */
 export interface ServingConfiguration {
@@ -74,6 +94,9 @@ export interface ServingConfiguration {
 }
 
 export type FromWorker =
+	| { readonly kind: 'cli-piece'; readonly id: number; readonly text: string; readonly isLast: boolean }
+	/** Sent whenever one has begun to serve or has gone. */
+	| { readonly kind: 'generations'; readonly generations: readonly GenerationStatus[] }
 	| { readonly kind: 'sockets-wanted'; readonly generation: number; readonly sockets: readonly WantedSocket[] }
 	| ({
 			readonly kind: 'ready';

@@ -64,9 +64,9 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		peers: model.peers.length === 0 ? undefined : peersView(options.peers),
 		frontendState(name) {
 			const frontend = compiled.frontends.get(name);
-			const { accepts, maxconn } = state.frontends.get(name) ?? { accepts: true, maxconn: 0 };
+			const { accepts, stopped, maxconn } = state.frontends.get(name) ?? { accepts: true, stopped: false, maxconn: 0 };
 			const isFull = frontend !== undefined && maxconn > 0 && frontend.counters.current >= maxconn;
-			return { status: accepts ? (isFull ? 'FULL' : 'OPEN') : 'STOP', maxconn };
+			return { status: stopped ? 'STOP' : !accepts ? 'PAUSED' : isFull ? 'FULL' : 'OPEN', maxconn };
 		},
 		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
 	};

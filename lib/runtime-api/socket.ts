@@ -10,6 +10,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { StatsSocketModel } from '../config/model.js';
 import type { Logger } from '../core/logger.js';
 import { CliSession } from './cli-session.js';
+import { type Answer, type CliState, fault } from './command.js';
 import type { CommandRegistry } from './registry.js';
 import type { RuntimeView } from './runtime-view.js';
 
@@ -53,6 +54,13 @@ export class RuntimeApi {
 		this.#limit = view.model.global.statsMaxconn;
 		this.#servers = sockets.map((socket) => this.#listen(socket));
 		for (const server of former) server.close();
+	}
+
+	/** One command that came another way than by a stats socket: the master's CLI. */
+	run(words: readonly string[], payload: string | undefined, state: CliState): Answer | Promise<Answer> {
+		if (this.#view === undefined) return fault('No configuration is served.');
+		if (words[0] === 'help') return `${this.#registry.help(words.slice(1), state.level)}\n`;
+		return this.#registry.run({ words, payload, view: this.#view, state });
 	}
 
 	/** Nothing is accepted any more; who is connected goes on. */

@@ -6,7 +6,7 @@ import type { ProgramOptions } from '../../lib/process/options.js';
 function parse(line: string): ProgramOptions {
 	const options = parseArguments(line.split(' ').filter((word) => word !== ''));
 	if ('help' in options) throw new Error('help was printed');
-	if ('cli' in options) throw new Error('a command for a running program');
+	if ('cli' in options || 'reload' in options) throw new Error('a command for a running program');
 	return options;
 }
 
@@ -99,4 +99,19 @@ t.test('cli: a command for a running program', (t) => {
 	t.equal(cli([])?.command, '', 'no command: a conversation');
 	t.throws(() => cli(['--nope']), { code: 'ARGUMENT_INVALID' });
 	t.end();
+});
+
+t.test('holdfast reload', async (t) => {
+	const reload = (line: string): unknown => {
+		const parsed = parseArguments(line.split(' '));
+		return 'reload' in parsed ? parsed.reload : undefined;
+	};
+	t.same(reload('reload'), { socket: undefined, pidfile: undefined, configPaths: [] });
+	t.same(reload('reload -S /run/m.sock'), { socket: '/run/m.sock', pidfile: undefined, configPaths: [] });
+	t.same(reload('reload -p /run/pid -f a.cfg -f b.cfg'), {
+		socket: undefined,
+		pidfile: '/run/pid',
+		configPaths: ['a.cfg', 'b.cfg'],
+	});
+	t.throws(() => parseArguments(['reload', '--now']), { code: 'ARGUMENT_INVALID' });
 });
