@@ -107,7 +107,7 @@ export class Listener implements ListenerView {
 	readonly #frontend: Frontend;
 	readonly #gates: readonly ConnectionGate[];
 	readonly #engine: ConnectionEngine;
-	readonly #counters: Counters | undefined;
+	readonly counters: Counters | undefined;
 	readonly #live = new Map<Session, LiveConnection>();
 	readonly #parked: AcceptedHandle[] = [];
 	#parkedTimer: { cancel(): void } | undefined;
@@ -122,7 +122,7 @@ export class Listener implements ListenerView {
 		this.#frontend = options.frontend;
 		this.#gates = options.gates;
 		this.#engine = options.engine;
-		this.#counters = options.counters;
+		this.counters = options.counters;
 	}
 
 	/**
@@ -178,7 +178,7 @@ export class Listener implements ListenerView {
 			return;
 		}
 		if (this.#refuses) refuse(handle);
-		else if (this.#parked.length === 0 && enterAll(this.#gates)) this.#admit(handle);
+		else if (this.#parked.length === 0 && this.#mayEnter()) this.#admit(handle);
 		else this.#park(handle);
 	}
 
@@ -213,8 +213,16 @@ export class Listener implements ListenerView {
 		}
 	};
 
+	/** Takes a place at each gate, unless new sessions come too fast. */
+	#mayEnter(): boolean {
+		const frontend = this.#frontend;
+		if (frontend.model.rateLimitSessions !== undefined && frontend.isOverSessionRate(frontend.thread.nowMs()))
+			return false;
+		return enterAll(this.#gates);
+	}
+
 	#unpark(): void {
-		while (this.#parked.length > 0 && enterAll(this.#gates)) this.#admit(this.#parked.shift() as AcceptedHandle);
+		while (this.#parked.length > 0 && this.#mayEnter()) this.#admit(this.#parked.shift() as AcceptedHandle);
 	}
 
 	/** A place is taken at each gate. */
@@ -225,21 +233,22 @@ export class Listener implements ListenerView {
 		const nowMs = session.acceptedMs;
 		count(counters, Column.conn_tot);
 		counters.enter();
-		this.#counters?.enter();
+		this.counters?.enter();
 		counters.countRate('connection', nowMs);
 		try {
 			const { admission, silent } = admit(session);
 			if (admission !== Admission.ACCEPTED) {
 				const column = admission === Admission.DENIED_CONNECTION ? Column.dcon : Column.dses;
 				count(counters, column);
-				if (this.#counters !== undefined) count(this.#counters, column);
+				if (this.counters !== undefined) count(this.counters, column);
 				if (silent && handle.reset !== undefined) handle.reset();
 				else handle.close();
 				session.end(nowMs);
 				return;
 			}
 			frontend.countSession(nowMs);
-			if (this.#counters !== undefined) count(this.#counters, Column.stot);
+			if (this.counters !== undefined) count(this.counters, Column.stot);
+			frontend.logAccepted(session);
 			this.#live.set(session, this.#engine(thread, session, handle));
 		} catch (error) {
 			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was accepted`);
@@ -251,7 +260,7 @@ export class Listener implements ListenerView {
 	sessionEnded(session: Session): void {
 		this.#live.delete(session);
 		this.#frontend.counters.leave();
-		this.#counters?.leave();
+		this.counters?.leave();
 		leaveAll(this.#gates);
 		if (this.#parked.length > 0) this.#unpark();
 	}

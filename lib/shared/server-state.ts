@@ -36,7 +36,7 @@ export const ServerAdmin = {
 	FORCED_MAINT: 0x01,
 	/** Tracks a server that is in maintenance. */
 	INHERITED_MAINT: 0x02,
-	/** `disabled` in the configuration; set together with FORCED_MAINT. */
+	/** `disabled` in the configuration; set together with FORCED_MAINT, and kept for good. */
 	CONFIG_MAINT: 0x04,
 	FORCED_DRAIN: 0x08,
 	INHERITED_DRAIN: 0x10,
@@ -44,7 +44,8 @@ export const ServerAdmin = {
 	RESOLUTION_MAINT: 0x20,
 } as const;
 
-const MAINT_MASK = 0x01 | 0x02 | 0x04 | 0x20;
+/** CONFIG_MAINT says why, not whether: it stays when the server is made ready. */
+const MAINT_MASK = 0x01 | 0x02 | 0x20;
 const DRAIN_MASK = 0x08 | 0x10;
 
 /** Slots of the header. */

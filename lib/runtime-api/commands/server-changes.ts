@@ -12,7 +12,6 @@ import type { RuntimeView } from '../runtime-view.js';
 import { findServer, type NamedServer, serversChanged } from './names.js';
 
 const MAX_WEIGHT = 256;
-const MAINTENANCE = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT;
 
 type Change = (named: NamedServer, words: readonly string[], view: RuntimeView) => Answer;
 
@@ -39,7 +38,7 @@ function setAdminState({ traffic, server }: NamedServer, flags: number, view: Ru
 
 /** Flags that others own (tracking, name resolution) stay as they are. */
 function inheritedFlags({ states, index }: Server): number {
-	return states.admin(index) & ~(MAINTENANCE | ServerAdmin.FORCED_DRAIN);
+	return states.admin(index) & ~(ServerAdmin.FORCED_MAINT | ServerAdmin.FORCED_DRAIN);
 }
 
 const setState: Change = (named, words, view) => {
@@ -58,7 +57,7 @@ const setState: Change = (named, words, view) => {
 
 const enableServer: Change = (named, _words, view) => {
 	const { states, index } = named.server;
-	return setAdminState(named, states.admin(index) & ~MAINTENANCE, view);
+	return setAdminState(named, states.admin(index) & ~ServerAdmin.FORCED_MAINT, view);
 };
 
 const disableServer: Change = (named, _words, view) => {
