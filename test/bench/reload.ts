@@ -10,10 +10,16 @@
  *         a reload with a table of a million entries that stays as it is, one with a table that changes, one
  *         after a crash: how long, and the slowest answer that a probing client saw meanwhile
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { StickTableModel } from '../../lib/config/model.js';
+import { IpAddress } from '../../lib/core/address.js';
+import { systemClock } from '../../lib/core/clock.js';
+import { SnapshotSource } from '../../lib/stick-table/snapshot.js';
+import { StickTable } from '../../lib/stick-table/table.js';
 import { request } from '../fixtures/http-client.js';
 import { Load } from '../fixtures/load.js';
-import { type Program, startProgram } from '../fixtures/program.js';
+import { type Program, spawnProgram, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
 const cleanups: (() => void | Promise<void>)[] = [];
@@ -105,6 +111,107 @@ async function count(reloadCount: number, seconds: number, which: 'holdfast' | '
 	for (const failure of load.failures.slice(0, 3)) print(`  ${failure}`);
 }
 
+/** A snapshot file of a table `keys` with so many addresses, a count and a rate each. */
+function writeTables(path: string, entries: number): void {
+	const model: StickTableModel = {
+		place: { file: 'bench', line: 1 },
+		name: 'keys',
+		keyType: 'ip',
+		keyLengthBytes: 4,
+		size: 1_048_576,
+		expireMs: 3_600_000,
+		nopurge: false,
+		recvOnly: false,
+		writeTo: undefined,
+		srvkey: 'name',
+		store: [
+			{ type: 'http_req_cnt', periodMs: undefined, count: undefined },
+			{ type: 'http_req_rate', periodMs: 10_000, count: undefined },
+		],
+		bratesFactor: 1,
+		peers: undefined,
+	};
+	const table = new StickTable(model, StickTable.allocate(model));
+	const nowMs = systemClock.monotonicMs();
+	const slots = table.eventSlots('http_req');
+	for (let i = 0; i < entries; i++) {
+		const address = IpAddress.fromV4(0x0a000000 + i);
+		for (const slot of slots) table.addByKey(address, slot, 0, 1, nowMs);
+	}
+	const source = new SnapshotSource([table], systemClock);
+	source.beginPass();
+	while (!source.pass(1000));
+	writeFileSync(path, Buffer.concat([...source.take(), source.commit()]));
+}
+
+/** Asks without a pause, on a connection of its own each time it was closed; remembers the slowest answer. */
+async function slowestWhile(program: Program, work: () => Promise<void>): Promise<number> {
+	const probe = new Load({ port: program.port(), keptClients: 1, newClients: 0, path: '/probe' });
+	await waitFor('the probe', () => probe.answered > 20);
+	const [client] = probe.clients;
+	if (client !== undefined) client.longestMs = 0;
+	await work();
+	await probe.stop();
+	for (const failure of probe.failures) print(`  probe: ${failure}`);
+	return probe.longestMs;
+}
+
+async function tables(entries: number): Promise<void> {
+	const config = `
+global
+  nbthread 2
+  stick-table-file \${dir}/tables
+${DEFAULTS}
+backend keys
+  stick-table type ip size 1m expire 1h store http_req_cnt,http_req_rate(10s)
+frontend f
+  bind 127.0.0.1:\${port1}
+  http-request return status 200 content-type text/plain lf-string "%[str(10.0.0.77),table_http_req_cnt(keys)] %pid" if { path /read }
+  http-request return status 200 content-type text/plain string probe if { path /probe }
+  http-request track-sc0 src table keys
+  http-request return status 200 content-type text/plain string counted
+`;
+	const program = await spawnProgram(t, { config, ports: 1 });
+	await program.stop();
+	writeTables(join(program.folder, 'tables'), entries);
+	const startMs = performance.now();
+	const text = readFileSync(program.configPath, 'latin1');
+	const full = await startProgram(t, { config: text, ports: 1, usePorts: program.ports });
+	const serving = performance.now() - startMs;
+	const restored = /"msg":"stick-tables restored/.test(full.stderr) ? /"ms":(\d+)/.exec(full.stderr)?.[1] : 'not';
+	print(`${entries} entries: restored in ${restored} ms, serving ${serving.toFixed(0)} ms after the start`);
+	const idle = await slowestWhile(full, () => sleep(3000));
+	print(`nothing but the first whole snapshot and its appends, 3 s: slowest answer ${idle.toFixed(1)} ms`);
+	const tenMs = await slowestWhile(full, () => sleep(3000));
+	print(`appends only, 3 s: slowest answer ${tenMs.toFixed(1)} ms`);
+	let took = 0;
+	const same = await slowestWhile(full, async () => {
+		took = await reload(full, false);
+		await sleep(500);
+	});
+	print(`reload, table unchanged (shared, nothing to hand over): ${took.toFixed(0)} ms, slowest answer ${same.toFixed(1)} ms`);
+	for (const [what, from, to] of [
+		['another size', 'size 1m', 'size 2m'],
+		['another data type', 'store http_req_cnt', 'store gpc0,http_req_cnt'],
+	] as const) {
+		writeFileSync(full.configPath, readFileSync(full.configPath, 'latin1').replace(from, to));
+		const changed = await slowestWhile(full, async () => {
+			took = await reload(full, false);
+			await sleep(500);
+		});
+		const moved = [...full.stderr.matchAll(/"entries":(\d+),"leftOut":(\d+).*?"ms":(\d+)/g)].at(-1);
+		print(
+			`reload, table with ${what}: ${took.toFixed(0)} ms, ${moved?.[1]} entries moved in ${moved?.[3]} ms, slowest answer ${changed.toFixed(1)} ms`,
+		);
+	}
+	const { body } = await request(full.port(), '/read');
+	const killedMs = performance.now();
+	process.kill(Number(body.split(' ')[1]), 'SIGKILL');
+	await waitFor('another worker', async () => (await request(full.port(), '/read').catch(() => undefined))?.body !== body);
+	print(`kill -9 of the worker: serving again, with its tables, after ${(performance.now() - killedMs).toFixed(0)} ms`);
+	print(`the count of one address is ${(await request(full.port(), '/read')).body.split(' ')[0]}`);
+}
+
 interface Census {
 	readonly residentMb: number;
 	readonly descriptors: number;
@@ -147,6 +254,7 @@ async function soak(reloadCount: number): Promise<void> {
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
 	count: ([reloadCount = '10', seconds = '20', which = 'holdfast']) =>
 		count(Number(reloadCount), Number(seconds), which === 'haproxy' ? 'haproxy' : 'holdfast'),
+	tables: ([entries = '1000000']) => tables(Number(entries)),
 	soak: ([reloadCount = '1000']) => soak(Number(reloadCount)),
 };
 
