@@ -66,12 +66,17 @@ export class EntryRecord {
 	 * definition is read, the same for all entries that follow it.
 	 */
 	elementCounts: Uint8Array;
+	/** All elements of all columns, for `elementCounts`. */
+	readonly allElements: Uint8Array;
+	readonly columns: readonly Column[];
 	/** `server_key`, undefined if the entry has none; on receipt undefined also leaves the local value alone. */
 	serverKey: string | undefined = undefined;
 
 	constructor(columns: readonly Column[]) {
 		this.words = new Uint32Array(wordCountOf(columns));
-		this.elementCounts = Uint8Array.from(columns, (column) => column.count);
+		this.columns = columns;
+		this.allElements = Uint8Array.from(columns, (column) => column.count);
+		this.elementCounts = this.allElements;
 	}
 
 	/** Makes room for a key of `length` bytes. */

@@ -45,6 +45,7 @@ export class Peer {
 	/** Grows: an aggregation adds tables when it hears of them. */
 	readonly tables: SharedTable[];
 	readonly #byWireName: Map<string, SharedTable>;
+	#lastTableId: number;
 
 	status: PeerStatus = 'NONE';
 	/** When a connection was last dialled or accepted; undefined: never. */
@@ -90,6 +91,7 @@ export class Peer {
 		this.isLocal = config.isLocal;
 		this.shard = config.shard;
 		this.tables = [...tables];
+		this.#lastTableId = tables.length;
 		this.#byWireName = new Map(tables.map((shared) => [shared.table.wireName, shared]));
 	}
 
@@ -103,9 +105,20 @@ export class Peer {
 		this.#byWireName.set(shared.table.wireName, shared);
 	}
 
-	/** Table ids are given in order from 1; `oldSizeId` gives each table a second one. */
+	removeTable(shared: SharedTable): void {
+		this.tables.splice(this.tables.indexOf(shared), 1);
+		if (this.#byWireName.get(shared.table.wireName) === shared) this.#byWireName.delete(shared.table.wireName);
+	}
+
+	/** An id that no table of this peer ever had. */
+	newTableId(): number {
+		return ++this.#lastTableId;
+	}
+
+	/** Ids are given in order from 1; `oldSizeId` gives each table a second one. */
 	tableByLocalId(id: number): SharedTable | undefined {
-		return this.tables[(id > OLD_SIZE_IDS ? id - OLD_SIZE_IDS : id) - 1];
+		const localId = id > OLD_SIZE_IDS ? id - OLD_SIZE_IDS : id;
+		return this.tables.find((shared) => shared.localId === localId);
 	}
 
 	/** The id under which a table is defined with the key size of an old default. */
@@ -117,7 +130,7 @@ export class Peer {
 	pendingUpdates(): number {
 		let sum = 0;
 		for (const { table, knownId, role } of this.tables)
-			if (role !== 'share') sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
+			if (role !== 'share' && role !== 'heard') sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
 		return sum;
 	}
 }

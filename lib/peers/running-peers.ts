@@ -10,6 +10,7 @@ import type { StickTable } from '../stick-table/table.js';
 import type { PeersLog } from './connection.js';
 import type { PeerConfig } from './peer.js';
 import { PeersSection } from './section.js';
+import type { Aggregator } from './session-host.js';
 import { ReplicatedStickTable } from './stick-table-adapter.js';
 import { clientTls, listen, type PeersListener, SocketNetwork, serverTls } from './transport.js';
 
@@ -26,6 +27,8 @@ export interface RunningPeersOptions {
 	readonly maxUpdatesAtOnce?: number | undefined;
 	readonly log: PeersLog;
 	readonly clock?: Clock;
+	/** See `SectionOptions.aggregator`. */
+	readonly aggregator?: ((section: PeersSection) => Aggregator) | undefined;
 }
 
 export class RunningPeers {
@@ -57,6 +60,7 @@ export class RunningPeers {
 			defer: (callback) => setImmediate(callback),
 			network: new SocketNetwork({ tlsOf: ({ name }) => tls.get(name) }),
 			log: options.log,
+			aggregator: options.aggregator,
 		});
 	}
 

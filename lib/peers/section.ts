@@ -168,7 +168,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	/** Gives a peer one more table. Its session, if there is one, begins with it at once. */
 	addTable(peer: Peer, table: ReplicatedTable, role: TableRole): SharedTable {
-		const shared = new SharedTable(table, peer.tables.length + 1, new EntryRecord(table.columns), role);
+		const shared = new SharedTable(table, peer.newTableId(), new EntryRecord(table.columns), role);
 		peer.addTable(shared);
 		if (this.#isRunning) table.enableUpdates();
 		if (peer.session !== undefined) {
@@ -176,6 +176,17 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			peer.session.news(shared);
 		}
 		return shared;
+	}
+
+	/** Takes a table from all peers. */
+	removeTable(table: ReplicatedTable): void {
+		for (const peer of this.peers) {
+			for (const shared of peer.tables.filter((one) => one.table === table)) {
+				shared.close();
+				peer.session?.forget(shared);
+				peer.removeTable(shared);
+			}
+		}
 	}
 
 	/** Pushes what changes in a table that was added with `addTable`, from now on. */
@@ -254,6 +265,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		}
 		this.#resyncTimer?.cancel();
 		this.#wonConflicts.stop();
+		this.aggregator?.closed();
 		this.#handoff?.timer?.cancel();
 	}
 

@@ -45,6 +45,8 @@ export interface Aggregator {
 	/** A lesson of any kind has ended. */
 	lessonEnded(session: Session, end: 'finished' | 'partial'): void;
 	sessionEnded(session: Session): void;
+	/** The section has closed. */
+	closed(): void;
 }
 
 /** What a session asks of its section. */

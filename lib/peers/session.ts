@@ -202,6 +202,14 @@ export class Session implements MessageHandler {
 		this.schedule();
 	}
 
+	/** The table is shared no more. */
+	forget(shared: SharedTable): void {
+		this.#queue.delete(shared);
+		this.#byRemoteId.delete(shared.remoteId);
+		if (this.#receivingTable === shared) this.#receivingTable = undefined;
+		if (this.#announcedTable === shared) this.#announcedTable = undefined;
+	}
+
 	/** Asks again for nothing, but tells what we count anew: under another name since the last time. */
 	retellOwnShare(): void {
 		if (this.#ownShare !== 'none') this.#tellOwnShare();
@@ -331,7 +339,7 @@ export class Session implements MessageHandler {
 	/** Tables that lessons of the protocol are about, with this peer. */
 	#isInLessons({ role }: SharedTable): boolean {
 		if (role === 'common') return true;
-		return this.peer.isLocal ? role !== 'plain' : role === 'plain' && this.kind === 'plain';
+		return this.peer.isLocal ? role !== 'plain' && role !== 'heard' : role === 'plain' && this.kind === 'plain';
 	}
 
 	#stickTableMessage(type: number, bytes: Uint8Array, start: number, end: number): void {
@@ -553,7 +561,7 @@ export class Session implements MessageHandler {
 
 	/** Not to a peer we learn from, nor to one that has not confirmed our lesson (section 10.2). */
 	#mayPush({ role }: SharedTable): boolean {
-		if (role === 'share') return false;
+		if (role === 'share' || role === 'heard') return false;
 		if (role === 'own share') return this.#ownShare === 'live';
 		if (role === 'plain' && this.kind !== 'plain') return false;
 		return this.learning === 'none' && this.teaching === 'none' && !this.peer.isLocal;

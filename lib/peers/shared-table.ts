@@ -22,8 +22,9 @@ import type { ReplicatedTable, TableReader } from './replicated-table.js';
  *     plain       the same, only to peers that do not exchange shares of sums (HAProxy, other aggregators)
  *     own share   what this node counts of a sum: to Holdfast nodes, after they told what they know, then live
  *     share       what we know of another node's share: to Holdfast nodes, once a session, and never live
+ *     heard       nobody: it is only learned
  */
-export type TableRole = 'common' | 'plain' | 'own share' | 'share';
+export type TableRole = 'common' | 'plain' | 'own share' | 'share' | 'heard';
 
 /** Why a table that a peer defined is not the one we have, for the log. */
 export type TableMismatch = 'key type' | 'key length' | 'parameters' | undefined;

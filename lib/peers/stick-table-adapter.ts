@@ -7,7 +7,7 @@ import type { ConflictRule, LearnOutcome, ReplicatedTable, TableReader } from '.
 
 export class ReplicatedStickTable implements ReplicatedTable {
 	readonly name: string;
-	readonly wireName: string;
+	wireName: string;
 	readonly keyType: KeyTypeName;
 	readonly keyLengthBytes: number;
 	readonly columns: readonly Column[];
@@ -16,11 +16,12 @@ export class ReplicatedStickTable implements ReplicatedTable {
 	readonly #table: StickTable;
 	readonly #view: EntryView;
 
-	constructor(table: StickTable) {
+	/** `wireName`: when it is shared under another name than its own. */
+	constructor(table: StickTable, wireName = wireNameOf(table.model.name)) {
 		const { model } = table;
 		this.#table = table;
 		this.name = model.name;
-		this.wireName = wireNameOf(model.name);
+		this.wireName = wireName;
 		this.keyType = model.keyType;
 		this.keyLengthBytes = table.keyLengthBytes;
 		this.columns = columnsOf(table.slots.map(({ wireId, count, periodMs }) => ({ typeId: wireId, count, periodMs })));

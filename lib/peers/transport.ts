@@ -311,7 +311,7 @@ export function clientTls(model: ServerTlsModel): tls.ConnectionOptions {
 }
 
 /** The same for a `bind` line. */
-export function serverTls(model: BindTlsModel): tls.TlsOptions {
+export function serverTls(model: Omit<BindTlsModel, 'certificates' | 'ca' | 'crl' | 'tickets'>): tls.TlsOptions {
 	const pems = model.crt.map(readPem);
 	return {
 		cert: pems,

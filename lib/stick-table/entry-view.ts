@@ -84,6 +84,11 @@ export class EntryView {
 		return this.#hasExpiry ? Math.max(0, (this.words[EXPIRE]! - tick(this.nowMs)) | 0) : undefined;
 	}
 
+	/** The date of another entry, of a table with the same `expire`. */
+	takeExpiry(other: EntryView): void {
+		this.words[EXPIRE] = other.words[EXPIRE]!;
+	}
+
 	/** What fetches, dumps and filters show: counters, and the reading of a rate in its unit. 0 for strings. */
 	reading(slot: DataSlot, index: number): number {
 		const words = this.words;

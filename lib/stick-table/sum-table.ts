@@ -153,7 +153,7 @@ export class SumTable extends StickTable {
 
 	#addOwn(sum: EntryView, own: EntryView, nowMs: number): void {
 		const isNewer = (own.remainingMs ?? 0) >= (sum.remainingMs ?? 0);
-		addShare(sum.words, own.words, this.slots, tick(nowMs), isNewer, true);
+		addShare(sum.words, own.words, this.slots, tick(nowMs), isNewer);
 		if (isNewer) sum.words[EXPIRE] = own.words[EXPIRE]!;
 		if (own.serverKeyText !== '' && (isNewer || sum.serverKeyText === '')) sum.serverKeyText = own.serverKeyText;
 	}

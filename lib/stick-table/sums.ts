@@ -18,7 +18,7 @@ export type SumRule =
 	| 'add'
 	/** States: the value of the share that was changed last. */
 	| 'newest'
-	/** What exists only while its node does: added for the nodes that are connected. */
+	/** What exists only while its node does: added, and taken from the share of a node that is gone. */
 	| 'add connected';
 
 /** By the names of data-types.ts. */
@@ -59,7 +59,7 @@ export function sumRuleOf(slot: DataSlot): SumRule {
 
 /**
  * Adds the entry `from` to `into`, both records of one declaration. `isNewer`: states are taken from `from`.
- * `isConnected`: its node is there. Strings are the caller's, since they live beside the words.
+ * Strings are the caller's, since they live beside the words.
  */
 export function addShare(
 	into: Int32Array,
@@ -67,11 +67,9 @@ export function addShare(
 	slots: readonly DataSlot[],
 	nowTick: number,
 	isNewer: boolean,
-	isConnected: boolean,
 ): void {
 	for (const slot of slots) {
 		const rule = sumRuleOf(slot);
-		if (rule === 'add connected' && !isConnected) continue;
 		for (let index = 0; index < slot.count; index++) {
 			if (rule === 'newest') {
 				if (isNewer && slot.class !== 'string') into[slot.offset + index] = from[slot.offset + index]!;

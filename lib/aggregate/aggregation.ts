@@ -1,0 +1,421 @@
+/**
+ * Sums over the nodes of one peers section (design.md, section 7): which of its tables are summed, what is
+ * shared with which peer, and who has told what. The shares themselves are in shares.ts, their names on the
+ * wire in replicated.ts; the order of the exchange is the session's (peers/session.ts).
+ *
+ * Two kinds of peers, told apart by the first message of a session:
+ *
+ *     shares   a Holdfast node that sums too. Both tell what they know of everyone's share, then their own, then
+ *              only their own as it changes. Each sums for itself.
+ *     plain    HAProxy, or an aggregator of another level. Its table is its share; it is given its own share back
+ *              when it asks for a lesson, and the sums in the table of the other suffix. It is asked for a
+ *              lesson in each session until one is complete, since only it knows what it counted while we were
+ *              away, and since it may have started anew and have been taught by another aggregator meanwhile.
+ *
+ * An aggregator for others is the same without tables of its own: it learns them from their definitions.
+ */
+import type { StickTableModel, SumModel } from '../config/model.js';
+import type { Clock, Timer } from '../core/clock.js';
+import { HoldfastError } from '../core/errors.js';
+import type { PeersLog } from '../peers/connection.js';
+import type { TableDefinition } from '../peers/decode.js';
+import type { Peer } from '../peers/peer.js';
+import { KEY_TYPE, type KeyTypeName } from '../peers/protocol.js';
+import type { PeersSection } from '../peers/section.js';
+import type { Session } from '../peers/session.js';
+import type { Aggregator } from '../peers/session-host.js';
+import type { SharedTable } from '../peers/shared-table.js';
+import { wireNameOf } from '../peers/stick-table-adapter.js';
+import { StickTable } from '../stick-table/table.js';
+import { modelOfDefinition, sameData } from './definitions.js';
+import {
+	OwnShare,
+	parseShareName,
+	RelayedSums,
+	ShareCopy,
+	SumsForPeers,
+	shareName,
+	type WaitForSignal,
+} from './replicated.js';
+import { EXPIRY_INTERVAL_MS, type Life, type Origin, SummedTable } from './shares.js';
+
+export interface AggregationOptions {
+	readonly name: string;
+	readonly sums: readonly SumModel[];
+	/** By peer name; such peers are plain whatever they are. */
+	readonly levels: ReadonlyMap<string, 'up' | 'down'>;
+	/** This node's tables that are summed, each with where the sum of the others' shares goes. */
+	readonly tables: readonly { readonly own: StickTable; readonly target: StickTable }[];
+	readonly localName: string;
+	/** What this node has counted so far stems from an earlier process: a snapshot was loaded. */
+	readonly ownIsOfEarlierLife?: boolean;
+	/** The same aggregation before a reload within this process. */
+	readonly predecessor?: Aggregation | undefined;
+	readonly clock: Clock;
+	readonly defer: (callback: () => void) => void;
+	readonly log: PeersLog;
+	readonly waitForSignal?: WaitForSignal | undefined;
+}
+
+/** Tables that an aggregator takes from definitions of its peers. */
+const MAX_TABLES = 1000;
+/** A peer that has just come may first want a lesson itself; then it is asked for one, and again after a partial one. */
+const LESSON_PAUSE_MS = 1000;
+
+export class Aggregation implements Aggregator {
+	readonly name: string;
+	readonly #options: AggregationOptions;
+	/** By name on the wire. */
+	readonly summed = new Map<string, SummedTable>();
+	readonly #ownShares = new Map<SummedTable, OwnShare>();
+	readonly #copies = new Map<Life, ShareCopy[]>();
+	readonly #sumsForPeers = new Map<SummedTable, SumsForPeers>();
+	readonly #relayed = new Map<
+		string,
+		{ readonly table: StickTable; readonly from: string; readonly down: RelayedSums }
+	>();
+	readonly #lessonTimers = new Map<Session, Timer>();
+	readonly #toldPlainly = new WeakSet<Session>();
+	readonly #complaints = new Set<string>();
+	readonly #clock: Clock;
+	/** When this process started, by the wall clock: which of a node's shares is the later one. */
+	#life: number;
+	#section: PeersSection | undefined;
+	#expiryTimer: Timer | undefined;
+
+	constructor(options: AggregationOptions) {
+		this.name = options.name;
+		this.#options = options;
+		this.#clock = options.clock;
+		this.#life = options.predecessor?.life ?? Math.floor(options.clock.wallMs());
+		for (const { own, target } of options.tables) this.#addOwn(own, target);
+	}
+
+	get localName(): string {
+		return this.#options.localName;
+	}
+
+	get life(): number {
+		return this.#life;
+	}
+
+	#addOwn(own: StickTable, target: StickTable): void {
+		const wireName = wireNameOf(own.name);
+		const before = this.#options.predecessor?.summed.get(wireName);
+		if (before?.own?.buffer === own.buffer && before.target?.buffer === target.buffer) {
+			this.summed.set(wireName, before);
+			return;
+		}
+		const summed = this.#newSummed(wireName, own.model, own, target);
+		if (this.#options.ownIsOfEarlierLife === true) summed.ownIsOfEarlierLife(this.#clock.monotonicMs());
+		// The table was declared anew by a reload: what is known of the others' shares moves with it.
+		for (const origin of before?.origins.values() ?? []) {
+			if (origin.name === this.#options.localName) continue;
+			for (const { number, table } of origin.lives) summed.adopt(origin.name, number, table);
+		}
+	}
+
+	#newSummed(wireName: string, model: StickTableModel, own?: StickTable, target?: StickTable): SummedTable {
+		const summed = new SummedTable({
+			model,
+			wireName,
+			sumWireName: target === undefined ? (this.#sumNameOf(wireName) ?? wireName) : wireNameOf(target.name),
+			own,
+			localName: this.#options.localName,
+			target,
+			clock: this.#clock,
+			defer: this.#options.defer,
+		});
+		this.summed.set(wireName, summed);
+		return summed;
+	}
+
+	/** Where the sums of a table go; undefined: it is not summed. */
+	#sumNameOf(wireName: string): string | undefined {
+		for (const { from, to } of this.#options.sums) {
+			if (from === undefined ? wireName.endsWith(to) : !wireName.endsWith(from)) continue;
+			return `${from === undefined ? wireName : wireName.slice(0, -from.length)}${to}`;
+		}
+		return undefined;
+	}
+
+	/** Called by the section that this aggregation belongs to, before anything else. */
+	attach(section: PeersSection): this {
+		this.#section = section;
+		for (const summed of this.summed.values()) {
+			this.#shareOwn(section, summed);
+			for (const origin of summed.origins.values()) {
+				origin.isDirect = false;
+				for (const life of origin.lives) this.#shareLife(section, summed, life);
+			}
+		}
+		return this;
+	}
+
+	#shareOwn(section: PeersSection, summed: SummedTable): void {
+		if (summed.own === undefined) return;
+		const wireName = shareName(summed.wireName, this.#options.localName, this.#life);
+		const changed = (): void => this.#ownChanged(summed);
+		const share = new OwnShare(summed.own, wireName, changed, this.#options.waitForSignal);
+		this.#ownShares.set(summed, share);
+		for (const peer of section.peers) section.addTable(peer, share, 'own share');
+	}
+
+	/** Everybody may tell of it, and is told. */
+	#shareLife(section: PeersSection, summed: SummedTable, life: Life): void {
+		const wireName = shareName(summed.wireName, life.origin.name, life.number);
+		const copies = section.peers.map((peer) => {
+			const copy = new ShareCopy(summed, life, wireName, peer.name === life.origin.name && !peer.isLocal);
+			// What is heard of our own earlier lives is part of what we count, and told as that.
+			section.addTable(peer, copy, this.#isOurs(life.origin.name) ? 'heard' : 'share');
+			return copy;
+		});
+		this.#copies.set(life, copies);
+	}
+
+	started(): void {
+		for (const share of this.#ownShares.values()) this.#section?.watch(share);
+		this.#expiryTimer = this.#clock.setTimer(() => this.#expire(), EXPIRY_INTERVAL_MS);
+	}
+
+	closed(): void {
+		this.#expiryTimer?.cancel();
+		for (const timer of this.#lessonTimers.values()) timer.cancel();
+		this.#lessonTimers.clear();
+	}
+
+	#expire(): void {
+		const nowMs = this.#clock.monotonicMs();
+		for (const summed of this.summed.values()) summed.expire(nowMs);
+		for (const { table } of this.#relayed.values()) table.expire(nowMs);
+		this.#expiryTimer = this.#clock.setTimer(() => this.#expire(), EXPIRY_INTERVAL_MS);
+	}
+
+	// ---- what peers define
+
+	exchangesWith(peer: Peer): boolean {
+		return !this.#options.levels.has(peer.name);
+	}
+
+	tableDefined(peer: Peer, definition: TableDefinition): SharedTable | undefined {
+		const share = parseShareName(definition.name);
+		if (share === undefined) return peer.isLocal ? undefined : this.#plainTableDefined(peer, definition);
+		if (!peer.isLocal && peer.session?.kind !== 'shares') return undefined;
+		const isOurs = this.#isOurs(share.origin);
+		if (!isOurs && this.#section?.peers.some(({ name }) => name === share.origin) !== true) {
+			this.#complain(`peer '${peer.name}' tells of a node '${share.origin}' that this section does not have`);
+			return undefined;
+		}
+		const summed = this.#summedOf(peer, share.wireName, definition);
+		if (summed === undefined) return undefined;
+		if (isOurs) {
+			if (share.life === this.#life) return undefined;
+			if (share.life > this.#life) this.#becomeLaterThan(share.life);
+		}
+		return this.#lifeDefined(peer, summed, share.origin, share.life, definition.name);
+	}
+
+	#isOurs(origin: string): boolean {
+		return origin === this.#options.localName && this.#options.tables.length > 0;
+	}
+
+	#lifeDefined(
+		peer: Peer,
+		summed: SummedTable,
+		origin: string,
+		number: number,
+		wireName: string,
+	): SharedTable | undefined {
+		const section = this.#section;
+		const found = this.#guard(() => summed.life(origin, number));
+		if (section === undefined || found === undefined) return undefined;
+		this.#forget(found.dropped);
+		if (found.isNew) this.#shareLife(section, summed, found.life);
+		return peer.tableByWireName(wireName);
+	}
+
+	/** The summed table of that name with the data that the definition says; undefined after a line in the log. */
+	#summedOf(peer: Peer, wireName: string, definition: TableDefinition): SummedTable | undefined {
+		const known = this.summed.get(wireName);
+		if (known !== undefined) {
+			if (sameData(known.model, definition)) return known;
+			this.#complain(
+				`table '${wireName}' of peer '${peer.name}' stores other data, or for other periods, than here: not summed`,
+			);
+			return undefined;
+		}
+		const isOfAggregator = this.#options.tables.length === 0 && this.#sumNameOf(wireName) !== undefined;
+		if (!isOfAggregator || this.summed.size >= MAX_TABLES) return undefined;
+		const keyType = (Object.keys(KEY_TYPE) as KeyTypeName[]).find((name) => KEY_TYPE[name] === definition.keyType);
+		const model = keyType === undefined ? undefined : modelOfDefinition(wireName, keyType, definition);
+		if (model === undefined) return undefined;
+		return this.#guard(() => {
+			const summed = this.#newSummed(wireName, model);
+			// Plain peers that are here already get their share and the sums of this table too.
+			for (const other of this.#section?.peers ?? []) {
+				if (other.session?.kind === 'plain' && !other.isLocal) this.#sharePlainly(other, summed);
+			}
+			return summed;
+		});
+	}
+
+	/** A table of a plain peer: its share, or sums of a level above to be handed on. */
+	#plainTableDefined(peer: Peer, definition: TableDefinition): SharedTable | undefined {
+		if (this.#options.levels.get(peer.name) === 'up') return this.#sumsFromAbove(peer, definition);
+		if (this.#sumNameOf(definition.name) === undefined) return undefined;
+		const summed = this.#summedOf(peer, definition.name, definition);
+		if (summed === undefined || this.#section === undefined) return undefined;
+		if (peer.tableByWireName(definition.name) === undefined) this.#sharePlainly(peer, summed);
+		return peer.tableByWireName(definition.name);
+	}
+
+	/** Its share under its own name, and the sums. */
+	#sharePlainly(peer: Peer, summed: SummedTable): void {
+		const section = this.#section;
+		if (section === undefined || peer.tableByWireName(summed.sumWireName) !== undefined) return;
+		let sums = this.#sumsForPeers.get(summed);
+		if (sums === undefined) {
+			const total = this.#guard(() => summed.startTotal());
+			if (total === undefined) return;
+			sums = new SumsForPeers(total, summed.sumWireName, this.#options.waitForSignal);
+			this.#sumsForPeers.set(summed, sums);
+			section.watch(sums);
+		}
+		if (this.#options.levels.get(peer.name) !== 'up') {
+			const found = this.#guard(() => summed.life(peer.name, 0));
+			if (found === undefined) return;
+			if (found.isNew) this.#shareLife(section, summed, found.life);
+			section.addTable(peer, new ShareCopy(summed, found.life, summed.wireName, true), 'plain');
+		}
+		section.addTable(peer, sums, 'plain');
+	}
+
+	#sumsFromAbove(peer: Peer, definition: TableDefinition): SharedTable | undefined {
+		const section = this.#section;
+		const isOurs = [...this.summed.values()].some(
+			({ wireName, sumWireName }) => definition.name === wireName || definition.name === sumWireName,
+		);
+		if (section === undefined || isOurs || this.#relayed.has(definition.name) || this.#relayed.size >= MAX_TABLES) {
+			return undefined;
+		}
+		const keyType = (Object.keys(KEY_TYPE) as KeyTypeName[]).find((name) => KEY_TYPE[name] === definition.keyType);
+		const model = keyType === undefined ? undefined : modelOfDefinition(definition.name, keyType, definition);
+		const table =
+			model === undefined ? undefined : this.#guard(() => new StickTable(model, StickTable.allocate(model)));
+		if (table === undefined) return undefined;
+		const wait = this.#options.waitForSignal;
+		const down = new RelayedSums(table, definition.name, false, wait);
+		this.#relayed.set(definition.name, { table, from: peer.name, down });
+		section.watch(down);
+		for (const other of section.peers) if (other.session?.kind === 'plain') this.#relayTo(other, down);
+		return section.addTable(peer, new RelayedSums(table, definition.name, true, wait), 'heard');
+	}
+
+	#relayTo(peer: Peer, sums: RelayedSums): void {
+		if (peer.isLocal || this.#options.levels.get(peer.name) === 'up') return;
+		if (peer.tableByWireName(sums.wireName) === undefined) this.#section?.addTable(peer, sums, 'plain');
+	}
+
+	// ---- what peers have told
+
+	peerKnown(session: Session): void {
+		const { peer, kind } = session;
+		if (peer.isLocal || kind !== 'plain') return;
+		for (const summed of this.summed.values()) this.#sharePlainly(peer, summed);
+		for (const { down } of this.#relayed.values()) this.#relayTo(peer, down);
+		this.#askLater(session);
+	}
+
+	#askLater(session: Session): void {
+		this.#lessonTimers.get(session)?.cancel();
+		const timer = this.#clock.setTimer(() => {
+			this.#lessonTimers.delete(session);
+			if (session.isClosed || this.#toldPlainly.has(session)) return;
+			// First what it wants to know itself: until then its values are not yet what they will be.
+			if (session.isTeaching || session.learning !== 'none') this.#askLater(session);
+			else session.requestLesson();
+		}, LESSON_PAUSE_MS);
+		this.#lessonTimers.set(session, timer);
+	}
+
+	lessonEnded(session: Session, end: 'finished' | 'partial'): void {
+		if (session.kind !== 'plain' || session.peer.isLocal) return;
+		if (end === 'partial') this.#askLater(session);
+		else {
+			this.#toldPlainly.add(session);
+			for (const summed of this.summed.values()) {
+				const origin = summed.origins.get(session.peer.name);
+				if (origin !== undefined) origin.isDirect = true;
+			}
+		}
+	}
+
+	sharesTold(): void {}
+
+	/** The peer had heard what we know of its earlier lives before it told its share. */
+	ownShareTold({ peer }: Session): void {
+		for (const summed of this.summed.values()) {
+			const origin = summed.origins.get(peer.name);
+			// It defines no other of its lives than the present one.
+			const current = origin?.lives.find(({ number }) => {
+				const shared = peer.tableByWireName(shareName(summed.wireName, peer.name, number));
+				return shared !== undefined && shared.remoteId !== 0;
+			});
+			if (origin === undefined || current === undefined) continue;
+			origin.isDirect = true;
+			this.#forget(summed.dropLivesBefore(origin, current.number));
+		}
+	}
+
+	#forget(lives: readonly Life[]): void {
+		for (const life of lives) {
+			for (const copy of this.#copies.get(life) ?? []) this.#section?.removeTable(copy);
+			this.#copies.delete(life);
+		}
+	}
+
+	sessionEnded(session: Session): void {
+		this.#lessonTimers.get(session)?.cancel();
+		this.#lessonTimers.delete(session);
+		for (const summed of this.summed.values()) {
+			const origin: Origin | undefined = summed.origins.get(session.peer.name);
+			if (origin !== undefined) summed.disconnected(origin);
+		}
+	}
+
+	/** Somebody has heard of a later start of this node: the clock went back since, or two nodes have one name. */
+	#becomeLaterThan(life: number): void {
+		this.#options.log.warn(
+			`aggregation '${this.name}': a process that started later than this one was called '${this.#options.localName}' too: either the clock was set back, or two nodes have the same name, and then their sums are wrong`,
+		);
+		this.#life = life + 1;
+		for (const [summed, share] of this.#ownShares) {
+			share.wireName = shareName(summed.wireName, this.#options.localName, this.#life);
+		}
+		for (const { session } of this.#section?.peers ?? []) session?.retellOwnShare();
+	}
+
+	/** Sums for plain peers contain what is counted here. */
+	#ownChanged(summed: SummedTable): void {
+		if (summed.total !== undefined) summed.followOwn(this.#clock.monotonicMs());
+	}
+
+	// ---- log
+
+	#guard<T>(make: () => T): T | undefined {
+		try {
+			return make();
+		} catch (error) {
+			if (!(error instanceof HoldfastError)) throw error;
+			this.#complain(error.message);
+			return undefined;
+		}
+	}
+
+	/** Each sentence once. */
+	#complain(text: string): void {
+		if (this.#complaints.has(text) || this.#complaints.size > MAX_TABLES) return;
+		this.#complaints.add(text);
+		this.#options.log.warn(`aggregation '${this.name}': ${text}`);
+	}
+}
