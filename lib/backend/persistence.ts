@@ -119,7 +119,7 @@ export class CookiePersistence {
 			if (!value.includes(this.model.name)) continue;
 			const changed = this.#readHeader(value, found, removes, wallMs, force);
 			if (changed === value) continue;
-			if (changed !== '') headers.values[at] = changed;
+			if (changed !== '') headers.replaceAt(at, changed);
 			else headers.removeAt(at--);
 		}
 		if (ignore) found.server = undefined;
@@ -259,7 +259,7 @@ export class CookiePersistence {
 				flag = 'D';
 			} else if (cookie !== undefined) {
 				const rest = mode === 'prefix' ? PREFIX_DELIMITER + text.slice(pair.valueStart) : text.slice(pair.valueEnd);
-				headers.values[at] = `${name}=${cookie}${rest}`;
+				headers.replaceAt(at, `${name}=${cookie}${rest}`);
 				flag = 'R';
 			}
 		}
@@ -379,7 +379,8 @@ function isWithin(units: number, nowSeconds: number, maxMs: number): boolean {
 }
 
 /** A shared cache might keep this response with our cookie in it (RFC 9111, section 3). */
-function isCacheable(head: ResponseHead, method: string): boolean {
+/** Whether a cache might keep the response, as `nocache` and `option checkcache` ask (manual, 4.2). */
+export function isCacheable(head: ResponseHead, method: string): boolean {
 	if ((method !== 'GET' && method !== 'HEAD') || !CACHEABLE_STATUSES.has(head.status)) return false;
 	const { headers } = head;
 	let hasLifeOrValidator = headers.has('expires') || headers.has('etag') || headers.has('last-modified');

@@ -15,7 +15,7 @@ import type { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
 import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
 import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.js';
-import { compileRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
+import { compileRuleSets, joinRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
 import { requestCaptureSlots, responseCaptureSlots } from '../sample/capture-slots.js';
 import { compileExpression } from '../sample/expression.js';
 import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
@@ -194,10 +194,10 @@ export function compileForControl(
 	});
 }
 
-function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: TrafficLogs): ProxyParts | undefined {
+function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: TrafficLogs): ProxyParts | undefined {
 	// An ACL that no rule uses is compiled for its mistakes alone.
 	for (const name of new Set(model.acls.map((line) => line.words[0] ?? ''))) compileAcl(name, context);
-	const rules = compileRuleSets(model, context);
+	const rules = compileAllRules(model, context);
 	const errorReplies = compileErrorReplies(model, context);
 	const useBackends = compileAll(model.useBackends, (line) => compileUseBackend(line, context));
 	const monitorFails = compileAll(model.monitorFails, (line) =>
@@ -240,6 +240,17 @@ function compileProxy(model: ProxyModel, context: CompileContext, trafficLogs: T
 		stats,
 		healthCheck,
 	};
+}
+
+/** The rules of the proxy's defaults section, then its own. */
+function compileAllRules(model: ProxyModel, context: ProxyContext): ProxyRuleSets | undefined {
+	const own = compileRuleSets(model, context);
+	const { inheritedRules } = model;
+	if (inheritedRules === undefined) return own;
+	const outer = context.withAcls(inheritedRules.acls);
+	for (const name of new Set(inheritedRules.acls.map((line) => line.words[0] ?? ''))) compileAcl(name, outer);
+	const inherited = compileRuleSets(inheritedRules, outer);
+	return own === undefined || inherited === undefined ? undefined : joinRuleSets(inherited, own);
 }
 
 /** Every line, or undefined if one failed. */

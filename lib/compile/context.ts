@@ -62,7 +62,7 @@ export class ProxyContext implements CompileContext {
 		diagnostics: Diagnostics,
 		place: Place = proxy?.place ?? NOWHERE,
 		site: RuleSite = 'http-request',
-		acls: ReadonlyMap<string, readonly Line[]> = aclsByName(proxy),
+		acls: ReadonlyMap<string, readonly Line[]> = aclsByName(proxy?.acls ?? []),
 	) {
 		this.#names = names;
 		this.proxy = proxy;
@@ -103,15 +103,20 @@ export class ProxyContext implements CompileContext {
 		return this.#acls.get(name) ?? [];
 	}
 
+	/** The same proxy as rules of its defaults section see it: with that section's ACLs and not its own. */
+	withAcls(acls: readonly Line[]): ProxyContext {
+		return new ProxyContext(this.#names, this.proxy, this.diagnostics, this.place, this.site, aclsByName(acls));
+	}
+
 	at(place: Place, site: RuleSite = this.site): CompileContext {
 		return new ProxyContext(this.#names, this.proxy, this.diagnostics, place, site, this.#acls);
 	}
 }
 
 /** The ACLs of a proxy: lines of one name are alternatives. */
-function aclsByName(proxy: ProxyModel | undefined): ReadonlyMap<string, readonly Line[]> {
+function aclsByName(acls: readonly Line[]): ReadonlyMap<string, readonly Line[]> {
 	const byName = new Map<string, Line[]>();
-	for (const line of proxy?.acls ?? []) {
+	for (const line of acls) {
 		const name = line.words[0] ?? '';
 		const lines = byName.get(name);
 		if (lines === undefined) byName.set(name, [line]);

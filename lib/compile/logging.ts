@@ -3,15 +3,20 @@
  */
 import type { Line, LogTargetModel, ProxyModel } from '../config/model.js';
 import type { StreamLogger } from '../frontend/frontend.js';
-import { compileLogFormat, HTTP_LOG_FORMAT, type LogFormat, TCP_LOG_FORMAT } from '../sample/log-format.js';
+import {
+	compileLogFormat,
+	HTTP_CLF_LOG_FORMAT,
+	HTTP_LOG_FORMAT,
+	type LogFormat,
+	TCP_LOG_FORMAT,
+} from '../sample/log-format.js';
 import type { CompileContext } from '../sample/types.js';
-import type { Session } from '../stream/session.js';
 import type { Stream } from '../stream/stream.js';
 
 /** Where lines go. */
 export interface TrafficLogSink {
-	/** `level` 0 (emerg) to 7 (debug). */
-	write(level: number, line: string): void;
+	/** `level` 0 (emerg) to 7 (debug); `structuredData` for targets in RFC 5424's format. */
+	write(level: number, line: string, structuredData?: string): void;
 }
 
 /** Gives the sinks of the lines' targets, each target opened once. */
@@ -34,6 +39,7 @@ export function compileStreamLogger(
 	const errorsBefore = context.diagnostics.errorCount;
 	const format = compileFormat(model, context);
 	const errorFormat = compileLine(model.errorLogFormat, context);
+	const structuredData = compileLine(model.logFormatSd, context);
 	if (context.diagnostics.errorCount > errorsBefore || model.logTargets.length === 0) return undefined;
 	const sink = logs.logFor(model.logTargets, model);
 	if (sink === undefined) return undefined;
@@ -44,7 +50,7 @@ export function compileStreamLogger(
 			const level = stream.logLevel ?? (logSeparateErrors && hasError(stream) ? LEVEL_ERR : LEVEL_INFO);
 			// `error-log-format` is for what never became a request (manual, 8.2.6).
 			const used = errorFormat !== undefined && stream.isHttp && stream.request === undefined ? errorFormat : format;
-			if (level !== 'silent') sink.write(level, used.render(stream));
+			if (level !== 'silent') sink.write(level, used.render(stream), structuredData?.render(stream));
 		},
 	};
 }
@@ -59,17 +65,24 @@ function compileFormat(model: ProxyModel, context: CompileContext): LogFormat | 
 	if (logFormat === undefined) return undefined;
 	const [place, text] =
 		typeof logFormat === 'string'
-			? [model.place, logFormat === 'tcplog' ? TCP_LOG_FORMAT : HTTP_LOG_FORMAT]
+			? [model.place, FORMATS_OF_OPTIONS[logFormat]]
 			: [logFormat.place, logFormat.words.join(' ')];
 	return compileLogFormat(text, context.at(place, 'log-format'));
 }
+
+const FORMATS_OF_OPTIONS: Readonly<Record<Extract<ProxyModel['logFormat'], string>, string>> = {
+	httplog: HTTP_LOG_FORMAT,
+	httpslog: HTTP_LOG_FORMAT,
+	'httplog clf': HTTP_CLF_LOG_FORMAT,
+	tcplog: TCP_LOG_FORMAT,
+};
 
 /** Errors, timeouts, retries, redispatches and statuses from 500 on (manual, 8.3.3). */
 function hasError(stream: Stream): boolean {
 	return stream.cause !== '-' || stream.retryCount > 0 || stream.redispatched || stream.statusCode >= 500;
 }
 
-/** The default format: one line as soon as a connection is accepted, and none at its end. */
+/** The default format: one line as soon as a stream begins, and none at its end (manual, 8.2.1). */
 class ConnectionLogger implements StreamLogger {
 	readonly #sink: TrafficLogSink;
 	readonly #mode: string;
@@ -79,15 +92,14 @@ class ConnectionLogger implements StreamLogger {
 		this.#mode = mode.toUpperCase();
 	}
 
-	accepted(session: Session): void {
-		const from = session.source === undefined ? 'unix' : session.source.toString();
-		const to = session.destination === undefined ? 'unix' : session.destination.toString();
-		const fromPort = session.source === undefined ? session.listenerId : session.sourcePort;
-		const toPort = session.destination === undefined ? session.listenerId : session.destinationPort;
-		this.#sink.write(
-			LEVEL_INFO,
-			`Connect from ${from}:${fromPort} to ${to}:${toPort} (${session.frontend.name}/${this.#mode})`,
-		);
+	started({ session }: Stream): void {
+		const { source, destination } = session;
+		// As observed, a unix socket has no "from".
+		const path =
+			source === undefined || destination === undefined
+				? `to unix:${session.listenerId}`
+				: `from ${source}:${session.sourcePort} to ${destination}:${session.destinationPort}`;
+		this.#sink.write(LEVEL_INFO, `Connect ${path} (${session.frontend.name}/${this.#mode})`);
 	}
 
 	log(): void {}

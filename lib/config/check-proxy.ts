@@ -81,7 +81,7 @@ function withoutHttp(proxy: ProxyModel, warn: (text: string) => void): ProxyMode
 		options[field] = DEFAULT_OPTIONS[field];
 	}
 	let { logFormat } = proxy;
-	if (logFormat === 'httplog' || logFormat === 'httpslog') {
+	if (logFormat === 'httplog' || logFormat === 'httplog clf' || logFormat === 'httpslog') {
 		warn(`'option ${logFormat}' not usable with ${title} (needs 'mode http'). Falling back to 'option tcplog'.`);
 		logFormat = 'tcplog';
 	}

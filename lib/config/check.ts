@@ -440,6 +440,7 @@ function collectFiles(proxies: readonly ProxyModel[], state: ParserState): void 
 			...proxy.monitorFails,
 			proxy.uniqueIdFormat,
 			proxy.errorLogFormat,
+			proxy.logFormatSd,
 			typeof proxy.logFormat === 'string' ? undefined : proxy.logFormat,
 			proxy.balance.algorithm === 'hash' ? proxy.balance.expression : undefined,
 			...(proxy.stats?.admin ?? []),

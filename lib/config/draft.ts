@@ -308,6 +308,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		logs: [],
 		logFormat: undefined,
 		errorLogFormat: undefined,
+		logFormatSd: undefined,
 		logTag: undefined,
 		stats: undefined,
 		statsDraft: undefined,
@@ -330,6 +331,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 	draft.logTag = from.logTag;
 	draft.logFormat = from.logFormat;
 	draft.errorLogFormat = from.errorLogFormat;
+	draft.logFormatSd = from.logFormatSd;
 	draft.errorSources = [...from.errorSources];
 	draft.statsDraft = from.statsDraft === undefined ? undefined : copyStats(from.statsDraft);
 	draft.serverDefaults = copyServerOptions(from.serverDefaults);

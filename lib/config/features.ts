@@ -34,7 +34,7 @@ export const SUPPORTED = {
 	/** The statistics page: `stats enable|uri|...` in proxies. */
 	statsPage: true,
 	/** ACLs and rules written in a named defaults section. */
-	rulesInDefaults: false,
+	rulesInDefaults: true,
 	/** `retry-on` other than connection failures. */
 	retryOn: true,
 	/** `log ring@`. */
@@ -60,10 +60,8 @@ export interface PendingKeyword {
 export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'option accept-invalid-http-request', field: 'acceptInvalidHttpRequest' },
 	{ name: 'option accept-invalid-http-response', field: 'acceptInvalidHttpResponse' },
-	{ name: 'option checkcache', field: 'checkcache' },
 	{ name: 'option http-restrict-req-hdr-names', field: 'restrictReqHdrNames' },
 	{ name: 'option log-decision', field: 'logDecision' },
-	{ name: 'rate-limit sessions', field: 'rateLimitSessions' },
 	{ name: 'server redir', field: 'redir' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{

@@ -204,8 +204,10 @@ export interface ProxyModel {
 	readonly errorReplies: ReadonlyMap<number, ErrorReplyModel>;
 	readonly stickTable: StickTableModel | undefined;
 	readonly logTargets: readonly LogTargetModel[];
-	readonly logFormat: Line | 'httplog' | 'tcplog' | 'httpslog' | undefined;
+	readonly logFormat: Line | 'httplog' | 'httplog clf' | 'tcplog' | 'httpslog' | undefined;
 	readonly errorLogFormat: Line | undefined;
+	/** Structured data of RFC 5424 lines. */
+	readonly logFormatSd: Line | undefined;
 	readonly logTag: string | undefined;
 	readonly stats: StatsModel | undefined;
 	/** What the named defaults section that this proxy follows says in ACLs and rules. */

@@ -7,9 +7,9 @@
  */
 import type { Condition } from '../acl/condition.js';
 import type { ProxyModel } from '../config/model.js';
-import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
+import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { LogFormat } from '../sample/log-format.js';
 import type { ServerView } from '../sample/types.js';
 import { Column, type Counters } from '../shared/counters.js';
@@ -27,6 +27,8 @@ export interface UseBackendRule {
 
 /** What writes the lines: rendering and targets belong to the log. */
 export interface StreamLogger {
+	/** A stream begins: the default format has its line then, and none at its end. */
+	started?(stream: Stream): void;
 	log(stream: Stream): void;
 }
 
@@ -163,6 +165,16 @@ export class Frontend implements FrontendTraffic {
 		if (options.dontlogNormal && stream.cause === '-' && stream.retryCount === 0 && stream.statusCode < 500) return;
 		this.logCounter++;
 		logger.log(stream);
+	}
+
+	streamStarted(stream: Stream): void {
+		this.#logger?.started?.(stream);
+	}
+
+	/** `rate-limit sessions` (manual, 4.2): as many sessions in the last second as are allowed. */
+	isOverSessionRate(nowMs: number): boolean {
+		const limit = this.model.rateLimitSessions ?? 0;
+		return limit > 0 && this.counters.rate('session', nowMs) >= limit;
 	}
 
 	/** `tcp-request session` passed: a session counts. */

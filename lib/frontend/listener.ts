@@ -248,7 +248,6 @@ export class Listener implements ListenerView {
 			}
 			frontend.countSession(nowMs);
 			if (this.counters !== undefined) count(this.counters, Column.stot);
-			frontend.logAccepted(session);
 			this.#live.set(session, this.#engine(thread, session, handle));
 		} catch (error) {
 			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was accepted`);

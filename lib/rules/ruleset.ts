@@ -36,6 +36,12 @@ export class RuleSet {
 		return this.#rules.length;
 	}
 
+	/** This set, and after it the rules of the other. */
+	followedBy(other: RuleSet): RuleSet {
+		if (other.length === 0) return this;
+		return this.length === 0 ? other : new RuleSet([...this.#rules, ...other.#rules]);
+	}
+
 	/** Walks the rules from `from`: 0, or `resumeAt` of an earlier YIELD of the same stream. */
 	evaluate(stream: StreamControl, from: number): Verdict {
 		const rules = this.#rules;
@@ -152,8 +158,18 @@ const SETS: readonly (readonly [set: keyof ProxyRuleSets, site: RuleSite])[] = [
 	['httpAfterResponse', 'http-after-response'],
 ];
 
+/** Each set of a defaults section before the proxy's own (manual, 4.1, the mark (!)). */
+export function joinRuleSets(inherited: ProxyRuleSets, own: ProxyRuleSets): ProxyRuleSets {
+	const sets: { -readonly [K in keyof ProxyRuleSets]?: RuleSet } = {};
+	for (const [set] of SETS) sets[set] = inherited[set].followedBy(own[set]);
+	return sets as ProxyRuleSets;
+}
+
 /** All rule sets of a proxy; all are compiled even after a faulty one, so that one run names every line. */
-export function compileRuleSets(model: ProxyModel, context: CompileContext): ProxyRuleSets | undefined {
+export function compileRuleSets(
+	model: Pick<ProxyModel, keyof ProxyRuleSets>,
+	context: CompileContext,
+): ProxyRuleSets | undefined {
 	const sets: { -readonly [K in keyof ProxyRuleSets]?: RuleSet } = {};
 	let failed = false;
 	for (const [set, site] of SETS) {

@@ -132,6 +132,7 @@ export function utcLogDate(wallMs: number): string {
 /** The request line as the client sent it. */
 export function requestLineOf(stream: StreamView): string | undefined {
 	const kept = stream.log.requestLine;
+	if (kept === '') return undefined;
 	if (kept !== undefined) return kept;
 	const request = stream.request;
 	if (request === undefined) return undefined;

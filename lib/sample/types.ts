@@ -14,6 +14,7 @@
  * A keyword is a row in a table: name, arguments, type, what it needs. From `needs` follows, when the file
  * is read, which rule may use which fetch; nothing is left to discover under traffic (manual, chapter 7).
  */
+import type { X509Certificate } from 'node:crypto';
 import type { ConfigModel, Line, ProxyModel, UserlistModel } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
@@ -139,6 +140,19 @@ export interface ServerView {
 	readonly maxqueue?: number;
 }
 
+/** A TLS connection whose handshake is over. */
+export interface TlsView {
+	/** `TLSv1.3` */
+	readonly version: string;
+	/** As OpenSSL calls it. */
+	readonly cipher: string;
+	/** The name that the client asked for. */
+	readonly serverName: string | undefined;
+	readonly alpn: string | undefined;
+	readonly isResumed: boolean;
+	readonly clientCertificate: X509Certificate | undefined;
+}
+
 /** The client connection. */
 export interface SessionView {
 	/** Undefined on a unix socket. */
@@ -152,8 +166,12 @@ export interface SessionView {
 	readonly frontend: ProxyView;
 	readonly isTls: boolean;
 	/** `TLSv1.3` and the cipher's name; undefined on a clear connection. */
-	readonly tlsVersion?: string;
-	readonly tlsCipher?: string;
+	readonly tlsVersion?: string | undefined;
+	readonly tlsCipher?: string | undefined;
+	/** Undefined on a clear connection. */
+	readonly tls?: TlsView | undefined;
+	/** Fields of the PROXY protocol header by type; undefined: there was no header. */
+	readonly proxyFields?: ReadonlyMap<number, Buffer> | undefined;
 	/** Index is n of `sc<n>`; session-level trackers. */
 	readonly trackers: (TrackedCounter | undefined)[];
 	/** Requests on this connection so far, the current one included. */
@@ -204,7 +222,8 @@ export interface StreamLogView {
 	readonly serverSideSourcePort?: number;
 	/**
 	 * Method, target and version as the client sent them, which rules may have changed since, cut to
-	 * `tune.http.logurilen`; undefined when no request line was read.
+	 * `tune.http.logurilen`; undefined when no request line was read, empty where the stream was refused before its
+	 * request counted as one.
 	 */
 	readonly requestLine?: string;
 	/** Lines logged by the frontend so far, `%lc`. */

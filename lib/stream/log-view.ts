@@ -105,7 +105,8 @@ export class StreamLog implements StreamLogView, StreamTimings {
 	/** Rules may have changed method and target since; the log shows what the client sent. */
 	get requestLine(): string | undefined {
 		const { request, originalMethod, originalTarget, session, lineUnknown } = this.#stream;
-		if (request === undefined || lineUnknown) return undefined;
+		if (lineUnknown) return '';
+		if (request === undefined) return undefined;
 		const version = request.version === 20 ? '2.0' : request.version === 10 ? '1.0' : '1.1';
 		return `${originalMethod} ${originalTarget} HTTP/${version}`.slice(0, session.thread.requestLineMax);
 	}

@@ -47,6 +47,7 @@ class LogTarget {
 	readonly #header: WriteHeader;
 	/** `<priority>` alone, for the helper of datagram sockets. */
 	readonly #priority: WriteHeader;
+	readonly #isStructured: boolean;
 	readonly #lengthBytes: number;
 	/** Less important than this is not sent. */
 	readonly #maxLevel: number;
@@ -60,17 +61,22 @@ class LogTarget {
 		const format = model.format === 'local' && identity.hostname !== undefined ? 'rfc3164' : model.format;
 		this.#header = logHeader(format, model.facility, identity);
 		this.#priority = logHeader('priority', model.facility, identity);
+		this.#isStructured = format === 'rfc5424';
 		this.#lengthBytes = model.lengthBytes;
 		this.#maxLevel = levelOf(model.maxLevel);
 		this.#minLevel = levelOf(model.minLevel);
 		this.#sampler = model.sample === undefined ? undefined : new LogSampler(model.sample);
 	}
 
-	write(level: number, text: string, wallMs: number): void {
+	write(level: number, text: string, wallMs: number, structuredData: string | undefined): void {
 		if (level > this.#maxLevel) return;
 		if (this.#sampler !== undefined && !this.#sampler.next()) return;
 		const shown = Math.max(level, this.#minLevel);
-		const line = cutLine(this.#header(shown, wallMs), text, this.#lengthBytes);
+		let header = this.#header(shown, wallMs);
+		// Its place is where RFC 5424 (section 6.3) has a dash for none.
+		if (structuredData !== undefined && this.#isStructured)
+			header = `${header.slice(0, -'- '.length)}${structuredData} `;
+		const line = cutLine(header, text, this.#lengthBytes);
 		const sink = this.#sink;
 		if (sink instanceof UnixSink) sink.sendBoth(line, cutLine(this.#priority(shown, wallMs), text, this.#lengthBytes));
 		else sink.send(line);
@@ -87,13 +93,18 @@ export class TrafficLog {
 		this.#clock = clock;
 	}
 
-	/** `level` 0 (emerg) to 7 (debug); `line` without newline. */
-	write(level: number, line: string): void {
+	/** `level` 0 (emerg) to 7 (debug); `line` without newline; `structuredData` for targets in RFC 5424's format. */
+	write(level: number, line: string, structuredData?: string): void {
 		const wallMs = this.#clock.wallMs();
 		// A line break inside would let a client forge a line of the log.
-		const text = /[\r\n\0]/.test(line) ? line.replace(/[\r\n\0]/g, ' ') : line;
-		for (const target of this.#targets) target.write(level, text, wallMs);
+		const text = onOneLine(line);
+		const data = structuredData === undefined ? undefined : onOneLine(structuredData);
+		for (const target of this.#targets) target.write(level, text, wallMs, data);
 	}
+}
+
+function onOneLine(text: string): string {
+	return /[\r\n\0]/.test(text) ? text.replace(/[\r\n\0]/g, ' ') : text;
 }
 
 /** Opens targets for the proxies of a thread. */

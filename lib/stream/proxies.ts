@@ -27,6 +27,8 @@ export interface FrontendTraffic extends ProxyView {
 	/** A `monitor fail` condition holds. */
 	monitorFails(stream: Stream): boolean;
 	/** The stream has ended: counters that only a frontend has, and its log line. */
+	/** A request, or a connection in mode tcp, begins to be worked on. */
+	streamStarted(stream: Stream): void;
 	streamEnded(stream: Stream): void;
 }
 

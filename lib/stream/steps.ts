@@ -21,6 +21,7 @@
  *
  * The end is `end`: counters, trackers, log, in the order of the specification.
  */
+import { isCacheable } from '../backend/persistence.js';
 import type { Server } from '../backend/server.js';
 import type { ProxyModel } from '../config/model.js';
 import { ResponseHead } from '../http/message.js';
@@ -101,6 +102,7 @@ export function start(stream: Stream): void {
 		stream.requestHeadBytes = requestHeadSize(request);
 		counting.requestParsed(stream);
 	}
+	stream.frontend.streamStarted(stream);
 	run(stream, Step.FRONTEND_CONTENT);
 }
 
@@ -486,12 +488,32 @@ function responseVerdict(stream: Stream, verdict: Verdict): number {
 	}
 }
 
+/** `option logasap`: the line is written when the response begins, with what is known by then (manual, 4.2). */
+function logEarly(stream: Stream): void {
+	stream.frontend.streamEnded(stream);
+	stream.unlogged = true;
+}
+
+/** `option checkcache`: a cookie of the server that a cache would give to everybody is not let out (manual, 4.2). */
+function blocksCachedCookie(stream: Stream): boolean {
+	const { backendTraffic, response } = stream;
+	if (backendTraffic?.model.options.checkcache !== true || response === undefined) return false;
+	const { headers } = response;
+	if (!headers.has('set-cookie') && !headers.has('set-cookie2')) return false;
+	if (!isCacheable(response, stream.sentMethod)) return false;
+	const from = `instance ${backendTraffic.model.name}, server ${stream.server?.name ?? ''}`;
+	stream.session.thread.logger.warn(`Blocking cacheable cookie in response from ${from}.`);
+	return true;
+}
+
 function respond(stream: Stream): number {
+	if (blocksCachedCookie(stream)) return responseVerdict(stream, Verdict.DENY);
 	writePersistence(stream);
 	if (stream.response !== undefined) stream.statusCode = stream.response.status;
 	afterResponse(stream);
 	counting.responseSent(stream, stream.statusCode);
 	stream.responding = true;
+	if (stream.frontend.model.options.logasap) logEarly(stream);
 	stream.exchange.respond();
 	return Step.WAIT;
 }

@@ -66,11 +66,8 @@ function readLogFormatOption(name: 'httplog' | 'tcplog' | 'httpslog'): Keyword<P
 	return {
 		name: `option ${name}`,
 		parse(statement, { proxy }) {
-			if (name === 'httplog' && statement.word(2) === 'clf') {
-				statement.alert(`'option httplog clf' is not supported by holdfast, in '${statement.section}' section`);
-				return;
-			}
-			if (!statement.atMost(0, 2)) return;
+			const clf = name === 'httplog' && statement.word(2) === 'clf';
+			if (!statement.atMost(clf ? 1 : 0, 2)) return;
 			if (proxy.kind === 'backend') {
 				statement.warning(`backend '${proxy.name}' : 'option ${name}' directive is ignored in backends.`);
 				return;
@@ -78,7 +75,7 @@ function readLogFormatOption(name: 'httplog' | 'tcplog' | 'httpslog'): Keyword<P
 			if (proxy.kind === 'defaults' && proxy.logFormat !== undefined && typeof proxy.logFormat !== 'string') {
 				statement.warning(`'option ${name}' overrides previous 'log-format' in '${statement.section}' section.`);
 			}
-			proxy.logFormat = name;
+			proxy.logFormat = clf ? 'httplog clf' : name;
 		},
 	};
 }

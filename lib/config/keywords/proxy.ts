@@ -470,6 +470,12 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 			proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat;
 		},
 	},
+	{
+		name: 'log-format-sd',
+		parse: (statement, { proxy }) => {
+			proxy.logFormatSd = readFormat(statement) ?? proxy.logFormatSd;
+		},
+	},
 	textRow('log-tag', 'logTag', 'a tag for use in syslog'),
 	{ name: 'log', invertible: true, parse: (statement, { proxy }) => readLog(statement, proxy.logs, true) },
 	{
@@ -522,7 +528,6 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 		'http-send-name-header',
 		'ignore-persist',
 		'load-server-state-from-file',
-		'log-format-sd',
 		'persist',
 		'server-state-file-name',
 		'server-template',
