@@ -134,6 +134,11 @@ export class PeersKeeper {
 		});
 	}
 
+	/** Gives the addresses up to whoever takes over; conversations go on. */
+	stopListening(): void {
+		for (const section of this.#sections.values()) section.stopListening();
+	}
+
 	/** Teaches another process of this node, if one has taken the address; resolves when all is said. */
 	async softStop(): Promise<void> {
 		await Promise.all([...this.#sections.values()].map((section) => section.softStop()));
