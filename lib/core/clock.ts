@@ -6,6 +6,9 @@
  * every process of a machine, which is why stick tables may keep its low 32 bits in shared memory and hand
  * them from an old worker to a new one. It says nothing about the date: `wallMs` does.
  */
+// The global of that name is an accessor, looked up and called each time.
+import { performance } from 'node:perf_hooks';
+
 export interface Clock {
 	/** Milliseconds since an arbitrary point, never going back, the same in every thread and process. */
 	monotonicMs(): number;

@@ -6,6 +6,9 @@
  * The thread that finds the second over moves the start by compare-and-exchange; who succeeds moves the
  * current count to the previous. An event that another thread counts between those two instructions lands
  * in the previous second instead of the new one: it is counted once, a moment early. That is all it gives up.
+ *
+ * Words are read without `Atomics`: an aligned Int32 is never torn, and nothing here depends on the order in
+ * which two of them become visible. Each call of `Atomics` costs as much as the arithmetic between them.
  */
 export const RATE_PERIOD_MS = 1000;
 export const SHARED_RATE_WORDS = 4;
@@ -21,12 +24,12 @@ const IN_THE_PAST_FROM = 2 ** 32 - 5000;
 
 /** Counts `events` at `nowTick` (low 32 bits of the millisecond clock); returns the rate with them. */
 export function countRate(words: Int32Array, at: number, events: number, nowTick: number): number {
-	const start = Atomics.load(words, at + START);
+	const start = words[at + START] as number;
 	const age = (nowTick - start) >>> 0;
 	if (start === 0 || (age >= RATE_PERIOD_MS && age < IN_THE_PAST_FROM)) rotate(words, at, start, age, nowTick);
 	Atomics.add(words, at + CURRENT, events);
 	const rate = readSharedRate(words, at, nowTick);
-	for (let highest = Atomics.load(words, at + HIGHEST); rate > highest; ) {
+	for (let highest = words[at + HIGHEST] as number; rate > highest; ) {
 		const found = Atomics.compareExchange(words, at + HIGHEST, highest, rate);
 		if (found === highest) break;
 		highest = found;
@@ -44,12 +47,12 @@ function rotate(words: Int32Array, at: number, start: number, age: number, nowTi
 
 /** Events per second at `nowTick`. */
 export function readSharedRate(words: Int32Array, at: number, nowTick: number): number {
-	const wrapped = (nowTick - Atomics.load(words, at + START)) >>> 0;
+	const wrapped = (nowTick - (words[at + START] as number)) >>> 0;
 	const age = wrapped >= IN_THE_PAST_FROM ? 0 : wrapped;
-	const current = Atomics.load(words, at + CURRENT);
+	const current = words[at + CURRENT] as number;
 	if (age < RATE_PERIOD_MS) {
 		const remainMs = RATE_PERIOD_MS - age;
-		const past = Atomics.load(words, at + PREVIOUS);
+		const past = words[at + PREVIOUS] as number;
 		if (current === 0 && past <= 1) return past;
 		return current + Math.floor((past * remainMs) / RATE_PERIOD_MS);
 	}

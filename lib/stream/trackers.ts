@@ -30,20 +30,44 @@ class EventSlots {
 export type TrackedEvent = keyof EventSlots;
 
 const slotsOfTable = new WeakMap<StickTable, EventSlots>();
+/** The table asked for last: with one tracker per request it is nearly always the next, too. */
+let lastTable: StickTable | undefined;
+let lastSlots: EventSlots | undefined;
 
 function slotsOf(table: StickTable): EventSlots {
+	if (table === lastTable) return lastSlots as EventSlots;
 	let slots = slotsOfTable.get(table);
 	if (slots === undefined) {
 		slots = new EventSlots(table);
 		slotsOfTable.set(table, slots);
 	}
+	lastTable = table;
+	lastSlots = slots;
 	return slots;
+}
+
+/** Constants compared, which costs less than a look-up by a name that varies. */
+function slotsFor(slots: EventSlots, event: TrackedEvent): readonly DataSlot[] {
+	switch (event) {
+		case 'request':
+			return slots.request;
+		case 'bytesIn':
+			return slots.bytesIn;
+		case 'bytesOut':
+			return slots.bytesOut;
+		case 'error':
+			return slots.error;
+		case 'failure':
+			return slots.failure;
+		case 'session':
+			return slots.session;
+	}
 }
 
 type Trackers = readonly (TrackedCounter | undefined)[];
 
 export function countOn(tracked: TrackedCounter, event: TrackedEvent, amount: number, nowMs: number): void {
-	const slots = slotsOf(tracked.table)[event];
+	const slots = slotsFor(slotsOf(tracked.table), event);
 	if (slots.length > 0) tracked.count(slots, amount, nowMs);
 }
 
