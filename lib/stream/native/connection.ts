@@ -54,6 +54,8 @@ export abstract class Connection extends Deadline {
 	/** Pooled buffers in writes, in order; undefined for a write that has none. */
 	readonly #writing: (Buffer | undefined)[] = [];
 	readonly #onWritten: () => void;
+	/** The socket's own, kept because asking for it each time costs as much as a small write in libuv. */
+	#handle: StreamHandle | null = null;
 
 	/** `handle`: of an accepted connection; without it the socket is to be connected. */
 	constructor(thread: ThreadRuntime, handle: unknown) {
@@ -237,9 +239,16 @@ export abstract class Connection extends Deadline {
 		return false;
 	}
 
-	/** For direct-write.ts. */
+	/** For direct-write.ts; null while the socket connects and when it is closed. */
 	get handle(): StreamHandle | null {
-		return (this.socket as unknown as { _handle: StreamHandle | null })._handle;
+		return this.#handle ?? this.#findHandle();
+	}
+
+	/** While connecting, the handle may still be replaced (an address that does not answer). */
+	#findHandle(): StreamHandle | null {
+		if (this.closed || this.socket.connecting) return null;
+		this.#handle = (this.socket as unknown as { _handle: StreamHandle | null })._handle;
+		return this.#handle;
 	}
 
 	directWritten(pooled: Buffer | undefined): void {
@@ -292,6 +301,7 @@ export abstract class Connection extends Deadline {
 
 	#close(): void {
 		this.closed = true;
+		this.#handle = null;
 		this.chunk = EMPTY_CHUNK;
 		this.chunkStart = 0;
 		this.chunkEnd = 0;

@@ -41,6 +41,7 @@ interface WriteRequest {
 /** A connection as this file needs it. */
 export interface DirectWriter {
 	readonly socket: Socket;
+	/** Null while the socket connects, and when it is closed. */
 	readonly handle: StreamHandle | null;
 	/** Bytes of direct writes that wait in libuv's queue. */
 	directBytes: number;
@@ -71,7 +72,7 @@ let spare: WriteRequest | undefined;
 export function writeTextDirect(writer: DirectWriter, text: string): Written {
 	const { handle } = writer;
 	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
-	if (handle?.writeLatin1String === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
+	if (handle?.writeLatin1String === undefined) return Written.UNAVAILABLE;
 	const result = handle.writeLatin1String(spare ?? null, text);
 	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
 	return settle(writer, handle, result, text.length, undefined, undefined);
@@ -80,7 +81,7 @@ export function writeTextDirect(writer: DirectWriter, text: string): Written {
 export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: Buffer | undefined): Written {
 	const { handle } = writer;
 	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
-	if (handle?.writeBuffer === undefined || writer.socket.connecting) return Written.UNAVAILABLE;
+	if (handle?.writeBuffer === undefined) return Written.UNAVAILABLE;
 	const result = handle.writeBuffer(spare ?? null, bytes);
 	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
 	return settle(writer, handle, result, bytes.length, bytes, pooled);

@@ -11,7 +11,7 @@
  */
 import { clientKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
-import { HttpRefusal } from '../../http/refusal.js';
+import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { Session } from '../session.js';
 import { Stream } from '../stream.js';
@@ -160,7 +160,7 @@ export abstract class RequestReader extends Connection {
 		const headEnd = end + 4;
 		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
 		this.chunkStart = start + headEnd;
-		if (head instanceof HttpRefusal) return this.#refuse(head, nowMs);
+		if (isRefusal(head)) return this.#refuse(head, nowMs);
 		this.deadlineMs = 0;
 		this.reading = this.body.begin(head.framing) ? Reading.BODY : Reading.DONE;
 		this.bodySent = false;

@@ -12,7 +12,7 @@ import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
 import type { BodyFraming } from '../../http/message.js';
-import { HttpRefusal } from '../../http/refusal.js';
+import { isRefusal } from '../../http/refusal.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
@@ -172,7 +172,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.thread.headLimits,
 				stream.sentMethod,
 			);
-			if (head instanceof HttpRefusal) {
+			if (isRefusal(head)) {
 				this.#malformed();
 				return;
 			}
