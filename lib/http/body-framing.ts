@@ -290,7 +290,7 @@ export class ChunkedDecoder {
 		if (!parseFields(text.slice(0, textEnd), 0, this.#limits.trailerCountMax)) {
 			return this.#fail(takeRefusal().code, at);
 		}
-		const list = new HeaderList(fieldNotes.names, fieldNotes.values);
+		const list = new HeaderList(fieldNotes.names, fieldNotes.values, fieldNotes.section);
 		if (fieldNotes.hasDropped) return this.#fail('TRAILER_FORBIDDEN', at);
 		for (const name of list.names) if (FORBIDDEN_TRAILERS.has(name)) return this.#fail('TRAILER_FORBIDDEN', at);
 		if (list.length > 0) this.#trailers = list;

@@ -8,7 +8,7 @@
 import { CHAR_CLASSES, CharClass } from './characters.js';
 import { connectionBitsOf } from './connection.js';
 import { FieldKind, lastKind, lowerName } from './header-names.js';
-import { ConnectionOption } from './message.js';
+import { ConnectionOption, type FieldSection } from './message.js';
 import { HttpRefusal, type RefusalCode } from './refusal.js';
 import { hostEnd } from './uri.js';
 
@@ -23,9 +23,11 @@ const COLON = 58;
  * module replaces one per head; read it before anything else is parsed.
  */
 export const fieldNotes = {
-	/** The caller's own from now on. */
-	names: [] as string[],
-	values: [] as string[],
+	/** The caller's own from now on, unless they are those of `section`. */
+	names: [] as readonly string[],
+	values: [] as readonly string[],
+	/** Shared with other heads that have the same fields. */
+	section: undefined as FieldSection | undefined,
 	/** Indices into the arrays, -1 when the field is absent. */
 	hostIndex: -1,
 	/** Host has the syntax of one. */
@@ -69,12 +71,14 @@ export function parseFields(text: string, position: number, countMax: number): b
 		recall(known, position);
 		return true;
 	}
-	resetNotes();
 	if (!WELL_FORMED_LINES.test(section) || !cutFields(text, position, countMax)) {
-		resetNotes();
 		if (!parseFieldsExactly(text, position, countMax)) return false;
 	}
-	if (text.length <= REMEMBERED_TEXT_MAX) sections[slot] = remember(section, position);
+	if (text.length <= REMEMBERED_TEXT_MAX) {
+		const remembered = remember(section, position);
+		sections[slot] = remembered;
+		fieldNotes.section = remembered;
+	}
 	return true;
 }
 
@@ -82,6 +86,7 @@ function resetNotes(): void {
 	const notes = fieldNotes;
 	notes.names = [];
 	notes.values = [];
+	notes.section = undefined;
 	notes.hostIndex = -1;
 	notes.lengthIndex = -1;
 	notes.codingIndex = -1;
@@ -94,7 +99,9 @@ function resetNotes(): void {
 
 /** Lines that are known to hold only bytes of values; false if anything is not as usual. */
 function cutFields(text: string, position: number, countMax: number): boolean {
-	const { names, values } = fieldNotes;
+	resetNotes();
+	const names = fieldNotes.names as string[];
+	const values = fieldNotes.values as string[];
 	const end = text.length;
 	let at = position;
 	for (;;) {
@@ -125,7 +132,9 @@ function cutFields(text: string, position: number, countMax: number): boolean {
 
 /** The same by the letter, byte for byte, for the exact reason of a refusal. Exported for the test that compares. */
 export function parseFieldsExactly(text: string, position: number, countMax: number): boolean {
-	const { names, values } = fieldNotes;
+	resetNotes();
+	const names = fieldNotes.names as string[];
+	const values = fieldNotes.values as string[];
 	const classes = CHAR_CLASSES;
 	let at = position;
 	for (;;) {
@@ -164,11 +173,9 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 
 // ---- sections seen before ---------------------------------------------------------------------------
 
-/** A field section that parsed well, and what was noted of it. Its arrays are copied out, never handed out. */
-interface KnownSection {
+/** A field section that parsed well, and what was noted of it. */
+interface KnownSection extends FieldSection {
 	readonly text: string;
-	readonly names: readonly string[];
-	readonly values: readonly string[];
 	readonly hostIndex: number;
 	readonly hostIsValid: boolean;
 	readonly lengthIndex: number;
@@ -183,7 +190,7 @@ interface KnownSection {
 	readonly framingOffset: number;
 }
 
-/** A power of two. With the limit below at most half a megabyte of text per thread. */
+/** A power of two. With the limit below at most a megabyte of text per thread, as read and as written. */
 const SECTION_COUNT = 256;
 /** A head longer than this is not kept alive by the section cut from it. */
 const REMEMBERED_TEXT_MAX = 2048;
@@ -203,10 +210,17 @@ function sectionSlot(section: string): number {
 
 function remember(section: string, position: number): KnownSection {
 	const notes = fieldNotes;
+	let sizeBytes = 0;
+	for (const name of notes.names) sizeBytes += name.length;
+	for (const value of notes.values) sizeBytes += value.length;
 	return {
 		text: section,
-		names: notes.names.slice(),
-		values: notes.values.slice(),
+		names: notes.names,
+		values: notes.values,
+		sizeBytes,
+		lines: '',
+		linesForm: -1,
+		linesLength: 0,
 		hostIndex: notes.hostIndex,
 		hostIsValid: notes.hostIsValid,
 		lengthIndex: notes.lengthIndex,
@@ -223,8 +237,9 @@ function remember(section: string, position: number): KnownSection {
 
 function recall(known: KnownSection, position: number): void {
 	const notes = fieldNotes;
-	notes.names = known.names.slice();
-	notes.values = known.values.slice();
+	notes.names = known.names;
+	notes.values = known.values;
+	notes.section = known;
 	notes.hostIndex = known.hostIndex;
 	notes.hostIsValid = known.hostIsValid;
 	notes.lengthIndex = known.lengthIndex;

@@ -18,7 +18,7 @@ import { CHAR_CLASSES, CharClass, isToken } from './characters.js';
 import { removeHopByHop, settleUpgrade } from './connection.js';
 import { fieldNotes, parseFields, takeRefusal } from './field-parser.js';
 import { ConnectionOption, HeaderList, NO_BODY, RequestHead, ResponseHead } from './message.js';
-import { HttpRefusal, type RefusalCode } from './refusal.js';
+import { HttpRefusal, isRefusal, type RefusalCode } from './refusal.js';
 import { authorityEnd, authorityStart, hostEnd, sameAuthority } from './uri.js';
 
 export interface HeadLimits {
@@ -108,15 +108,16 @@ export function parseRequestHead(head: string, limits: HeadLimits): RequestHead 
 	const hostCode = checkHost(method, target, httpVersion);
 	if (hostCode !== undefined) return new HttpRefusal(hostCode, method.length + 1);
 	const framing = framingOfRequest(httpVersion);
-	if (framing instanceof HttpRefusal) return framing;
+	if (isRefusal(framing)) return framing;
 	if (httpVersion === 10 && framing !== NO_BODY && limits.payloadWithAnyMethod !== true) {
 		if (expectsNoPayload(method) && !(framing.kind === 'length' && framing.length === 0)) {
 			return new HttpRefusal('PAYLOAD_UNEXPECTED', fieldNotes.framingPosition);
 		}
 	}
-	const { names, values, connection, hasHopByHop, hasUpgrade } = fieldNotes;
-	const request = new RequestHead(method, target, httpVersion, new HeaderList(names, values), framing, connection);
-	if (hasHopByHop) removeHopByHop(request.headers);
+	const { names, values, section, connection, hasHopByHop, hasUpgrade } = fieldNotes;
+	const headers = new HeaderList(names, values, section);
+	const request = new RequestHead(method, target, httpVersion, headers, framing, connection);
+	if (hasHopByHop) removeHopByHop(headers);
 	if (hasUpgrade || (connection & ConnectionOption.UPGRADE) !== 0) settleUpgrade(request);
 	return request;
 }
@@ -200,9 +201,9 @@ export function parseResponseHead(head: string, limits: HeadLimits, requestMetho
 
 	if (!parseFields(head, position + 2, limits.headerCountMax - 1)) return takeRefusal();
 	const framing = framingOfResponse(status, requestMethod);
-	if (framing instanceof HttpRefusal) return framing;
-	const { names, values, connection, hasHopByHop, hasUpgrade, lengthIndex, codingIndex } = fieldNotes;
-	const headers = new HeaderList(names, values);
+	if (isRefusal(framing)) return framing;
+	const { names, values, section, connection, hasHopByHop, hasUpgrade, lengthIndex, codingIndex } = fieldNotes;
+	const headers = new HeaderList(names, values, section);
 	const response = new ResponseHead(status, reason, version === 1 ? 11 : 10, headers, framing, connection);
 	if ((lengthIndex >= 0 || codingIndex >= 0) && hasNoFraming(status, requestMethod)) {
 		headers.remove('content-length');

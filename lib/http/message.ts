@@ -4,15 +4,48 @@
  * Names are kept in lower case, as HAProxy forwards them; values are byte strings without surrounding
  * white space. Two parallel arrays rather than objects: a head of ten fields makes two arrays, not ten
  * objects, and walking it touches nothing else. No socket, no parsing here: see head-parser, serializer.
+ *
+ * A client sends the same fields with every request. Those that the parser has seen before are one
+ * `FieldSection` for all such heads, with what was computed of them, until a rule changes something: then the
+ * list takes arrays of its own.
  */
 
-export class HeaderList {
-	readonly names: string[];
-	readonly values: string[];
+/** Fields that several heads have in common. Never changed. */
+export interface FieldSection {
+	readonly names: readonly string[];
+	readonly values: readonly string[];
+	/** Chars of all names and values. */
+	readonly sizeBytes: number;
+	/** For the serializer: the lines it made of them last, and for which kind of message. */
+	lines: string;
+	linesForm: number;
+	linesLength: number;
+}
 
-	constructor(names: string[] = [], values: string[] = []) {
+export class HeaderList {
+	/** Changed by the methods below only, or the fields of other heads would change, too. */
+	names: readonly string[];
+	values: readonly string[];
+	#section: FieldSection | undefined;
+
+	/** With `section` the arrays are its own. */
+	constructor(names: readonly string[] = [], values: readonly string[] = [], section?: FieldSection) {
 		this.names = names;
 		this.values = values;
+		this.#section = section;
+	}
+
+	/** What these fields still are, unchanged; undefined when they are this head's alone. */
+	get section(): FieldSection | undefined {
+		return this.#section;
+	}
+
+	/** Before a change. */
+	#own(): void {
+		if (this.#section === undefined) return;
+		this.#section = undefined;
+		this.names = this.names.slice();
+		this.values = this.values.slice();
 	}
 
 	get length(): number {
@@ -36,18 +69,21 @@ export class HeaderList {
 
 	/** Appends a field. CR, LF and NUL in the value become spaces (RFC 9110, section 5.5), as in all that change one. */
 	add(name: string, value: string): void {
-		this.names.push(name);
-		this.values.push(harmless(value));
+		this.#own();
+		(this.names as string[]).push(name);
+		(this.values as string[]).push(harmless(value));
 	}
 
 	insertAt(index: number, name: string, value: string): void {
-		this.names.splice(index, 0, name);
-		this.values.splice(index, 0, harmless(value));
+		this.#own();
+		(this.names as string[]).splice(index, 0, name);
+		(this.values as string[]).splice(index, 0, harmless(value));
 	}
 
-	/** Changes the value of a field; never assign to `values` what did not come from a parser. */
+	/** Changes the value of a field. */
 	replaceAt(index: number, value: string): void {
-		this.values[index] = harmless(value);
+		this.#own();
+		(this.values as string[])[index] = harmless(value);
 	}
 
 	/** Removes every field of that name, then adds one. */
@@ -67,11 +103,13 @@ export class HeaderList {
 	}
 
 	removeAt(index: number): void {
-		this.names.splice(index, 1);
-		this.values.splice(index, 1);
+		this.#own();
+		(this.names as string[]).splice(index, 1);
+		(this.values as string[]).splice(index, 1);
 	}
 
 	clone(): HeaderList {
+		if (this.#section !== undefined) return new HeaderList(this.names, this.values, this.#section);
 		return new HeaderList(this.names.slice(), this.values.slice());
 	}
 }

@@ -96,8 +96,39 @@ export function saysClose(headers: HeaderList): boolean {
 const CLOSE_DELIMITED: BodyFraming = { kind: 'close' };
 const CHUNKED: BodyFraming = { kind: 'chunked' };
 
+/** The last one made: nearly all are alike. */
+let lastVersion = '';
+let lastStatus = 0;
+let lastReason = '';
+let lastStatusLine = '';
+
 function statusLine(version: string, status: number, reason: string): string {
-	return `${version} ${status} ${isFieldValue(reason) ? reason : ''}\r\n`;
+	if (status !== lastStatus || reason !== lastReason || version !== lastVersion) {
+		lastStatusLine = `${version} ${status} ${isFieldValue(reason) ? reason : ''}\r\n`;
+		lastVersion = version;
+		lastStatus = status;
+		lastReason = reason;
+	}
+	return lastStatusLine;
+}
+
+/**
+ * The lines of fields that came like this before, and were written to the same kind of message, are those written
+ * then. What they depend on beside the fields is the form and, with a length, the length.
+ */
+function fieldLines(headers: HeaderList, framing: BodyFraming, describes: boolean, says: number): string {
+	const { section } = headers;
+	if (section === undefined) return makeLines(headers, framing, describes, says);
+	const { kind } = framing;
+	const length = kind === 'length' ? framing.length : 0;
+	const framed = describes || kind === 'none' || kind === 'close' ? 0 : kind === 'length' ? 1 : 2;
+	const form = says | (framed << 2) | (describes ? 16 : 0);
+	if (section.linesForm !== form || section.linesLength !== length) {
+		section.lines = makeLines(headers, framing, describes, says);
+		section.linesForm = form;
+		section.linesLength = length;
+	}
+	return section.lines;
 }
 
 /**
@@ -105,7 +136,7 @@ function statusLine(version: string, status: number, reason: string): string {
  * that they could contradict; otherwise they are this framing's own, in the place of the first that came.
  * Joining an array of lines takes half the time of adding them one to the other.
  */
-function fieldLines(headers: HeaderList, framing: BodyFraming, describes: boolean, says: number): string {
+function makeLines(headers: HeaderList, framing: BodyFraming, describes: boolean, says: number): string {
 	const { names, values } = headers;
 	const lines: string[] = [];
 	let framingDue = framing.kind === 'length' || framing.kind === 'chunked';

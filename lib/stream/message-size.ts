@@ -18,7 +18,8 @@ export function responseHeadSize(head: ResponseHead): number {
 }
 
 function fieldsSize(headers: HeaderList): number {
-	const { names, values } = headers;
+	const { names, values, section } = headers;
+	if (section !== undefined) return section.sizeBytes + 1;
 	let size = 1;
 	for (let i = 0; i < names.length; i++) size += (names[i] as string).length + (values[i] as string).length;
 	return size;

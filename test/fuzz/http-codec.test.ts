@@ -87,13 +87,11 @@ t.test('mutated heads: the same verdict however the bytes come', (t) => {
 });
 
 t.test('mutated fields: the quick loop and the exact one agree', (t) => {
-	const result = (parsed: boolean): unknown => (parsed ? { ...fieldNotes } : false);
+	const result = (parsed: boolean): unknown => (parsed ? { ...fieldNotes, section: undefined } : false);
 	fc.assert(
 		fc.property(requestText, mutations, (text, changes) => {
 			const section = `${mutate(text.slice(text.indexOf('\r\n') + 2), changes)}\r\n\r\n`;
 			const quick = result(parseFields(section, 0, 50));
-			// A section refused first resets the notes, as a new parse must find them.
-			parseFields('\r\n', 0, 50);
 			const exact = result(parseFieldsExactly(section, 0, 50));
 			assert.deepEqual({ ...(quick as object), framingPosition: 0 }, { ...(exact as object), framingPosition: 0 });
 		}),
