@@ -60,7 +60,7 @@ export function pageLink(uri: string, options: PageOptions, change: Partial<Page
 		hidesDown ? ';up' : '',
 		hidesMaintenance ? ';no-maint' : '',
 		refreshes ? '' : ';norefresh',
-		scope === '' ? '' : `;scope=${encodeURIComponent(scope)}`,
+		scope === '' ? '' : `?scope=${encodeURIComponent(scope)}`,
 	];
 	return uri + words.join('');
 }

@@ -116,7 +116,8 @@ export class StatsPage implements PageService {
 			case 'html': {
 				const nonce = randomBytes(16).toString('base64url');
 				headers.add('content-security-policy', contentPolicy(nonce));
-				headers.add('referrer-policy', 'no-referrer');
+				// With `no-referrer` a browser would call the origin of our own forms `null`.
+				headers.add('referrer-policy', 'same-origin');
 				return streamed(headers, new TextSource(pageHtml(this, options, nonce, isAdmin)));
 			}
 			case 'csv':
@@ -173,10 +174,10 @@ export class StatsPage implements PageService {
 		if (request === undefined || !isAdmin || !isOwnOrigin(request.headers)) return 'DENY';
 		const body = stream.requestBuffer ?? NO_BODY;
 		const { framing } = request;
+		// As much as fits in a buffer, less what is reserved (manual, `stats admin`).
+		const limit = stream.session.thread.headLimits.headSizeMax;
 		const isCut =
-			framing.kind === 'length'
-				? body.length < framing.length
-				: framing.kind === 'chunked' && body.length >= stream.session.thread.bufsizeBytes / 2;
+			framing.kind === 'length' ? framing.length > limit || body.length < framing.length : body.length > limit;
 		if (isCut) return 'EXCD';
 		const { backends, options, clock } = this.source;
 		const inScope = new Map([...backends].filter(([name]) => this.isInScope(name)));

@@ -158,6 +158,8 @@ function* metricLines(
 		if (metric.http && row.proxy.mode !== 'http') continue;
 		const value = row.values[Stat[metric.column]];
 		if (metric.optional && value === undefined) continue;
+		const isSum = metric.form === 'serverStates' || metric.form === 'checkStates';
+		if (isSum && !servers.has(row.proxy.name)) continue;
 		switch (metric.form) {
 			case 'state':
 				yield stateLines(name, labels, STATES[letter], stateOf(letter, String(value)));

@@ -190,7 +190,8 @@ function updateTables(tables, nowMs) {
 				const cell = make('div');
 				const name = key(hot.key);
 				cell.append(name);
-				if (hot.data.length > 0) cell.append(make('span', 'data', hot.data.map(([n, v]) => n + ' ' + short(v)).join(', ')));
+				const data = hot.data.filter(([, v]) => v !== 0);
+				if (data.length > 0) cell.append(make('span', 'data', data.map(([n, v]) => n + ' ' + short(v)).join(', ')));
 				const by = hot.refusedBy;
 				if (by) {
 					const refused = make('span', 'refused', 'refused by ' + by.file.split('/').pop() + ':' + by.line + ', ' + ago(nowMs - by.atMs) + ' ago');

@@ -80,6 +80,7 @@ progress{width:100%;height:.5rem;display:block;accent-color:var(--accent)}
 progress.full{accent-color:var(--bad)}
 .panel table{font-size:.8rem}
 .panel th,.panel td{padding:.2rem .4rem}
+.panel thead th{white-space:normal;overflow-wrap:anywhere;vertical-align:bottom}
 .panel td:first-child,.panel th:first-child{text-align:left}
 .panel th .refused{display:block}
 .panel tbody th{font-weight:500;vertical-align:top;max-width:17rem;overflow:hidden}
