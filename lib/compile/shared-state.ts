@@ -2,6 +2,7 @@
  * The memory that all threads of a worker share, allocated once by the control thread from the model, and
  * where in it each thing is counted. Data threads get the buffers with the model and attach to them.
  */
+import { randomBytes } from 'node:crypto';
 import { Backend } from '../backend/backend.js';
 import type { ResolvedServers } from '../backend/resolve.js';
 import type { ConfigModel, ProxyModel, StickTableModel } from '../config/model.js';
@@ -13,6 +14,9 @@ import { REPORT_CAPACITY_BYTES } from '../stats/report.js';
 import { StickTable } from '../stick-table/table.js';
 import { allocateRefusals } from '../stream/refusals.js';
 
+/** Forgotten with the process. */
+const TICKET_KEYS = randomBytes(48);
+
 export interface SharedState {
 	/** By the names that rules use: the proxy's, or `<peers section>/<table>`. */
 	readonly tables: ReadonlyMap<string, SharedArrayBuffer>;
@@ -22,6 +26,8 @@ export interface SharedState {
 	readonly counterShape: CounterShape;
 	/** Connections that hold a place (`maxconn`), a word for each object that `CounterIndexes` numbers. */
 	readonly gates: SharedArrayBuffer;
+	/** Keys of TLS tickets: the same in all threads, and over a reload of the process. */
+	readonly ticketKeys: Uint8Array;
 	/** What the names of `server` lines resolved to. */
 	readonly resolved: ResolvedServers;
 	/** For the statistics page and metrics: what the control thread tells, how threads fare, whom they refused. */
@@ -118,6 +124,7 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 		counters: CounterMemory.allocate(counterShape),
 		counterShape,
 		gates: new SharedArrayBuffer(indexes.count * Int32Array.BYTES_PER_ELEMENT),
+		ticketKeys: TICKET_KEYS,
 		resolved,
 		stats: {
 			bulletin: Bulletin.allocate(REPORT_CAPACITY_BYTES),
@@ -140,6 +147,7 @@ export function haveSameLayout(a: StickTableModel, b: StickTableModel): boolean 
 		a.size === b.size &&
 		a.expireMs === b.expireMs &&
 		a.bratesFactor === b.bratesFactor &&
+		a.sumOf === b.sumOf &&
 		a.store.length === b.store.length &&
 		a.store.every((stored, index) => {
 			const other = b.store[index];

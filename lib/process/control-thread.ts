@@ -223,7 +223,9 @@ export class ControlThread {
 		this.#candidate = undefined;
 		this.#restored = undefined;
 		this.#keepTables();
-		this.#snapshots.keep(candidate.model.global.stickTableFile, [...candidate.compiled.tables.values()]);
+		// Sums are made of what the nodes tell again.
+		const kept = [...candidate.compiled.tables.values()].filter((table) => table.model.sumOf === undefined);
+		this.#snapshots.keep(candidate.model.global.stickTableFile, kept);
 		this.#serveRuntimeApi(candidate, generation);
 		const { global } = candidate.model;
 		this.#letGo(former, generation, global.mworkerMaxReloads);

@@ -9,6 +9,8 @@ interface VirtualEvent {
 
 export class VirtualTime {
 	nowMs = 0;
+	/** By how much wall clocks that are made from now on are wrong. */
+	clockStep = 0;
 	#order = 0;
 	/** A binary heap by time, then by order of arrival. */
 	readonly #heap: VirtualEvent[] = [];
@@ -42,10 +44,11 @@ export class VirtualTime {
 
 	/** A machine's own clock, which began at another moment than its neighbours'. */
 	clock(offsetMs = 0): Clock {
+		const step = this.clockStep;
 		return {
 			monotonicMs: () => this.nowMs + offsetMs,
 			monotonicUs: () => (this.nowMs + offsetMs) * 1000,
-			wallMs: () => this.nowMs + 1_800_000_000_000,
+			wallMs: () => this.nowMs + 1_800_000_000_000 + step,
 			setTimer: (callback, delayMs): Timer => {
 				const event = this.after(Math.max(1, delayMs), callback);
 				return {

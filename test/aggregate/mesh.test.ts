@@ -1,0 +1,130 @@
+/** Load balancers that sum over their own mesh, on virtual time. */
+import t from 'tap';
+import { SummingCluster } from '../simulation/aggregate-cluster.js';
+
+const NAMES = ['a', 'b', 'c'];
+
+t.test('each node sees the sum, its own requests at once, and its own table unchanged', async (t) => {
+	const cluster = new SummingCluster(NAMES, 1);
+	cluster.run(6000);
+	for (const [index, name] of NAMES.entries()) {
+		for (let i = 0; i <= index; i++) cluster.node(name).request('k');
+		t.equal(cluster.node(name).value(cluster.node(name).sum, 'k', 'http_req_cnt'), index + 1, `${name} sees itself`);
+	}
+	cluster.run(1000);
+	for (const [index, name] of NAMES.entries()) {
+		const node = cluster.node(name);
+		t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 6, `${name}: the sum`);
+		t.equal(node.value(node.own, 'k', 'http_req_cnt'), index + 1, `${name}: its own`);
+		t.equal(node.value(node.sum, 'k', 'http_req_rate'), 6, `${name}: the rate`);
+		t.equal(node.value(node.sum, 'k', 'bytes_in_cnt'), 600);
+		t.same(node.log, []);
+	}
+	cluster.stop();
+});
+
+t.test('a node that starts anew gets its share back and counts on', async (t) => {
+	const cluster = new SummingCluster(NAMES, 2);
+	cluster.run(6000);
+	for (let i = 0; i < 10; i++) cluster.node('a').request('k');
+	cluster.node('b').request('k');
+	cluster.run(1000);
+	cluster.crash('a');
+	cluster.run(500);
+	t.equal(cluster.node('c').value(cluster.node('c').sum, 'k', 'http_req_cnt'), 11, 'its share stays while it is away');
+	const a = cluster.start('a');
+	for (let i = 0; i < 3; i++) a.request('k');
+	cluster.run(10_000);
+	t.equal(a.value(a.own, 'k', 'http_req_cnt'), 13);
+	a.request('k');
+	cluster.run(1000);
+	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 15, node.name);
+	t.equal(a.value(a.own, 'k', 'http_req_cnt'), 14);
+	t.equal(
+		cluster.node('b').aggregation.summed.get('/req.local')?.origins.get('a')?.lives.length,
+		1,
+		'one life is kept',
+	);
+	cluster.stop();
+});
+
+t.test('connections leave the sum with their node at once', async (t) => {
+	const cluster = new SummingCluster(NAMES, 3);
+	cluster.run(6000);
+	const end = cluster.node('a').track('k');
+	cluster.node('b').track('k');
+	cluster.run(500);
+	const c = cluster.node('c');
+	t.equal(c.value(c.sum, 'k', 'conn_cur'), 2);
+	end();
+	cluster.run(500);
+	t.equal(c.value(c.sum, 'k', 'conn_cur'), 1);
+	cluster.crash('b');
+	cluster.run(100);
+	t.equal(c.value(c.sum, 'k', 'conn_cur'), 0);
+	cluster.stop();
+});
+
+t.test('a reload keeps what is known of the others', async (t) => {
+	const cluster = new SummingCluster(NAMES, 4);
+	cluster.run(6000);
+	for (const name of NAMES) cluster.node(name).request('k');
+	cluster.run(500);
+	const a = cluster.reload('a');
+	t.equal(a.value(a.sum, 'k', 'http_req_cnt'), 3, 'at once');
+	a.request('k');
+	cluster.node('b').request('k');
+	cluster.run(8000);
+	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 5, node.name);
+	cluster.stop();
+});
+
+t.test('entries leave the sum by their own expiry', async (t) => {
+	const cluster = new SummingCluster(NAMES, 5, { expireMs: 20_000 });
+	cluster.run(6000);
+	cluster.node('a').request('k');
+	cluster.run(10_000);
+	cluster.node('b').request('k');
+	const c = cluster.node('c');
+	cluster.run(9000);
+	t.equal(c.value(c.sum, 'k', 'http_req_cnt'), 2);
+	cluster.run(3000);
+	t.equal(c.value(c.sum, 'k', 'http_req_cnt'), 1, "a's share is over");
+	cluster.run(10_000);
+	t.notOk(c.sum.has('k', c.clock.monotonicMs()));
+	cluster.stop();
+});
+
+t.test('the newest state, whoever set it', async (t) => {
+	const cluster = new SummingCluster(NAMES, 6, { expireMs: 60_000 });
+	cluster.run(6000);
+	const set = (name: string, value: number): void => {
+		const { own, clock } = cluster.node(name);
+		own.setByKey('k', own.slot('gpt0')!, 0, value, clock.monotonicMs());
+		cluster.node(name).request('k');
+	};
+	set('a', 7);
+	cluster.run(3000);
+	set('b', 9);
+	cluster.run(500);
+	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'gpt0'), 9, node.name);
+	cluster.stop();
+});
+
+t.test('a clock that was set back', async (t) => {
+	const cluster = new SummingCluster(NAMES, 7);
+	cluster.run(6000);
+	for (let i = 0; i < 5; i++) cluster.node('a').request('k');
+	cluster.run(1000);
+	cluster.crash('a');
+	const { wallMs } = cluster.time.clock();
+	cluster.time.clockStep = -3_600_000;
+	t.ok(cluster.time.clock().wallMs() < wallMs());
+	const a = cluster.start('a');
+	a.request('k');
+	cluster.run(10_000);
+	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 6, node.name);
+	t.equal(a.value(a.own, 'k', 'http_req_cnt'), 6);
+	t.match(a.log.join('\n'), /clock was set back/);
+	cluster.stop();
+});
