@@ -10,19 +10,21 @@
  * cannot pause a listening handle, so they are accepted here and parked unread, in order, until a place is
  * free; to a client it is the same. At most `backlog` of them: beyond, they are closed.
  */
-import { createServer, type Server as NetServer } from 'node:net';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { BindModel } from '../config/model.js';
 import { formatSocketAddress } from '../core/address.js';
 import { HoldfastError } from '../core/errors.js';
 import { Column, type Counters } from '../shared/counters.js';
 import { ClientConnection } from '../stream/native/client-connection.js';
 import { type Endpoints, type ListenerView, Session } from '../stream/session.js';
-import { Admission, admit } from '../stream/session-rules.js';
+import { Admission, admit, admitConnection, admitSession } from '../stream/session-rules.js';
 import { REST_MS } from '../stream/soft-stop.js';
 import type { Stream } from '../stream/stream.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 import { type ConnectionGate, enterAll, leaveAll } from './connection-gate.js';
+import { ConnectionSetup } from './connection-setup.js';
 import type { Frontend } from './frontend.js';
+import type { TlsAcceptor } from './tls-acceptor.js';
 
 /** A connection in service, of either engine. */
 export interface LiveConnection {
@@ -31,10 +33,17 @@ export interface LiveConnection {
 	/** Soft stop: closes it if it has rested between two requests since `restingSinceMs` at least. */
 	closeIdle(restingSinceMs: number): void;
 	destroy(): void;
+	/** As `destroy`, where that does not end the stream by itself. */
+	kill?(): void;
 }
 
 /** Makes a connection of an accepted handle and begins to serve it. */
-export type ConnectionEngine = (thread: ThreadRuntime, session: Session, handle: AcceptedHandle) => LiveConnection;
+export type ConnectionEngine = (
+	thread: ThreadRuntime,
+	session: Session,
+	/** A socket: what TLS or the PROXY protocol has made of the handle. */
+	handle: AcceptedHandle | Socket,
+) => LiveConnection;
 
 export const nativeEngine: ConnectionEngine = (thread, session, handle) => {
 	const connection = new ClientConnection(thread, session, handle);
@@ -92,6 +101,8 @@ export interface ListenerOptions {
 	/** The process, the frontend, the bind line: a connection needs a place at each. */
 	readonly gates: readonly ConnectionGate[];
 	readonly engine: ConnectionEngine;
+	/** `ssl`. */
+	readonly tls?: TlsAcceptor | undefined;
 	/** Of this listener, with `option socket-stats`. */
 	readonly counters?: Counters | undefined;
 }
@@ -107,6 +118,9 @@ export class Listener implements ListenerView {
 	readonly #frontend: Frontend;
 	readonly #gates: readonly ConnectionGate[];
 	readonly #engine: ConnectionEngine;
+	readonly #tls: TlsAcceptor | undefined;
+	/** Something comes before the first byte of a request. */
+	readonly #isSetUp: boolean;
 	readonly counters: Counters | undefined;
 	readonly #live = new Map<Session, LiveConnection>();
 	readonly #parked: AcceptedHandle[] = [];
@@ -122,6 +136,10 @@ export class Listener implements ListenerView {
 		this.#frontend = options.frontend;
 		this.#gates = options.gates;
 		this.#engine = options.engine;
+		this.#tls = options.tls;
+		const rules = options.frontend.model.tcpRequestConnection;
+		this.#isSetUp =
+			this.#tls !== undefined || bind.acceptProxy || rules.some(({ words }) => words[0] === 'expect-proxy');
 		this.counters = options.counters;
 	}
 
@@ -236,7 +254,7 @@ export class Listener implements ListenerView {
 		this.counters?.enter();
 		counters.countRate('connection', nowMs);
 		try {
-			const { admission, silent } = admit(session);
+			const { admission, silent } = this.#isSetUp ? admitConnection(session) : admit(session);
 			if (admission !== Admission.ACCEPTED) {
 				const column = admission === Admission.DENIED_CONNECTION ? Column.dcon : Column.dses;
 				count(counters, column);
@@ -246,6 +264,10 @@ export class Listener implements ListenerView {
 				session.end(nowMs);
 				return;
 			}
+			if (this.#isSetUp) {
+				this.#setUp(session, handle);
+				return;
+			}
 			frontend.countSession(nowMs);
 			if (this.counters !== undefined) count(this.counters, Column.stot);
 			this.#live.set(session, this.#engine(thread, session, handle));
@@ -253,6 +275,47 @@ export class Listener implements ListenerView {
 			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was accepted`);
 			handle.close();
 			session.end(nowMs);
+		}
+	}
+
+	/** PROXY protocol header, TLS, session rules: then it is a connection like others. */
+	#setUp(session: Session, handle: AcceptedHandle): void {
+		const { thread, model } = this.#frontend;
+		const setup = new ConnectionSetup({
+			session,
+			handle,
+			expectsProxy: this.bind.acceptProxy || session.expectsProxy,
+			tls: this.#tls,
+			timeoutMs: model.timeouts.clientMs,
+			ready: (socket) => this.#becomeReady(session, socket),
+			failed: (reason) => {
+				thread.logger.debug({ reason }, `frontend ${this.#frontend.name}: a connection was not set up`);
+				count(this.#frontend.counters, Column.ereq);
+				session.end(thread.nowMs());
+			},
+		});
+		this.#live.set(session, setup);
+		setup.begin();
+	}
+
+	#becomeReady(session: Session, socket: Socket): void {
+		const frontend = this.#frontend;
+		const { thread, counters } = frontend;
+		try {
+			if (admitSession(session).admission !== Admission.ACCEPTED) {
+				count(counters, Column.dses);
+				if (this.counters !== undefined) count(this.counters, Column.dses);
+				socket.destroy();
+				session.end(thread.nowMs());
+				return;
+			}
+			frontend.countSession(thread.nowMs());
+			if (this.counters !== undefined) count(this.counters, Column.stot);
+			this.#live.set(session, this.#engine(thread, session, socket));
+		} catch (error) {
+			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was set up`);
+			socket.destroy();
+			session.end(thread.nowMs());
 		}
 	}
 

@@ -95,7 +95,8 @@ export class RuntimeChanges {
 			const { stream } = connection;
 			const isWaiting = stream?.request !== undefined && stream.response === undefined;
 			stream?.terminate(cause, isWaiting ? Phase.HEADERS : Phase.DATA);
-			connection.destroy();
+			if (connection.kill === undefined) connection.destroy();
+			else connection.kill();
 		}
 		return meant.length;
 	}

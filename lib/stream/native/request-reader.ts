@@ -343,6 +343,13 @@ export abstract class RequestReader extends Connection {
 		this.#clientFailed(Failure.CLIENT_ABORT);
 	}
 
+	/** Hard stop, `shutdown session`: what it serves ends with it, as if the client had gone. */
+	kill(): void {
+		if (this.closed) return;
+		this.guarded(() => this.lost(undefined));
+		if (!this.closed) this.destroy();
+	}
+
 	/** The stream ends with the client's fault; the server's connection is closed with it. */
 	#clientFailed(failure: Failure): void {
 		const { stream } = this;
