@@ -22,6 +22,7 @@ import { Farm } from './farm.js';
 import { CookiePersistence } from './persistence.js';
 import type { QueueTicket } from './queue.js';
 import { type ResolvedAddress, Server } from './server.js';
+import type { ServerTls } from './server-tls.js';
 import { Slots } from './slots.js';
 
 /** What a backend knows of a request that wants a server; the stream implements it. */
@@ -73,6 +74,8 @@ export interface BackendOptions {
 	readonly fullconn: number;
 	/** Where the stream counts, read here for the rates that fetches ask for; 0 where nobody counts. */
 	readonly counters?: Counters;
+	/** TLS towards servers, by server name. */
+	readonly serverTls?: ReadonlyMap<string, ServerTls>;
 	/** By position of the server. */
 	readonly serverCounters?: readonly Counters[];
 	readonly random?: () => number;
@@ -155,6 +158,7 @@ export class Backend implements ProxyView {
 					reuse: model.httpReuse,
 					backendName: model.name,
 					counters: options.serverCounters?.[index],
+					tls: options.serverTls?.get(server.name),
 				}),
 		);
 		for (const server of this.servers) {

@@ -9,6 +9,7 @@ import type { Clock } from '../core/clock.js';
 import type { ServerView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { ServerStates } from '../shared/server-state.js';
+import type { ServerTls } from './server-tls.js';
 import { IdlePool, type PooledConnection } from './pool.js';
 
 /** An address that a socket can be connected to. */
@@ -38,6 +39,8 @@ export interface ServerOptions {
 	readonly reuse: 'never' | 'safe' | 'aggressive' | 'always';
 	readonly backendName: string;
 	readonly counters?: Counters | undefined;
+	/** Connections to it use TLS. */
+	readonly tls?: ServerTls | undefined;
 }
 
 export class Server implements ServerView {
@@ -57,6 +60,7 @@ export class Server implements ServerView {
 	/** Idle connections of this thread. */
 	readonly idle: IdlePool<PooledConnection>;
 	readonly states: ServerStates;
+	readonly tls: ServerTls | undefined;
 	readonly #counters: Counters | undefined;
 	readonly #clock: Clock;
 	#host: string;
@@ -86,6 +90,7 @@ export class Server implements ServerView {
 			clock: options.clock,
 			sharedIdle: { count: () => states.idle(index), add: (amount) => states.addIdle(index, amount) },
 		});
+		this.tls = options.tls;
 		this.#counters = options.counters;
 		this.#clock = options.clock;
 		this.#host = '';

@@ -9,11 +9,13 @@ import { type Condition, compileCondition } from '../acl/condition.js';
 import { Backend, type BackendOptions, type UseServerRule } from '../backend/backend.js';
 import { compileHealthCheck } from '../backend/health/compile-check.js';
 import type { CompiledCheck } from '../backend/health/steps.js';
-import type { ConfigModel, Line, ProxyModel } from '../config/model.js';
+import type { ServerTls } from '../backend/server-tls.js';
+import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import type { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
 import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
+import type { TlsAcceptor } from '../frontend/tls-acceptor.js';
 import { compileErrorReplies, type ErrorReplies } from '../rules/error-replies.js';
 import { compileRuleSets, joinRuleSets, type ProxyRuleSets } from '../rules/ruleset.js';
 import { requestCaptureSlots, responseCaptureSlots } from '../sample/capture-slots.js';
@@ -32,6 +34,7 @@ import { Names, ProxyContext } from './context.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
 import { provideStatistics } from './statistics.js';
+import { compileBindTls, compileServerTls } from './tls.js';
 
 /** What a thread is made of. */
 export interface CompiledConfiguration {
@@ -46,6 +49,7 @@ export interface CompiledConfiguration {
 	readonly patterns: PatternRegistry;
 	/** How the servers of each backend are checked; run by the control thread alone. */
 	readonly healthChecks: ReadonlyMap<string, CompiledCheck>;
+	readonly tlsAcceptors: ReadonlyMap<BindModel, TlsAcceptor>;
 }
 
 export interface CompileOptions {
@@ -73,6 +77,7 @@ interface ProxyParts {
 	readonly hashExpression: Expression | undefined;
 	readonly streamLogger: StreamLogger | undefined;
 	readonly healthCheck: CompiledCheck | undefined;
+	readonly serverTls: ReadonlyMap<string, ServerTls>;
 	readonly stats: StatsAccess | undefined;
 }
 
@@ -125,6 +130,11 @@ export function compileConfiguration(
 		const compiled = compileProxy(proxy, new ProxyContext(names, proxy, diagnostics), options.trafficLogs);
 		if (compiled !== undefined) parts.push(compiled);
 	}
+	const tlsAcceptors = compileBindTls(
+		model.proxies.flatMap(({ binds, disabled }) => (disabled ? [] : binds)),
+		shared.ticketKeys,
+		diagnostics,
+	);
 	if (diagnostics.errorCount > errorsBefore || parts.length < model.proxies.length) return undefined;
 
 	const backends = new Map<string, BackendTraffic>();
@@ -172,6 +182,7 @@ export function compileConfiguration(
 		thread,
 		patterns,
 		healthChecks,
+		tlsAcceptors,
 	};
 	const access = parts.flatMap((part) => (part.stats === undefined ? [] : [[part.model, part.stats] as const]));
 	provideStatistics(compiled, shared, new Map(access), options);
@@ -212,6 +223,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 				);
 	const useServers = compileAll(model.useServers, (line) => compileUseServer(line, context));
 	const hashExpression = compileHashExpression(model, context);
+	const serverTls = compileServerTls(model, context);
 	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
 	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
 	const stats = model.stats === undefined ? undefined : compileStatsAccess(model.stats, context);
@@ -223,6 +235,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		useServers === undefined ||
 		(model.stats !== undefined && stats === undefined) ||
 		(isBackendSide(model) && healthCheck === undefined) ||
+		serverTls === undefined ||
 		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
 	) {
 		return undefined;
@@ -239,6 +252,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		streamLogger,
 		stats,
 		healthCheck,
+		serverTls,
 	};
 }
 
@@ -338,6 +352,7 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		fullconn: fullconnOf(proxy, surroundings.model),
 		counters: ownCounters,
 		serverCounters,
+		serverTls: part.serverTls,
 		...(resolved === undefined ? {} : { resolved }),
 		...(hashExpression === undefined ? {} : { hashExpression: hashExpression.evaluate }),
 	};

@@ -7,6 +7,7 @@ import {
 	compileLogFormat,
 	HTTP_CLF_LOG_FORMAT,
 	HTTP_LOG_FORMAT,
+	HTTPS_LOG_FORMAT,
 	type LogFormat,
 	TCP_LOG_FORMAT,
 } from '../sample/log-format.js';
@@ -72,7 +73,7 @@ function compileFormat(model: ProxyModel, context: CompileContext): LogFormat | 
 
 const FORMATS_OF_OPTIONS: Readonly<Record<Extract<ProxyModel['logFormat'], string>, string>> = {
 	httplog: HTTP_LOG_FORMAT,
-	httpslog: HTTP_LOG_FORMAT,
+	httpslog: HTTPS_LOG_FORMAT,
 	'httplog clf': HTTP_CLF_LOG_FORMAT,
 	tcplog: TCP_LOG_FORMAT,
 };

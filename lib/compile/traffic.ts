@@ -63,7 +63,8 @@ export function openTraffic(
 				bind,
 				frontend,
 				gates,
-				engine,
+				engine: bind.tls !== undefined || bind.acceptProxy ? nativeEngine : engine,
+				tls: compiled.tlsAcceptors.get(bind),
 				...(socketStats ? { counters: counters.object(at) } : {}),
 			});
 			listeners.push({ listener, fd });

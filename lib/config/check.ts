@@ -80,7 +80,16 @@ function finishGlobal(state: ParserState, options: LoadOptions): GlobalModel {
 		// Readjusted without a word (manual, 3.2 `tune.maxrewrite`).
 		tune.maxrewriteBytes = Math.floor(tune.bufsizeBytes / 2);
 	}
-	const { defaultPath: _path, seen: _seen, maxrewriteSet: _set, crtBase: _crt, caBase: _ca, ...kept } = draft;
+	const {
+		defaultPath: _path,
+		seen: _seen,
+		maxrewriteSet: _set,
+		crtBase: _crt,
+		caBase: _ca,
+		bindTlsDefaults: _bindTls,
+		serverTlsDefaults: _serverTls,
+		...kept
+	} = draft;
 	return {
 		...kept,
 		tune: { ...tune },
@@ -162,7 +171,7 @@ function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel
 	}
 	const ids = giveIds(proxy.servers, 1, (server) => server.place, 'server', diagnostics);
 	return proxy.servers.map((server, index) => {
-		const { tlsDraft: _draft, tlsEnabled: _enabled, shard: _shard, ...kept } = server;
+		const { tlsDraft: _draft, tlsEnabled: _enabled, verifyGiven: _given, shard: _shard, ...kept } = server;
 		// `minconn` alone, or not below `maxconn`, is a plain limit (manual, 5.2 `minconn`).
 		const plain = server.minconn > 0 && server.minconn >= server.maxconn;
 		return {

@@ -90,6 +90,8 @@ export interface ServerOptions extends Omit<Writable<ServerModel>, 'name' | 'pla
 	id: number | undefined;
 	shard: number | undefined;
 	tlsDraft: Writable<ServerTlsModel>;
+	/** `verify` was written: `ssl-server-verify` does not apply. */
+	verifyGiven: boolean;
 	tlsEnabled: boolean;
 }
 
@@ -111,6 +113,9 @@ export interface GlobalDraft
 	readonly seen: Map<string, Place>;
 	maxrewriteSet: boolean;
 	crtBase: string | undefined;
+	/** `ssl-default-bind-*` and `ssl-default-server-*`: what TLS on the lines that follow begins with. */
+	bindTlsDefaults: Partial<BindTlsModel>;
+	serverTlsDefaults: Partial<ServerTlsModel>;
 	caBase: string | undefined;
 }
 
@@ -221,6 +226,7 @@ export function newServerOptions(): ServerOptions {
 		health: NO_HEALTH,
 		shard: undefined,
 		tlsEnabled: false,
+		verifyGiven: false,
 		tlsDraft: {
 			crt: undefined,
 			caFile: undefined,
@@ -236,6 +242,10 @@ export function newServerOptions(): ServerOptions {
 }
 
 export const NO_BIND_TLS: BindTlsModel = {
+	certificates: [],
+	ca: undefined,
+	crl: undefined,
+	tickets: true,
 	crt: [],
 	caFile: undefined,
 	crlFile: undefined,
@@ -430,6 +440,8 @@ export function newGlobal(): GlobalDraft {
 		seen: new Map(),
 		maxrewriteSet: false,
 		crtBase: undefined,
+		bindTlsDefaults: {},
+		serverTlsDefaults: {},
 		caBase: undefined,
 	};
 }

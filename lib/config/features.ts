@@ -16,7 +16,7 @@ export const LANGUAGE_VERSION = '2.6.12';
  */
 export const SUPPORTED = {
 	/** `ssl` on bind and server lines of proxies. In peers sections it is always allowed. */
-	tls: false,
+	tls: true,
 	/** `check` on server lines and the health check options. */
 	healthChecks: true,
 	/** `accept-proxy` on bind lines, `send-proxy` on server lines. */

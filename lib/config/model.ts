@@ -298,7 +298,23 @@ export interface BindModel {
 	readonly tls: BindTlsModel | undefined;
 }
 
+export interface CertificateModel {
+	readonly path: string;
+	/** The certificate and its chain. */
+	readonly pem: string;
+	readonly key: string;
+	/** Names it is for, from a `crt-list`, `!` in front excluding one; empty: those it was made out for. */
+	readonly filters: readonly string[];
+}
+
 export interface BindTlsModel {
+	/** What the files of `crt` and `crt-list` hold; the first one is for clients that name nobody. */
+	readonly certificates: readonly CertificateModel[];
+	/** The text of `ca-file` and `crl-file`. */
+	readonly ca: string | undefined;
+	readonly crl: string | undefined;
+	/** `no-tls-tickets` turns it off. */
+	readonly tickets: boolean;
 	readonly crt: readonly string[];
 	readonly caFile: string | undefined;
 	readonly crlFile: string | undefined;
@@ -349,6 +365,13 @@ export interface ServerModel {
 }
 
 export interface ServerTlsModel {
+	readonly ciphersuites?: string | undefined;
+	readonly curves?: string | undefined;
+	readonly crlFile?: string | undefined;
+	/** `no-ssl-reuse`: each connection begins a session of its own. */
+	readonly reuse?: boolean;
+	/** `no-tls-tickets` turns it off. */
+	readonly tickets?: boolean;
 	readonly crt: string | undefined;
 	readonly caFile: string | undefined;
 	readonly verify: 'none' | 'required';

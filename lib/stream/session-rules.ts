@@ -49,6 +49,32 @@ export interface AdmissionResult {
 
 const ACCEPTED: AdmissionResult = { admission: Admission.ACCEPTED, silent: false };
 
+/** `tcp-request connection` rules alone: before the PROXY protocol header and TLS. */
+export function admitConnection(session: Session): AdmissionResult {
+	const { rules } = session.frontend;
+	if (rules.tcpRequestConnection.length === 0) return ACCEPTED;
+	const nowMs = session.acceptedMs;
+	const stream = new ConnectionStream(session, NO_EXCHANGE, undefined, nowMs, nowMs);
+	if (isAdmitted(rules.tcpRequestConnection.evaluate(stream, 0))) return ACCEPTED;
+	session.thread.refusals?.note(stream);
+	return { admission: Admission.DENIED_CONNECTION, silent: stream.silent };
+}
+
+/** `tcp-request session` rules alone, and the count of the session: what follows `admitConnection`. */
+export function admitSession(session: Session): AdmissionResult {
+	const { rules } = session.frontend;
+	const nowMs = session.thread.nowMs();
+	if (rules.tcpRequestSession.length > 0) {
+		const stream = new ConnectionStream(session, NO_EXCHANGE, undefined, nowMs, nowMs);
+		if (!isAdmitted(rules.tcpRequestSession.evaluate(stream, 0))) {
+			session.thread.refusals?.note(stream);
+			return { admission: Admission.DENIED_SESSION, silent: stream.silent };
+		}
+	}
+	for (const tracked of session.trackers) if (tracked !== undefined) countOn(tracked, 'session', 1, nowMs);
+	return ACCEPTED;
+}
+
 /** Runs both rule sets, then counts the session on what they track. */
 export function admit(session: Session): AdmissionResult {
 	const { rules } = session.frontend;

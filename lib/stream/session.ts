@@ -2,8 +2,10 @@
  * A client connection as rules, logs and counters know it: addresses, the listener it came by, trackers and
  * variables that live as long as it does. It is the `SessionView` of every stream on it.
  */
+import type { X509Certificate } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
 import { IpAddress } from '../core/address.js';
-import type { SampleValue, SessionView } from '../sample/types.js';
+import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { FrontendTraffic } from './proxies.js';
@@ -26,6 +28,26 @@ export interface Endpoints {
 	readonly localPort: number | undefined;
 }
 
+/** Asked of the socket when the handshake is over, and kept: a log line is written when the socket is gone. */
+class SocketTlsView implements TlsView {
+	readonly version: string;
+	readonly cipher: string;
+	readonly serverName: string | undefined;
+	readonly alpn: string | undefined;
+	readonly isResumed: boolean;
+	readonly clientCertificate: X509Certificate | undefined;
+
+	constructor(socket: TLSSocket) {
+		this.version = socket.getProtocol() ?? '';
+		this.cipher = socket.getCipher()?.name ?? '';
+		const { servername, alpnProtocol } = socket as TLSSocket & { readonly servername?: string | false | null };
+		this.serverName = typeof servername === 'string' && servername !== '' ? servername : undefined;
+		this.alpn = typeof alpnProtocol === 'string' ? alpnProtocol : undefined;
+		this.isResumed = socket.isSessionReused();
+		this.clientCertificate = socket.getPeerX509Certificate();
+	}
+}
+
 const NO_TRACKERS: (TrackedCounter | undefined)[] = [];
 
 export class Session implements SessionView {
@@ -35,9 +57,11 @@ export class Session implements SessionView {
 	source: IpAddress | undefined;
 	sourcePort: number;
 	/** The real peer, when rules or the PROXY protocol have replaced `source`. */
-	readonly isTls: boolean = false;
-	readonly tlsVersion?: string;
-	readonly tlsCipher?: string;
+	/** Fields of the PROXY protocol header, when there was one. */
+	/** Set by a rule `expect-proxy`. */
+	expectsProxy = false;
+	proxyFields: ReadonlyMap<number, Buffer> | undefined;
+	#tls: SocketTlsView | undefined;
 	/** Rising, of this thread: what `show sess` calls it by. */
 	readonly id: number;
 	readonly acceptedMs: number;
@@ -63,6 +87,27 @@ export class Session implements SessionView {
 		const { remoteAddress } = endpoints;
 		this.source = remoteAddress === undefined ? undefined : IpAddress.parse(remoteAddress);
 		this.sourcePort = endpoints.remotePort ?? 0;
+	}
+
+	/** The handshake is over. */
+	set tlsSocket(socket: TLSSocket) {
+		this.#tls = new SocketTlsView(socket);
+	}
+
+	get isTls(): boolean {
+		return this.#tls !== undefined;
+	}
+
+	get tls(): TlsView | undefined {
+		return this.#tls;
+	}
+
+	get tlsVersion(): string | undefined {
+		return this.#tls?.version;
+	}
+
+	get tlsCipher(): string | undefined {
+		return this.#tls?.cipher;
 	}
 
 	get processVariables(): Map<string, SampleValue> {

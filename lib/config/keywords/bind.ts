@@ -4,6 +4,7 @@
  */
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
+import { readBindCertificates } from '../certificates.js';
 import { type BindDraft, NO_BIND_TLS, type Writable } from '../draft.js';
 import { remarkPending } from '../features.js';
 import type { BindTlsModel } from '../model.js';
@@ -28,6 +29,7 @@ export interface BindOptions {
 	level: 'user' | 'operator' | 'admin' | undefined;
 	ssl: boolean;
 	tls: Writable<BindTlsModel>;
+	crtLists: string[];
 }
 
 interface BindOption {
@@ -287,6 +289,14 @@ const BIND_OPTIONS: readonly BindOption[] = [
 			o.tls.maxVersion = 'TLSv1.2';
 		},
 	},
+	{ name: 'crt-list', arguments: 1, parse: (s, i, o) => void o.crtLists.push(s.word(i)) },
+	{
+		name: 'no-tls-tickets',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.tls.tickets = false;
+		},
+	},
 	{ name: 'no-sslv3', arguments: 0, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'no-ca-names', arguments: 0, withoutEffect: 'it changes only what a client is shown' },
 	{ name: 'prefer-client-ciphers', arguments: 0, withoutEffect: 'TLS 1.3 has no such order' },
@@ -308,12 +318,10 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		['ca-sign-pass', 1],
 		['ca-verify-file', 1],
 		['crt-ignore-err', 1],
-		['crt-list', 1],
 		['force-sslv3', 0],
 		['generate-certificates', 0],
 		['interface', 1],
 		['namespace', 1],
-		['no-tls-tickets', 0],
 		['npn', 1],
 		['proto', 1],
 		['quic-force-retry', 0],
@@ -347,8 +355,29 @@ export function newBindOptions(): BindOptions {
 		acceptProxy: false,
 		level: undefined,
 		ssl: false,
-		tls: { ...NO_BIND_TLS, crt: [], alpn: [] },
+		tls: { ...NO_BIND_TLS, certificates: [], crt: [], alpn: [] },
+		crtLists: [],
 	};
+}
+
+/** `ssl-default-bind-*` of the global section. */
+function withDefaults(options: BindOptions, state: ParserState): BindOptions {
+	Object.assign(options.tls, state.global.bindTlsDefaults);
+	return options;
+}
+
+/** The TLS of a line with the files it names. Peers read theirs when they start. */
+function finishTls(options: BindOptions, statement: Statement, state: ParserState): BindTlsModel {
+	const { tls } = options;
+	if (statement.section === 'peers') return { ...tls };
+	const alpn = tls.alpn.filter((protocol) => protocol === 'http/1.1' || protocol === 'http/1.0');
+	if (alpn.length < tls.alpn.length) {
+		const others = tls.alpn.filter((protocol) => !(alpn as string[]).includes(protocol)).join(',');
+		statement.warning(
+			`'alpn ${tls.alpn.join(',')}' : '${others}' is not spoken by holdfast yet, clients are offered the rest.`,
+		);
+	}
+	return { ...tls, alpn, ...readBindCertificates(tls, options.crtLists, statement, state) };
 }
 
 /** Reads options from words[from] on; false if one was refused. */
@@ -393,7 +422,7 @@ export function readBind(
 	statement: Statement,
 	addressAt: number,
 	state: ParserState,
-	options: BindOptions = newBindOptions(),
+	options: BindOptions = withDefaults(newBindOptions(), state),
 	keyword = 'bind',
 ): BindDraft[] {
 	const addresses = statement.word(addressAt);
@@ -403,7 +432,7 @@ export function readBind(
 	}
 	const { unixBind } = state.global;
 	readBindOptions(statement, addressAt + 1, options, state, keyword);
-	const tls = options.ssl ? { ...options.tls } : undefined;
+	const tls = options.ssl ? finishTls(options, statement, state) : undefined;
 	if (!options.ssl && options.tls.crt.length > 0) {
 		statement.warning(`a certificate was specified but SSL was not enabled on '${keyword} ${addresses}' (use 'ssl').`);
 	}

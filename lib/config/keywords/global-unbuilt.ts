@@ -2,7 +2,6 @@
  * Keywords of `global` (manual, chapter 3) that Holdfast knows and does not act upon: accepted where they are
  * harmless without effect, refused by name where somebody would rely on them.
  */
-import { SUPPORTED } from '../features.js';
 import type { ParserState } from '../state.js';
 import { type Keyword, refused, withoutEffect } from '../statement.js';
 
@@ -75,6 +74,22 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 		'tune.zlib.memlevel',
 		'tune.zlib.windowsize',
 	]),
+	...withoutEffect<ParserState>('parameters are chosen to fit the key of the certificate', [
+		'ssl-dh-param-file',
+		'tune.ssl.default-dh-param',
+	]),
+	...withoutEffect<ParserState>('sessions are resumed by tickets, which take no memory', [
+		'tune.ssl.cachesize',
+		'tune.ssl.force-private-cache',
+		'tune.ssl.lifetime',
+		'tune.ssl.ssl-ctx-cache-size',
+	]),
+	...withoutEffect<ParserState>('it concerns what OpenSSL does inside', [
+		'ssl-skip-self-issued-ca',
+		'tune.ssl.capture-buffer-size',
+		'tune.ssl.capture-cipherlist-size',
+		'tune.ssl.maxrecord',
+	]),
 	...withoutEffect<ParserState>('it is what -q and -V of the command line are for', ['quiet']),
 	...withoutEffect<ParserState>('it is a limit per scope that only variables of huge size would meet', [
 		'tune.vars.check-max-size',
@@ -89,14 +104,6 @@ const TLS_KEYWORDS = [
 	'issuers-chain-path',
 	'maxsslconn',
 	'maxsslrate',
-	'ssl-default-bind-ciphers',
-	'ssl-default-bind-ciphersuites',
-	'ssl-default-bind-curves',
-	'ssl-default-bind-options',
-	'ssl-default-server-ciphers',
-	'ssl-default-server-ciphersuites',
-	'ssl-default-server-options',
-	'ssl-dh-param-file',
 	'ssl-engine',
 	'ssl-load-extra-del-ext',
 	'ssl-load-extra-files',
@@ -104,25 +111,12 @@ const TLS_KEYWORDS = [
 	'ssl-propquery',
 	'ssl-provider',
 	'ssl-provider-path',
-	'ssl-server-verify',
-	'ssl-skip-self-issued-ca',
-	'tune.ssl.cachesize',
-	'tune.ssl.capture-buffer-size',
-	'tune.ssl.capture-cipherlist-size',
-	'tune.ssl.default-dh-param',
-	'tune.ssl.force-private-cache',
 	'tune.ssl.hard-maxrecord',
 	'tune.ssl.keylog',
-	'tune.ssl.lifetime',
-	'tune.ssl.maxrecord',
-	'tune.ssl.ssl-ctx-cache-size',
 ];
 
 export const REFUSED_GLOBAL: readonly Row[] = [
-	// Settings of a TLS that no listener may have yet harm nobody; the file that Debian installs has some.
-	...(SUPPORTED.tls
-		? refused<ParserState>(TLS_KEYWORDS)
-		: withoutEffect<ParserState>('there is no TLS on proxies yet', TLS_KEYWORDS)),
+	...refused<ParserState>(TLS_KEYWORDS),
 	...refused<ParserState>([
 		'51degrees-cache-size',
 		'51degrees-data-file',

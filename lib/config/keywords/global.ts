@@ -7,6 +7,7 @@ import { type Keyword, KeywordTable, Statement } from '../statement.js';
 import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from './bind.js';
 import { ACCEPTED_GLOBAL, REFUSED_GLOBAL } from './global-unbuilt.js';
 import { readLog } from './log.js';
+import { TLS_DEFAULT_KEYWORDS } from './tls-defaults.js';
 
 const MAX_INT = 2 ** 31 - 1;
 const MAX_THREADS = 64;
@@ -478,4 +479,9 @@ const BUILT: readonly Row[] = [
 	},
 ];
 
-export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(BUILT, ACCEPTED_GLOBAL, REFUSED_GLOBAL);
+export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(
+	BUILT,
+	TLS_DEFAULT_KEYWORDS,
+	ACCEPTED_GLOBAL,
+	REFUSED_GLOBAL,
+);

@@ -74,7 +74,7 @@ export function readPeer(statement: Statement, { peers, state }: PeersSite): voi
 		address: parsed?.address,
 		disabled: options.disabled,
 		shard: options.shard,
-		tls: tlsOf(options),
+		tls: tlsOf(options, state),
 	});
 }
 

@@ -6,6 +6,7 @@ import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import { copyServerOptions, newServerOptions, type ServerDraft, type ServerOptions } from '../draft.js';
 import { remarkPending } from '../features.js';
+import type { ServerTlsModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
 import { based, tlsVersion } from './bind.js';
@@ -28,6 +29,23 @@ export interface ServerOption {
 
 const MAX_ID = 2 ** 31 - 1;
 const MAX_WEIGHT = 256;
+
+/** Switches of TLS, and what they set. */
+const TLS_FLAGS: readonly (readonly [name: string, fields: Partial<ServerTlsModel>])[] = [
+	['no-verifyhost', { verifyHost: undefined }],
+	['ssl-reuse', { reuse: true }],
+	['no-ssl-reuse', { reuse: false }],
+	['tls-tickets', { tickets: true }],
+	['no-tls-tickets', { tickets: false }],
+	['no-tlsv10', { minVersion: 'TLSv1.1' }],
+	['no-tlsv11', { minVersion: 'TLSv1.2' }],
+	['no-tlsv12', { minVersion: 'TLSv1.3' }],
+	['no-tlsv13', { maxVersion: 'TLSv1.2' }],
+	['force-tlsv10', { minVersion: 'TLSv1', maxVersion: 'TLSv1' }],
+	['force-tlsv11', { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' }],
+	['force-tlsv12', { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }],
+	['force-tlsv13', { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }],
+];
 
 const SERVER_OPTIONS: readonly ServerOption[] = [
 	{
@@ -265,6 +283,7 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		peers: true,
 		parse: (s, i, o) => {
 			o.tlsDraft.verify = s.choice(i, 'verify', ['none', 'required']) ?? 'required';
+			o.verifyGiven = true;
 		},
 	},
 	{
@@ -315,13 +334,30 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 			o.tlsDraft.maxVersion = tlsVersion(s, i, 'ssl-max-ver');
 		},
 	},
-	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
+	...TLS_FLAGS.map(
+		([name, fields]): ServerOption => ({
+			name,
+			arguments: 0,
+			parse: (_s, _i, o) => {
+				Object.assign(o.tlsDraft, fields);
+			},
+		}),
+	),
 	{
-		name: 'ssl-reuse',
-		arguments: 0,
-		peers: true,
-		withoutEffect: 'TLS sessions are resumed where the server allows it',
+		name: 'ciphersuites',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tlsDraft.ciphersuites = s.word(i);
+		},
 	},
+	{
+		name: 'crl-file',
+		arguments: 1,
+		parse: (s, i, o, state) => {
+			o.tlsDraft.crlFile = based(state.global.caBase, s.word(i));
+		},
+	},
+	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
 	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
@@ -329,25 +365,12 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	...[
 		['allow-0rtt', 0],
 		['check-via-socks4', 0],
-		['ciphersuites', 1],
-		['crl-file', 1],
 		['force-sslv3', 0],
-		['force-tlsv10', 0],
-		['force-tlsv11', 0],
-		['force-tlsv12', 0],
-		['force-tlsv13', 0],
 		['init-addr', 1],
 		['log-proto', 1],
 		['namespace', 1],
 		['no-send-proxy-v2-ssl', 0],
 		['no-send-proxy-v2-ssl-cn', 0],
-		['no-ssl-reuse', 0],
-		['no-tls-tickets', 0],
-		['no-tlsv10', 0],
-		['no-tlsv11', 0],
-		['no-tlsv12', 0],
-		['no-tlsv13', 0],
-		['no-verifyhost', 0],
 		['npn', 1],
 		['proto', 1],
 		['proxy-v2-options', 1],
@@ -359,7 +382,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		['send-proxy-v2-ssl-cn', 0],
 		['socks4', 1],
 		['sslv3', 0],
-		['tls-tickets', 0],
 		['usesrc', 1],
 		['ws', 1],
 	].map(([name, count]): ServerOption => ({ name: String(name), arguments: Number(count), refused: true })),
@@ -423,8 +445,20 @@ export function readServerOptions(
 }
 
 /** The model of TLS towards a server or peer, when `ssl` is on. */
-export function tlsOf(options: ServerOptions): ServerOptions['tls'] {
-	return options.tlsEnabled ? { ...options.tlsDraft, alpn: [...options.tlsDraft.alpn] } : undefined;
+export function tlsOf(options: ServerOptions, state: ParserState): ServerOptions['tls'] {
+	if (!options.tlsEnabled) return undefined;
+	const { tlsDraft, verifyGiven } = options;
+	const { serverTlsDefaults: defaults } = state.global;
+	return {
+		...tlsDraft,
+		alpn: [...tlsDraft.alpn],
+		verify: verifyGiven ? tlsDraft.verify : (defaults.verify ?? tlsDraft.verify),
+		ciphers: tlsDraft.ciphers ?? defaults.ciphers,
+		ciphersuites: tlsDraft.ciphersuites ?? defaults.ciphersuites,
+		minVersion: tlsDraft.minVersion ?? defaults.minVersion,
+		maxVersion: tlsDraft.maxVersion ?? defaults.maxVersion,
+		tickets: tlsDraft.tickets ?? defaults.tickets,
+	};
 }
 
 /** Names of servers and peers: letters, digits and `-_.:`, as for sections. */
@@ -451,7 +485,7 @@ export function readServer(statement: Statement, defaults: ServerOptions, state:
 	if (!parsed.ok) return undefined;
 	return {
 		...options,
-		tls: tlsOf(options),
+		tls: tlsOf(options, state),
 		name,
 		place: statement.place,
 		address: parsed.address,

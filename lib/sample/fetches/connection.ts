@@ -66,5 +66,4 @@ export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 		stream.server === undefined ? undefined : IpAddress.parse(stream.server.address),
 	),
 	plain('bc_dst_port', 'sint', 'response', (stream) => stream.server?.port),
-	plain('ssl_fc', 'bool', 'handshake', (stream) => stream.session.isTls),
 ];

@@ -7,6 +7,7 @@ import { CONSTANT_FETCHES } from './constants.js';
 import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
 import { STICK_TABLE_FETCHES } from './stick-table.js';
+import { TLS_FETCHES } from './tls.js';
 import { UNSUPPORTED_FETCHES } from './unsupported.js';
 import { VARIABLE_FETCHES } from './variables.js';
 
@@ -17,6 +18,7 @@ export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
 		...CONSTANT_FETCHES,
 		...INTERNAL_FETCHES,
 		...CONNECTION_FETCHES,
+		...TLS_FETCHES,
 		...VARIABLE_FETCHES,
 		...STICK_TABLE_FETCHES,
 		...BUFFER_FETCHES,

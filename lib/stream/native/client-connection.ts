@@ -81,7 +81,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection = new ServerConnection(this.thread, server, this);
+		const connection = new ServerConnection(this.thread, server, this, server.tls?.connect(destination, stream));
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
 	}

@@ -10,6 +10,7 @@
  * `WRITE_LIMIT_BYTES` wait in a socket, so a slow client of a fast server costs two buffers.
  */
 import { Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { Deadline } from '../timeouts.js';
 import { type StreamHandle, Written, writeBufferDirect, writeTextDirect } from './direct-write.js';
@@ -47,6 +48,7 @@ export abstract class Connection extends Deadline {
 	protected readEnded = false;
 	protected readPaused = false;
 	closed = false;
+	#isEncrypted = false;
 	/** Where the next read goes. */
 	#readBuffer: Buffer | undefined;
 	/** `#readBuffer` was given to another socket's write. */
@@ -67,6 +69,10 @@ export abstract class Connection extends Deadline {
 			if (written !== undefined) this.buffers.give(written);
 			if (!this.closed) this.guarded(this.written);
 		};
+		if (handle instanceof Socket) {
+			this.socket = this.#adopt(handle);
+			return;
+		}
 		const options = {
 			allowHalfOpen: true,
 			onread: {
@@ -81,6 +87,26 @@ export abstract class Connection extends Deadline {
 		socket.on('end', onSocketEnd);
 		socket.on('error', onSocketError);
 		socket.on('close', onSocketClose);
+	}
+
+	/**
+	 * A socket that TLS or the PROXY protocol has made: it is read from in Node's ordinary way, in buffers of Node's, and
+	 * what is encrypted is written in the ordinary way too.
+	 */
+	#adopt(socket: Socket): Socket {
+		this.#isEncrypted = socket instanceof TLSSocket;
+		(socket as TrafficSocket).connection = this;
+		socket.on('end', onSocketEnd);
+		socket.on('error', onSocketError);
+		socket.on('close', onSocketClose);
+		socket.on('data', onSocketData);
+		socket.resume();
+		return socket;
+	}
+
+	/** For the listener of 'data'. */
+	dataReceived(chunk: Buffer): void {
+		if (!this.closed) this.#onRead(chunk.length, chunk);
 	}
 
 	/** Bytes have come, or `reprocess` asks to look again. Consumes from `chunk`. */
@@ -209,6 +235,10 @@ export abstract class Connection extends Deadline {
 		return this.readPaused;
 	}
 
+	protected get isEncrypted(): boolean {
+		return this.#isEncrypted;
+	}
+
 	/** The other side has said that it sends no more. */
 	get hasEnded(): boolean {
 		return this.readEnded;
@@ -246,7 +276,7 @@ export abstract class Connection extends Deadline {
 
 	/** While connecting, the handle may still be replaced (an address that does not answer). */
 	#findHandle(): StreamHandle | null {
-		if (this.closed || this.socket.connecting) return null;
+		if (this.closed || this.#isEncrypted || this.socket.connecting) return null;
 		this.#handle = (this.socket as unknown as { _handle: StreamHandle | null })._handle;
 		return this.#handle;
 	}
@@ -270,7 +300,7 @@ export abstract class Connection extends Deadline {
 
 	/** A figure that changes while a slow reader takes anything at all. */
 	protected get kernelQueueBytes(): number {
-		return this.handle?.writeQueueSize ?? 0;
+		return this.#isEncrypted ? this.socket.writableLength : (this.handle?.writeQueueSize ?? 0);
 	}
 
 	pauseReading(): void {
@@ -296,7 +326,8 @@ export abstract class Connection extends Deadline {
 	reset(): void {
 		if (this.closed) return;
 		this.#close();
-		this.socket.resetAndDestroy();
+		if (this.#isEncrypted) this.socket.destroy();
+		else this.socket.resetAndDestroy();
 	}
 
 	#close(): void {
@@ -329,6 +360,10 @@ export abstract class Connection extends Deadline {
 			this.crashed(thrown);
 		}
 	}
+}
+
+function onSocketData(this: Socket, chunk: Buffer): void {
+	(this as TrafficSocket).connection?.dataReceived(chunk);
 }
 
 function onSocketEnd(this: Socket): void {

@@ -5,7 +5,7 @@
  * It serves one exchange at a time, that of `client`. The response head is parsed from one latin1
  * string; when the body came in the same read and is small, the client gets head and body in one write.
  */
-import type { TcpSocketConnectOpts } from 'node:net';
+import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
@@ -59,8 +59,9 @@ export class ServerConnection extends Connection implements PooledConnection {
 	localAddress: string | undefined;
 	localPort: number | undefined;
 
-	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection) {
-		super(thread, undefined);
+	/** `secure`: a TLS socket that connects already. */
+	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection, secure?: Socket) {
+		super(thread, secure);
 		this.server = server;
 		this.client = client;
 	}
@@ -69,6 +70,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 	connect(destination: Destination, timeoutMs: number): void {
 		const { socket } = this;
 		if (timeoutMs > 0) this.thread.wheel.set(this, this.thread.nowMs() + timeoutMs);
+		if (this.isEncrypted) {
+			socket.once('secureConnect', onConnect);
+			return;
+		}
 		socket.once('connect', onConnect);
 		if (destination.kind === 'unix') {
 			socket.connect({ path: destination.abstract ? `\0${destination.path}` : destination.path });

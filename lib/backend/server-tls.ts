@@ -1,0 +1,70 @@
+/**
+ * TLS towards one server, in one thread: its options are worked out once, and the session that it gave last is
+ * offered again, so that only the first connection pays for a whole handshake (manual, 5.2 `ssl`, `no-ssl-reuse`).
+ */
+import tls from 'node:tls';
+import type { SocketAddress } from '../core/address.js';
+import { type ClientTlsSettings, clientTlsOptions } from '../core/tls.js';
+import type { StreamView } from '../sample/types.js';
+import type { Destination } from './server.js';
+
+/** Sessions kept for different names of one server. */
+const SESSIONS_MAX = 64;
+
+export interface ServerTlsOptions {
+	readonly settings: ClientTlsSettings & { readonly reuse?: boolean | undefined };
+	/** The expression of `sni`. */
+	readonly source?: SocketAddress | undefined;
+	readonly sni: ((view: StreamView) => string | undefined) | undefined;
+}
+
+export class ServerTls {
+	readonly #options: tls.ConnectionOptions;
+	readonly #sni: ServerTlsOptions['sni'];
+	readonly #verifyHost: string | undefined;
+	readonly #source: { readonly localAddress?: string };
+	readonly #sessions: Map<string, Buffer> | undefined;
+
+	/** @throws HoldfastError FILE_UNREADABLE, or what OpenSSL says of a certificate */
+	constructor({ settings, sni, source }: ServerTlsOptions) {
+		const { ALPNProtocols, checkServerIdentity, rejectUnauthorized, ...contextOptions } = clientTlsOptions(settings);
+		this.#options = {
+			secureContext: tls.createSecureContext(contextOptions),
+			...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
+			...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
+			rejectUnauthorized: rejectUnauthorized ?? false,
+		};
+		this.#sni = sni;
+		this.#source = source?.kind === 'ip' ? { localAddress: source.address } : {};
+		this.#verifyHost = settings.verifyHost;
+		this.#sessions = settings.reuse === false ? undefined : new Map();
+	}
+
+	/** A socket that connects and begins its handshake; 'secureConnect' when it is over. */
+	connect(destination: Destination, view: StreamView): tls.TLSSocket {
+		const name = this.#sni?.(view) ?? '';
+		const session = this.#sessions?.get(name);
+		const where =
+			destination.kind === 'unix'
+				? { path: destination.abstract ? `\0${destination.path}` : destination.path }
+				: { host: destination.host, port: destination.port, ...this.#source };
+		const options = {
+			...this.#options,
+			...where,
+			// Never the host itself: only what `sni` and `verifyhost` say is a name to be checked.
+			servername: name !== '' ? name : (this.#verifyHost ?? ''),
+			...(session === undefined ? {} : { session }),
+			allowHalfOpen: true,
+		};
+		const socket = tls.connect(options as tls.ConnectionOptions);
+		socket.setNoDelay(true);
+		if (this.#sessions !== undefined) socket.on('session', (given) => this.#keep(name, given));
+		return socket;
+	}
+
+	#keep(name: string, session: Buffer): void {
+		const sessions = this.#sessions as Map<string, Buffer>;
+		if (sessions.size >= SESSIONS_MAX && !sessions.has(name)) sessions.clear();
+		sessions.set(name, session);
+	}
+}
