@@ -90,6 +90,7 @@ export async function restoreTables(
 
 /** One file, from its first whole pass on. */
 class SnapshotFile {
+	readonly path: string;
 	readonly source: SnapshotSource;
 	readonly tables: readonly StickTable[];
 	readonly #handle: FileHandle;
@@ -97,7 +98,8 @@ class SnapshotFile {
 	sizeBytes = 0;
 	wholeBytes = 0;
 
-	constructor(handle: FileHandle, inode: number, tables: readonly StickTable[], clock: Clock) {
+	constructor(path: string, handle: FileHandle, inode: number, tables: readonly StickTable[], clock: Clock) {
+		this.path = path;
 		this.#handle = handle;
 		this.inode = inode;
 		this.tables = tables;
@@ -140,7 +142,8 @@ export class SnapshotKeeper {
 	#timer: Timer | undefined;
 	/** The save under way. */
 	#saving: Promise<void> | undefined;
-	#replacing = false;
+	/** A new file that is being written beside. */
+	#replacing: Promise<void> | undefined;
 	#ended = false;
 	#lastComplaintMs = Number.NEGATIVE_INFINITY;
 
@@ -151,14 +154,14 @@ export class SnapshotKeeper {
 
 	/** Keeps these tables in this file from now on; undefined: none. The file of other settings stays as it is. */
 	keep(settings: SnapshotSettings | undefined, tables: readonly StickTable[]): void {
-		if (settings?.path !== this.#settings?.path) {
-			this.#file?.close();
-			this.#file = undefined;
-		}
 		this.#settings = settings;
 		this.#tables = settings === undefined ? [] : tables;
 		if (settings !== undefined) this.#schedule(0);
-		else this.#timer?.cancel();
+		else {
+			this.#timer?.cancel();
+			this.#file?.close();
+			this.#file = undefined;
+		}
 	}
 
 	/** Before the program leaves: saves what the last interval has changed, and nothing after that. */
@@ -167,10 +170,13 @@ export class SnapshotKeeper {
 		this.#ended = true;
 		this.#timer?.cancel();
 		await this.#saving;
+		await this.#replacing;
 		const file = this.#file;
 		try {
-			if (file !== undefined && this.#isOurs(file)) await file.save(true);
-			else if (file === undefined && this.#settings !== undefined) await this.#replace(this.#settings);
+			const settings = this.#settings;
+			if (settings === undefined) return;
+			if (file?.path !== settings.path) await this.#replace(settings);
+			else if (this.#isOurs(file)) await file.save(true);
 		} catch (error) {
 			this.#complain(error);
 		}
@@ -204,7 +210,7 @@ export class SnapshotKeeper {
 		const settings = this.#settings;
 		if (settings === undefined) return;
 		const file = this.#file;
-		if (file === undefined) {
+		if (file?.path !== settings.path) {
 			await this.#replace(settings);
 			return;
 		}
@@ -214,8 +220,12 @@ export class SnapshotKeeper {
 			return;
 		}
 		await file.save();
-		if (this.#replacing || !this.#needsReplacing(file)) return;
-		this.#replace(settings).catch((error: unknown) => this.#complain(error));
+		if (this.#replacing !== undefined || !this.#needsReplacing(file)) return;
+		this.#replacing = this.#replace(settings)
+			.catch((error: unknown) => this.#complain(error))
+			.finally(() => {
+				this.#replacing = undefined;
+			});
 	}
 
 	#needsReplacing(file: SnapshotFile): boolean {
@@ -227,36 +237,30 @@ export class SnapshotKeeper {
 
 	/** Writes a whole file beside the present one and puts it in its place. */
 	async #replace({ path }: SnapshotSettings): Promise<void> {
-		this.#replacing = true;
 		const temporary = temporaryPath(path);
+		const handle = await open(temporary, 'w', 0o600);
+		const { ino } = await handle.stat();
+		const file = new SnapshotFile(path, handle, ino, this.#tables, this.#clock);
 		try {
-			const handle = await open(temporary, 'w', 0o600);
-			const { ino } = await handle.stat();
-			const file = new SnapshotFile(handle, ino, this.#tables, this.#clock);
-			try {
-				await file.save();
-				file.wholeBytes = file.sizeBytes;
-				if (this.#settings?.path !== path) {
-					file.close();
-					await unlink(temporary);
-					return;
-				}
-				await rename(temporary, path);
-				await syncFolder(path);
-			} catch (error) {
+			await file.save();
+			file.wholeBytes = file.sizeBytes;
+			if (this.#settings?.path !== path) {
 				file.close();
-				throw error;
+				await unlink(temporary);
+				return;
 			}
-			this.#file?.close();
-			this.#file = file;
-		} finally {
-			this.#replacing = false;
+			await rename(temporary, path);
+			await syncFolder(path);
+		} catch (error) {
+			file.close();
+			throw error;
 		}
+		this.#file?.close();
+		this.#file = file;
 	}
 
 	#isOurs(file: SnapshotFile): boolean {
-		const path = this.#settings?.path;
-		return path !== undefined && statSync(path, { throwIfNoEntry: false })?.ino === file.inode;
+		return statSync(file.path, { throwIfNoEntry: false })?.ino === file.inode;
 	}
 
 	#complain(error: unknown): void {
