@@ -74,12 +74,12 @@ function* selectedRows(
 	for (const row of statRows(view, { legends, accepts })) {
 		if (types !== -1 && (types & (1 << row.type)) === 0) continue;
 		if (id !== undefined && row.id !== id) continue;
-		const servers = hides ? view.backends.get(row.proxy.name)?.backend.servers : undefined;
-		if (servers === undefined) yield row;
+		const backend = hides ? view.backends.get(row.proxy.name)?.backend : undefined;
+		if (backend === undefined) yield row;
 		else if (row.type === RowType.SERVER) {
-			const server = servers.find((one) => one.id === row.id);
+			const server = backend.serverById(row.id);
 			if (server === undefined || !isHidden(server, formats)) yield row;
-		} else if (row.type === RowType.BACKEND) yield withServerCount(row, servers);
+		} else if (row.type === RowType.BACKEND) yield withServerCount(row, backend.servers);
 		else yield row;
 	}
 }
