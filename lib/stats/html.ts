@@ -16,7 +16,7 @@ import { escapeHtml } from './escape.js';
 import type { StatsPage } from './page.js';
 import { type PageOptions, pageLink } from './page-options.js';
 
-/** Servers of one backend that are shown at once; the rest wait behind a button, or are all there without a script. */
+/** Servers of one backend that are shown at once; the rest wait behind a button and a search, or are all there without a script. */
 const SERVERS_SHOWN = 200;
 
 const OUTCOMES: Readonly<Record<string, readonly [kind: string, text: string]>> = {
@@ -129,7 +129,7 @@ function tableHead(withActions: boolean): string {
 			`<th scope="col"><abbr title="${title}"${narrow === undefined ? '' : ` data-narrow="${narrow}"`}>${label}</abbr></th>`,
 	).join('');
 	const check = withActions
-		? '<td rowspan="2" class="pick"><input type="checkbox" class="pick-all needs-script" aria-label="all servers of this backend"></td>'
+		? '<td rowspan="2" class="pick"><input type="checkbox" class="pick-all needs-script" aria-label="all servers shown"></td>'
 		: '<td rowspan="2" class="pick"></td>';
 	return `<thead><tr>${check}<th rowspan="2" scope="col" class="name">Name</th>${groups}</tr><tr>${labels}</tr></thead>`;
 }
@@ -169,7 +169,7 @@ function* proxyHtml(
 	if (!opened || last === undefined) return;
 	yield '</table></div>';
 	if (servers > SERVERS_SHOWN) {
-		yield `<p class="more needs-script"><button type="button" class="show-more">Show ${SERVERS_SHOWN} more</button> <button type="button" class="show-all">Show all ${servers} servers</button></p>`;
+		yield `<p class="more needs-script">${SERVERS_SHOWN} of ${servers} servers are shown. <button type="button" class="show-more">Show ${SERVERS_SHOWN} more</button> <label>Find a server <input type="search" class="find" size="16"></label></p>`;
 	}
 	if (withForm) yield actionsHtml(last);
 	yield withForm ? '</form></section>\n' : '</section>\n';

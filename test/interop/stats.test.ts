@@ -62,7 +62,7 @@ backend empty
 
 const skip = skipUnlessHaproxy('2.6');
 
-async function both(t: Tap.Test): Promise<{ ours: Program; theirs: Program }> {
+async function both(t: { teardown(callback: () => Promise<void>): void }): Promise<{ ours: Program; theirs: Program }> {
 	const ours = await startProgram(t, { program: 'holdfast', config: CONFIG, ports: 6 });
 	const theirs = await startProgram(t, { program: 'haproxy', config: CONFIG, ports: 6 });
 	for (const program of [ours, theirs]) {
@@ -70,11 +70,6 @@ async function both(t: Tap.Test): Promise<{ ours: Program; theirs: Program }> {
 		await request(program.port(3), '/');
 	}
 	return { ours, theirs };
-}
-
-// biome-ignore lint/style/noNamespace: the type of tap's own parameter
-declare namespace Tap {
-	type Test = Parameters<NonNullable<Parameters<typeof t.test>[1]>>[0];
 }
 
 /** Rows by name, each a map of its fields. */

@@ -296,19 +296,43 @@ else {
 
 // ---- controls
 
+const isShown = (row) => !row.hidden && !row.parentElement.hidden;
 for (const all of document.querySelectorAll('.pick-all')) {
 	all.addEventListener('change', () => {
-		for (const box of all.closest('table').querySelectorAll('input[name=s]')) box.checked = all.checked;
+		for (const box of all.closest('table').querySelectorAll('input[name=s]')) {
+			if (isShown(box.closest('tr'))) box.checked = all.checked;
+		}
 	});
 }
+const FOUND_MAX = 200;
 for (const more of document.querySelectorAll('.more')) {
-	const hidden = () => more.closest('section').querySelectorAll('tbody[hidden]');
-	const reveal = (bodies) => {
-		for (const body of bodies) body.hidden = false;
-		if (hidden().length === 0) more.remove();
-	};
-	more.querySelector('.show-more').addEventListener('click', () => reveal([...hidden()].slice(0, 1)));
-	more.querySelector('.show-all').addEventListener('click', () => reveal(hidden()));
+	const bodies = [...more.closest('section').querySelectorAll('tbody')];
+	const wasHidden = new Map(bodies.map((body) => [body, body.hidden]));
+	more.querySelector('.show-more').addEventListener('click', () => {
+		const next = bodies.find((body) => body.hidden);
+		if (next) { next.hidden = false; wasHidden.set(next, false); }
+		if (!bodies.some((body) => body.hidden)) more.querySelector('.show-more').remove();
+	});
+	const find = more.querySelector('.find');
+	let waiting;
+	find.addEventListener('input', () => {
+		clearTimeout(waiting);
+		waiting = setTimeout(() => {
+			const text = find.value.trim().toLowerCase();
+			let found = 0;
+			for (const body of bodies) {
+				let any = false;
+				for (const row of body.rows) {
+					if (!row.classList.contains('server')) { any = true; continue; }
+					const hit = text === '' || (found < FOUND_MAX && row.children[1].textContent.toLowerCase().includes(text));
+					row.hidden = !hit;
+					if (hit) { found++; any = true; }
+				}
+				body.hidden = text === '' ? wasHidden.get(body) : !any;
+			}
+		}, 150);
+	});
+	find.addEventListener('keydown', (event) => { if (event.key === 'Enter') event.preventDefault(); });
 }
 const columns = byId('all-columns');
 columns.addEventListener('click', () => {
