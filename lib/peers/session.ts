@@ -374,10 +374,15 @@ export class Session implements MessageHandler {
 			this.#queue.add(shared);
 		}
 		this.peer.updatesReceived++;
+		if (shared.role !== 'common') {
+			// Whose word counts for a share is the aggregator's to know.
+			table.learn(record, this.#nowMs, undefined);
+			return;
+		}
 		// What another peer sent live since the lesson began is newer than what the teacher had in its table.
 		if (this.learning !== 'none' && this.#host.isFresh(shared, record)) return;
 		// A lesson for the sake of sums: what it says of other tables may be older than what we have.
-		if (this.learning !== 'none' && shared.role === 'common' && !this.#host.isTeacher(this)) return;
+		if (this.learning !== 'none' && !this.#host.isTeacher(this)) return;
 		this.#host.updateReceived(this, shared, record);
 		const outcome = table.learn(record, this.#nowMs, this.#conflictRule(shared));
 		if (outcome === 'full') this.peer.updatesRefused++;

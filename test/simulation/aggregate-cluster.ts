@@ -7,6 +7,7 @@ import type { StickTableModel } from '../../lib/config/model.js';
 import type { Clock } from '../../lib/core/clock.js';
 import type { PeerConfig } from '../../lib/peers/peer.js';
 import { PeersSection } from '../../lib/peers/section.js';
+import { UPDATE_SIGNAL } from '../../lib/stick-table/layout.js';
 import { SumTable } from '../../lib/stick-table/sum-table.js';
 import { StickTable } from '../../lib/stick-table/table.js';
 import { VirtualNetwork } from './virtual-network.js';
@@ -49,6 +50,8 @@ export class SummingNode {
 	readonly sum: SumTable;
 	readonly clock: Clock;
 	readonly log: string[] = [];
+	/** Its process has died, or its section was replaced by a reload. */
+	isOver = false;
 	readonly #waiting = new Map<SharedArrayBuffer, Set<() => void>>();
 	readonly #cluster: SummingCluster;
 
@@ -100,16 +103,28 @@ export class SummingNode {
 		this.section.start();
 	}
 
+	/** Requests wake at once; what the control thread itself adds to a table is found soon after. */
 	#wait({ buffer }: StickTable, callback: () => void): void {
+		const { time } = this.#cluster;
+		if (new Int32Array(buffer)[UPDATE_SIGNAL] !== 0) {
+			time.after(0, callback);
+			return;
+		}
 		const waiting = this.#waiting.get(buffer) ?? new Set();
 		this.#waiting.set(buffer, waiting);
 		waiting.add(callback);
+		const look = (): void => {
+			if (!waiting.has(callback) || this.isOver) return;
+			if (new Int32Array(buffer)[UPDATE_SIGNAL] === 0) time.after(50, look);
+			else this.#signal({ buffer });
+		};
+		time.after(50, look);
 	}
 
 	/** What a data thread does by waking whoever waits for its table. */
-	#signal({ buffer }: StickTable): void {
+	#signal({ buffer }: Pick<StickTable, 'buffer'>): void {
 		const waiting = [...(this.#waiting.get(buffer) ?? [])];
-		this.#waiting.delete(buffer);
+		this.#waiting.get(buffer)?.clear();
 		for (const callback of waiting) this.#cluster.time.after(0, callback);
 	}
 
@@ -181,6 +196,7 @@ export class SummingCluster {
 	crash(name: string): void {
 		this.network.crash(name);
 		this.node(name).section.close();
+		this.node(name).isOver = true;
 		this.nodes.delete(name);
 	}
 
@@ -189,6 +205,7 @@ export class SummingCluster {
 		const former = this.node(name);
 		this.network.unlisten(name);
 		former.section.close();
+		former.isOver = true;
 		const node = new SummingNode(this, name, former);
 		this.nodes.set(name, node);
 		return node;
@@ -199,6 +216,9 @@ export class SummingCluster {
 	}
 
 	stop(): void {
-		for (const node of this.nodes.values()) node.section.close();
+		for (const node of this.nodes.values()) {
+			node.section.close();
+			node.isOver = true;
+		}
 	}
 }
