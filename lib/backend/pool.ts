@@ -48,7 +48,6 @@ interface Member<C> {
 	readonly connection: C;
 	state: State;
 	reuseCount: number;
-	idleSinceMs: number;
 	newer: Member<C> | undefined;
 	older: Member<C> | undefined;
 }
@@ -128,7 +127,6 @@ export class IdlePool<C extends PooledConnection> {
 		}
 		const member = known ?? newMember(connection);
 		if (known === undefined) this.#members.set(connection, member);
-		member.idleSinceMs = this.#options.clock.monotonicMs();
 		this.#move(member, member.reuseCount > 0 ? 'proven' : 'fresh');
 		this.#timer ??= this.#options.clock.setTimer(this.#onPurge, purgeDelayMs);
 		return true;
@@ -204,7 +202,7 @@ export class IdlePool<C extends PooledConnection> {
 }
 
 function newMember<C>(connection: C): Member<C> {
-	return { connection, state: 'busy', reuseCount: 0, idleSinceMs: 0, newer: undefined, older: undefined };
+	return { connection, state: 'busy', reuseCount: 0, newer: undefined, older: undefined };
 }
 
 function pushNewest<C>(list: List<C>, member: Member<C>): void {

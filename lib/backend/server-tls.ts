@@ -2,6 +2,7 @@
  * TLS towards one server, in one thread: its options are worked out once, and the session that it gave last is
  * offered again, so that only the first connection pays for a whole handshake (manual, 5.2 `ssl`, `no-ssl-reuse`).
  */
+import net from 'node:net';
 import tls from 'node:tls';
 import type { SocketAddress } from '../core/address.js';
 import { type ClientTlsSettings, clientTlsOptions } from '../core/tls.js';
@@ -40,8 +41,8 @@ export class ServerTls {
 		this.#sessions = settings.reuse === false ? undefined : new Map();
 	}
 
-	/** A socket that connects and begins its handshake; 'secureConnect' when it is over. */
-	connect(destination: Destination, view: StreamView): tls.TLSSocket {
+	/** `header` is sent in clear, before the handshake. A socket that connects and begins its handshake; 'secureConnect' when it is over. */
+	connect(destination: Destination, view: StreamView, header?: Buffer): tls.TLSSocket {
 		const name = this.#sni?.(view) ?? '';
 		const session = this.#sessions?.get(name);
 		const where =
@@ -50,7 +51,7 @@ export class ServerTls {
 				: { host: destination.host, port: destination.port, ...this.#source };
 		const options = {
 			...this.#options,
-			...where,
+			...(header === undefined ? where : { socket: headed(where, header) }),
 			// Never the host itself: only what `sni` and `verifyhost` say is a name to be checked.
 			servername: name !== '' ? name : (this.#verifyHost ?? ''),
 			...(session === undefined ? {} : { session }),
@@ -67,4 +68,11 @@ export class ServerTls {
 		if (sessions.size >= SESSIONS_MAX && !sessions.has(name)) sessions.clear();
 		sessions.set(name, session);
 	}
+}
+
+/** A connection that begins with these bytes. */
+function headed(where: object, header: Buffer): net.Socket {
+	const socket = net.connect({ ...where, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
+	socket.write(header);
+	return socket;
 }

@@ -9,8 +9,8 @@ import type { Clock } from '../core/clock.js';
 import type { ServerView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { ServerStates } from '../shared/server-state.js';
-import type { ServerTls } from './server-tls.js';
 import { IdlePool, type PooledConnection } from './pool.js';
+import type { ServerTls } from './server-tls.js';
 
 /** An address that a socket can be connected to. */
 export type Destination =
@@ -63,6 +63,7 @@ export class Server implements ServerView {
 	readonly tls: ServerTls | undefined;
 	readonly #counters: Counters | undefined;
 	readonly #clock: Clock;
+	readonly #observes: 'none' | 'layer4' | 'layer7';
 	#host: string;
 	#port: number;
 	#family: 4 | 6;
@@ -93,6 +94,7 @@ export class Server implements ServerView {
 		this.tls = options.tls;
 		this.#counters = options.counters;
 		this.#clock = options.clock;
+		this.#observes = model.health.observe;
 		this.#host = '';
 		this.#port = 0;
 		this.#family = 4;
@@ -148,6 +150,16 @@ export class Server implements ServerView {
 		const { destination } = client;
 		if (destination === undefined) return undefined;
 		return { kind: 'tcp', host: destination.toString(), port, family: destination.family };
+	}
+
+	/**
+	 * What traffic has met (manual, 5.2 `observe`): errors in a row are counted for all threads together, and the control
+	 * thread looks at them.
+	 */
+	observed(layer: 'layer4' | 'layer7', isError: boolean): void {
+		if (this.#observes !== layer) return;
+		if (isError) this.states.addObservedError(this.index);
+		else this.states.clearObservedErrors(this.index);
 	}
 
 	isUsable(): boolean {

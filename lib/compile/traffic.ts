@@ -63,7 +63,7 @@ export function openTraffic(
 				bind,
 				frontend,
 				gates,
-				engine: bind.tls !== undefined || bind.acceptProxy ? nativeEngine : engine,
+				engine,
 				tls: compiled.tlsAcceptors.get(bind),
 				...(socketStats ? { counters: counters.object(at) } : {}),
 			});

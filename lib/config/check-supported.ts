@@ -9,9 +9,27 @@ import type { ConfigModel, ProxyModel } from './model.js';
 export function checkSupported(model: ConfigModel, diagnostics: Diagnostics, supported: Supported = SUPPORTED): void {
 	for (const proxy of model.proxies) {
 		if (proxy.disabled) continue;
+		if (model.global.tune.httpEngine === 'node') refuseWithNodeEngine(proxy, diagnostics);
 		for (const [place, what] of unsupportedUses(proxy, supported)) {
 			diagnostics.alert(place, `${what} is not supported by holdfast yet, in ${proxy.kind} '${proxy.name}'`);
 		}
+	}
+}
+
+/** Node's own client speaks to servers in clear, and its server wants the handle of an accepted connection. */
+function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void {
+	const refuse = (place: Place, what: string): void =>
+		diagnostics.alert(place, `${what} is not supported by holdfast with 'tune.http.engine node'`);
+	for (const { place, tls, sendProxy } of proxy.servers) {
+		if (tls !== undefined) refuse(place, `'ssl' on 'server' lines`);
+		if (sendProxy !== 'none') refuse(place, `'send-proxy'`);
+	}
+	for (const { place, tls, acceptProxy } of proxy.binds) {
+		if (tls !== undefined) refuse(place, `'ssl' on 'bind' lines`);
+		if (acceptProxy) refuse(place, `'accept-proxy'`);
+	}
+	for (const { place, words } of proxy.tcpRequestConnection) {
+		if (words[0] === 'expect-proxy') refuse(place, `'expect-proxy'`);
 	}
 }
 

@@ -20,9 +20,9 @@ export const SUPPORTED = {
 	/** `check` on server lines and the health check options. */
 	healthChecks: true,
 	/** `accept-proxy` on bind lines, `send-proxy` on server lines. */
-	proxyProtocol: false,
+	proxyProtocol: true,
 	/** `mode tcp` proxies and `tcp-response` rules. */
-	modeTcp: false,
+	modeTcp: true,
 	/** `cookie` in backends. */
 	cookiePersistence: true,
 	/** `stick on|match|store-*`. */
@@ -30,7 +30,7 @@ export const SUPPORTED = {
 	/** `use-server`. */
 	useServer: true,
 	/** `source` in backends and on server lines. */
-	source: false,
+	source: true,
 	/** The statistics page: `stats enable|uri|...` in proxies. */
 	statsPage: true,
 	/** ACLs and rules written in a named defaults section. */

@@ -31,6 +31,7 @@ export class ConnectionSetup {
 	#timer: Timer | undefined;
 	#header: Buffer = Buffer.alloc(0);
 	#isOver = false;
+	#isReadingHeader = false;
 
 	constructor(options: SetupOptions) {
 		this.#options = options;
@@ -49,6 +50,7 @@ export class ConnectionSetup {
 
 	begin(): void {
 		if (this.#options.expectsProxy) {
+			this.#isReadingHeader = true;
 			this.#socket.on('data', this.#onData);
 			this.#socket.on('end', this.#onClose);
 			// An accepted handle is read from only when it is asked for.
@@ -74,6 +76,7 @@ export class ConnectionSetup {
 		socket.pause();
 		socket.off('data', this.#onData);
 		socket.off('end', this.#onClose);
+		this.#isReadingHeader = false;
 		this.#apply(result);
 		const rest = this.#header.subarray(result.length);
 		if (rest.length > 0) socket.unshift(rest);
@@ -124,7 +127,10 @@ export class ConnectionSetup {
 		this.#isOver = true;
 		this.#timer?.cancel();
 		this.#socket.off('data', this.#onData);
-		this.#socket.destroy();
+		this.#socket.off('close', this.#onClose);
+		// Whoever sends no header, or another one, is told so by a reset.
+		if (this.#isReadingHeader && !this.#socket.destroyed) this.#socket.resetAndDestroy();
+		else this.#socket.destroy();
 		this.#options.failed(reason);
 	}
 }

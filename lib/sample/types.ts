@@ -171,6 +171,8 @@ export interface SessionView {
 	/** Undefined on a clear connection. */
 	readonly tls?: TlsView | undefined;
 	/** Fields of the PROXY protocol header by type; undefined: there was no header. */
+	/** Set by a rule `expect-proxy`. */
+	expectsProxy?: boolean;
 	readonly proxyFields?: ReadonlyMap<number, Buffer> | undefined;
 	/** Index is n of `sc<n>`; session-level trackers. */
 	readonly trackers: (TrackedCounter | undefined)[];

@@ -246,6 +246,10 @@ export class ServerStates {
 		return this.#add(server, OBSERVED_ERRORS, 1);
 	}
 
+	observedErrors(server: number): number {
+		return this.#load(server, OBSERVED_ERRORS);
+	}
+
 	clearObservedErrors(server: number): void {
 		if (this.#load(server, OBSERVED_ERRORS) !== 0) this.#store(server, OBSERVED_ERRORS, 0);
 	}

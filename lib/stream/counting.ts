@@ -8,6 +8,7 @@ import { Column, type Counters, statusColumn } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { Failure } from './exchange.js';
 import type { Stream } from './stream.js';
+import { ERROR_STATUS, FAILURE_STATUS } from './thread-runtime.js';
 import { closeAll, countOn, countOnAll } from './trackers.js';
 
 function add(counters: Counters, column: number, amount = 1): void {
@@ -143,6 +144,7 @@ export function serverChosen(stream: Stream, server: Server): void {
 }
 
 export function serverConnected(stream: Stream): void {
+	if (!stream.serverReused) stream.server?.observed('layer4', false);
 	addBehind(stream, stream.serverReused ? Column.reuse : Column.connect);
 }
 
@@ -159,6 +161,7 @@ export function noServer(stream: Stream): void {
 
 export function connectFailed(stream: Stream, server: Server): void {
 	if (stream.backendTraffic === undefined) return;
+	server.observed('layer4', true);
 	add(stream.backendTraffic.counters, Column.connect);
 	const tried = serverCounters(stream, server);
 	if (tried !== undefined) add(tried, Column.connect);
@@ -183,28 +186,35 @@ export function redispatched(stream: Stream, server: Server): void {
 
 // ---- the response -------------------------------------------------------------------------------------
 
+/** Valid are 100 to 499, 501 and 505 (manual, 5.2 `observe`). */
+function isServerFault(status: number): boolean {
+	return status >= 500 && status !== 501 && status !== 505;
+}
+
 /** A response head came from the server. */
 export function responseReceived(stream: Stream, status: number): void {
 	const ofServer = stream.server === undefined ? undefined : serverCounters(stream, stream.server);
 	if (ofServer !== undefined) add(ofServer, Column.req_tot);
+	stream.server?.observed('layer7', isServerFault(status));
 	const session = stream.session.trackers;
 	const own = stream.ownTrackers;
 	if (session.length === 0 && own === undefined) return;
-	const { thread } = stream.session;
-	if (thread.httpErrCodes.has(status)) countOnAll(own, session, 'error', 1, stream.nowMs);
-	if (thread.httpFailCodes.has(status)) countOnAll(own, session, 'failure', 1, stream.nowMs);
+	const events = stream.session.thread.statusEvents[status] ?? 0;
+	if ((events & ERROR_STATUS) !== 0) countOnAll(own, session, 'error', 1, stream.nowMs);
+	if ((events & FAILURE_STATUS) !== 0) countOnAll(own, session, 'failure', 1, stream.nowMs);
 }
 
 /** `http-response track-sc`: the response counts on the new entry alone. */
 export function responseOnTracker(stream: Stream, tracked: TrackedCounter, status: number): void {
-	const { thread } = stream.session;
-	if (thread.httpErrCodes.has(status)) countOn(tracked, 'error', 1, stream.nowMs);
-	if (thread.httpFailCodes.has(status)) countOn(tracked, 'failure', 1, stream.nowMs);
+	const events = stream.session.thread.statusEvents[status] ?? 0;
+	if ((events & ERROR_STATUS) !== 0) countOn(tracked, 'error', 1, stream.nowMs);
+	if ((events & FAILURE_STATUS) !== 0) countOn(tracked, 'failure', 1, stream.nowMs);
 }
 
 /** No usable response: 502 or 504. */
 export function responseFailed(stream: Stream, failure: Failure): void {
 	addBehind(stream, Column.eresp);
+	stream.server?.observed('layer7', true);
 	if (failure === Failure.SERVER_CLOSED || failure === Failure.SERVER_CLOSED_REUSED) addBehind(stream, Column.srv_abrt);
 	countOnAll(stream.ownTrackers, stream.session.trackers, 'failure', 1, stream.nowMs);
 }

@@ -7,7 +7,7 @@ import type { AddressInfo } from 'node:net';
 import type tls from 'node:tls';
 import type { ServerModel } from '../../config/model.js';
 import { IpAddress } from '../../core/address.js';
-import type { Clock } from '../../core/clock.js';
+import type { Clock, Timer } from '../../core/clock.js';
 import { writeProxyHeader, writeProxyLine } from '../../core/proxy-protocol.js';
 import type { SampleValue } from '../../sample/types.js';
 import type { Backend } from '../backend.js';
@@ -33,12 +33,17 @@ export interface HealthChecksOptions {
 	readonly random?: () => number;
 }
 
+/** How often the errors that traffic has met are looked at. */
+const OBSERVE_MS = 50;
+
 const keyOf = (backend: string, server: string): string => `${backend}/${server}`;
 
 export class HealthChecks {
 	readonly #monitors = new Map<string, ServerMonitor>();
 	readonly #checkers: Checker[] = [];
 	readonly #options: HealthChecksOptions;
+	readonly #observed: ServerMonitor[] = [];
+	#observeTimer: Timer | undefined;
 
 	constructor(options: HealthChecksOptions) {
 		this.#options = options;
@@ -57,7 +62,10 @@ export class HealthChecks {
 			if (track === undefined) continue;
 			this.#monitors.get(keyOf(track.backend ?? monitor.backend.name, track.server))?.addFollower(monitor);
 		}
-		for (const monitor of this.#monitors.values()) monitor.begin();
+		for (const monitor of this.#monitors.values()) {
+			monitor.begin();
+			if (monitor.server.model.health.observe !== 'none') this.#observed.push(monitor);
+		}
 	}
 
 	monitor(backend: string, server: string): ServerMonitor | undefined {
@@ -96,12 +104,26 @@ export class HealthChecks {
 			);
 		}
 		const shortestMs = Math.min(...this.#checkers.map(({ monitor }) => monitor.server.model.interMs));
+		if (this.#observed.length > 0) this.#lookAtTraffic();
 		for (const [index, checker] of this.#checkers.entries()) {
 			checker.start(Math.floor((shortestMs * index) / this.#checkers.length));
 		}
 	}
 
+	/** Errors of the traffic, which data threads count in shared memory (manual, 5.2 `observe`). */
+	readonly #lookAtTraffic = (): void => {
+		for (const monitor of this.#observed) {
+			const { states, index, model } = monitor.server;
+			const { errorLimit, observe } = model.health;
+			if (states.observedErrors(index) < errorLimit) continue;
+			states.clearObservedErrors(index);
+			monitor.observedErrors(observe === 'layer4' ? 'failed connection' : 'invalid response');
+		}
+		this.#observeTimer = this.#options.clock.setTimer(this.#lookAtTraffic, OBSERVE_MS);
+	};
+
 	stop(): void {
+		this.#observeTimer?.cancel();
 		for (const checker of this.#checkers.splice(0)) checker.stop();
 		for (const monitor of this.#monitors.values()) monitor.stop();
 	}

@@ -54,7 +54,6 @@ const UNSUPPORTED: ReadonlySet<string> = new Set([
 	'do-resolve',
 	'early-hint',
 	'expect-netscaler-cip',
-	'expect-proxy',
 	'normalize-uri',
 	'ot-group',
 	'pause',

@@ -25,6 +25,15 @@ function compileStrictMode(words: RuleWords): Action | undefined {
 	};
 }
 
+/** `expect-proxy layer4`: the PROXY protocol header is read before anything else of the connection. */
+function compileExpectProxy(words: RuleWords): Action | undefined {
+	if (!words.take('layer4')) return words.fail("missing 'layer4'");
+	return (stream) => {
+		stream.session.expectsProxy = true;
+		return Verdict.CONTINUE;
+	};
+}
+
 export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 	{ name: 'allow', sites: HTTP_SITES, compile: () => stop },
 	{
@@ -38,5 +47,6 @@ export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 		compile: () => abort,
 	},
 	{ name: 'silent-drop', sites: ALL_SITES.filter((site) => site !== 'http-after-response'), compile: () => silentDrop },
+	{ name: 'expect-proxy', sites: ['tcp-request connection'], compile: compileExpectProxy },
 	{ name: 'strict-mode', sites: HTTP_SITES, compile: compileStrictMode },
 ];

@@ -7,7 +7,9 @@
  * would turn into a reset that can destroy the answer on its way. It says end-of-stream, and reads and forgets
  * until the client closes too, for a bounded time (RFC 9112, section 9.6).
  */
-import type { Server } from '../../backend/server.js';
+import type { Socket } from 'node:net';
+import { proxyHeaderFor } from '../../backend/proxy-header.js';
+import type { Destination, Server } from '../../backend/server.js';
 import type { ResponseHead } from '../../http/message.js';
 import { serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
@@ -81,9 +83,14 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection = new ServerConnection(this.thread, server, this, server.tls?.connect(destination, stream));
+		const connection = new ServerConnection(this.thread, server, this, this.#secureSocket(server, destination, stream));
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
+	}
+
+	/** For a server behind TLS: the PROXY protocol header comes before the handshake. */
+	#secureSocket(server: Server, destination: Destination, stream: Stream): Socket | undefined {
+		return server.tls?.connect(destination, stream, proxyHeaderFor(server.model, this.session));
 	}
 
 	#takeIdle(server: Server): ServerConnection | undefined {

@@ -7,6 +7,7 @@
  */
 import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import type { PooledConnection } from '../../backend/pool.js';
+import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
@@ -95,6 +96,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#state = State.IDLE;
 		this.localAddress = this.socket.localAddress;
 		this.localPort = this.socket.localPort;
+		const header =
+			this.isEncrypted || this.client === undefined
+				? undefined
+				: proxyHeaderFor(this.server.model, this.client.session);
+		if (header !== undefined) this.writeBuffer(header, undefined);
 		this.guarded(() => this.client?.serverReady(this, false));
 	}
 
