@@ -176,6 +176,7 @@ function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel
 		const plain = server.minconn > 0 && server.minconn >= server.maxconn;
 		return {
 			...kept,
+			source: server.source ?? proxy.source,
 			id: ids[index] ?? 0,
 			maxconn: plain ? server.minconn : server.maxconn,
 			minconn: plain ? 0 : server.minconn,

@@ -315,6 +315,21 @@ function firstOf(each: EvaluateEach): Evaluate {
 
 const EMPTY = Buffer.alloc(0);
 
+/** A request line, whole, behind empty lines that a client may send before it (RFC 9112, section 2.2). */
+const REQUEST_LINE = /^(?:\r?\n)*[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\xff]+ HTTP\/1\.[01]\r?\n/;
+/** What may still become one. */
+const BEGINNING = /^(?:\r?\n)*[!#$%&'*+.^_`|~0-9A-Za-z-]*(?: [\x21-\xff]*(?: [HTP/1.0]*\r?)?)?$/;
+
+/** In mode tcp, whether the bytes are a request head; undefined until there are enough of them to say. */
+function isHttpRequest(stream: StreamView): boolean | undefined {
+	if (stream.request !== undefined) return true;
+	const bytes = stream.requestBuffer;
+	if (bytes === undefined || bytes.length === 0) return undefined;
+	const text = bytes.toString('latin1');
+	if (REQUEST_LINE.test(text)) return /\r?\n\r?\n/.test(text.trimStart()) ? true : undefined;
+	return BEGINNING.test(text) ? undefined : false;
+}
+
 function requestBody(stream: StreamView): Buffer | undefined {
 	return stream.request === undefined ? undefined : (stream.requestBuffer ?? EMPTY);
 }
@@ -400,10 +415,10 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 		),
 	),
 	plain('status', 'sint', 'response', (stream) => stream.response?.status),
-	...named(
-		['req.proto_http', 'req_proto_http'],
-		plain('', 'bool', 'stream', (stream) => (stream.request === undefined ? undefined : true)),
-	),
+	...named(['req.proto_http', 'req_proto_http'], {
+		...plain('', 'bool', 'request-bytes', isHttpRequest),
+		needs: ['request-bytes', 'stream'],
+	}),
 
 	// Parameters
 	...named(['urlp', 'url_param'], parameterRow('')),
