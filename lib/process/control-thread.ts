@@ -24,6 +24,7 @@ import { createRegistry } from '../runtime-api/commands/index.js';
 import { RuntimeApi } from '../runtime-api/socket.js';
 import type { TableMigration } from '../stick-table/migration.js';
 import type { StickTable } from '../stick-table/table.js';
+import { collectGarbage } from './collect.js';
 import { Generation } from './generation.js';
 import { HealthKeeper } from './health-keeper.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
@@ -124,7 +125,7 @@ export class ControlThread {
 		const diagnostics = new Diagnostics();
 		this.#stats.loadBegins();
 		const fail = (reason: string): void => {
-			this.#stats.loadEnded(number, reason);
+			this.#stats.loadEnded(number, reason, diagnostics.list);
 			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
 		};
 		try {
@@ -201,6 +202,8 @@ export class ControlThread {
 				this.#closeUnused(candidate, generation);
 				this.#keepTables();
 				this.#tellGenerations();
+				// When nothing of what has just ended is on the stack any more.
+				setImmediate(collectGarbage);
 				this.#leaveIfDone();
 			},
 		});
@@ -289,7 +292,7 @@ export class ControlThread {
 
 	#fail(candidate: Candidate, reason: string): void {
 		this.#candidate = undefined;
-		this.#stats.loadEnded(candidate.number, reason);
+		this.#stats.loadEnded(candidate.number, reason, candidate.diagnostics.list);
 		this.#migrations.discard(candidate.migrations);
 		if (candidate.generation === undefined) {
 			for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();

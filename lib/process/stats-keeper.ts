@@ -4,6 +4,7 @@
  */
 import type { SharedState } from '../compile/shared-state.js';
 import { systemClock } from '../core/clock.js';
+import type { Diagnostic } from '../core/diagnostics.js';
 import type { RuntimeView } from '../runtime-api/runtime-view.js';
 import { Bulletin } from '../shared/bulletin.js';
 import type { AdminMessage } from '../stats/admin.js';
@@ -20,14 +21,16 @@ export class StatsKeeper {
 		this.#loadBeganMs = systemClock.monotonicMs();
 	}
 
-	/** `reason`: why it failed. */
-	loadEnded(generation: number, reason?: string): void {
+	/** `reason`: why it failed; the first mistake in the file says it better. */
+	loadEnded(generation: number, reason?: string, diagnostics: readonly Diagnostic[] = []): void {
+		const mistake = reason === undefined ? undefined : diagnostics.find(({ severity }) => severity === 'alert');
+		const place = mistake?.place === undefined ? '' : `${mistake.place.file}:${mistake.place.line}: `;
 		this.#reloads.add({
 			atMs: systemClock.wallMs(),
 			generation,
 			succeeded: reason === undefined,
 			tookMs: systemClock.monotonicMs() - this.#loadBeganMs,
-			reason,
+			reason: mistake === undefined ? reason : place + mistake.text,
 		});
 		this.#sampler?.publish();
 	}

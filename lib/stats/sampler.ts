@@ -96,16 +96,22 @@ export class StatsSampler {
 
 	constructor(options: SamplerOptions, predecessor?: StatsSampler) {
 		this.#options = options;
-		this.#tables = [...options.tables.values()].map((table) => ({
-			table,
-			usedHistory: [],
-			leading: figuresOf(table)[0]?.name,
-			scan: undefined,
-			hottest: [],
-			hottestAtMs: undefined,
-			histories: new Map(),
-			refusedBy: new Map(),
-		}));
+		const former = predecessor === undefined ? [] : predecessor.#tables;
+		this.#tables = [...options.tables.values()].map((table) => {
+			// A table that lives on keeps what was seen of it.
+			const before = former.find((one) => one.table.name === table.name);
+			const leading = figuresOf(table)[0]?.name;
+			return {
+				table,
+				usedHistory: before?.usedHistory ?? [],
+				leading,
+				scan: undefined,
+				hottest: [],
+				hottestAtMs: undefined,
+				histories: before?.leading === leading ? (before?.histories ?? new Map()) : new Map(),
+				refusedBy: before?.refusedBy ?? new Map(),
+			};
+		});
 		if (predecessor !== undefined) this.#history.push(...predecessor.#history);
 	}
 
@@ -143,7 +149,12 @@ export class StatsSampler {
 			sums.bytesOut += counters.total('bout');
 		}
 		const before = this.#sums ?? sums;
+		// Counters begin anew with a configuration: its first look tells no rate, and must not look like a pause.
+		const isTakenOver = this.#sums === undefined && this.#history.length > 0;
+		this.#sums = sums;
 		const seconds = Math.max(0.001, (nowMs - this.#sampledMs) / 1000);
+		this.#sampledMs = nowMs;
+		if (isTakenOver) return;
 		const rate = (now: number, then: number): number => Math.max(0, Math.round(((now - then) / seconds) * 10) / 10);
 		this.#history.push({
 			atMs: clock.wallMs(),
@@ -155,8 +166,6 @@ export class StatsSampler {
 			bytesOutRate: rate(sums.bytesOut, before.bytesOut),
 		});
 		if (this.#history.length > POINTS) this.#history.shift();
-		this.#sums = sums;
-		this.#sampledMs = nowMs;
 	}
 
 	#sampleTable(sampled: SampledTable, isWatched: boolean): void {
