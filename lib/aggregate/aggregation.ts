@@ -59,6 +59,8 @@ export interface AggregationOptions {
 
 /** Tables that an aggregator takes from definitions of its peers. */
 const MAX_TABLES = 1000;
+/** Sums for plain peers wait this long for peers that do not come: half a sum would undo what they have. */
+const COMPLETION_MS = 5000;
 /** A peer that has just come may first want a lesson itself; then it is asked for one, and again after a partial one. */
 const LESSON_PAUSE_MS = 1000;
 
@@ -80,6 +82,10 @@ export class Aggregation implements Aggregator {
 	readonly #clock: Clock;
 	/** When this process started, by the wall clock: which of a node's shares is the later one. */
 	#life: number;
+	/** Every peer has told what it knows, or was waited for long enough: sums are worth pushing. */
+	#isComplete = false;
+	readonly #told = new Set<Peer>();
+	#completionTimer: Timer | undefined;
 	#section: PeersSection | undefined;
 	#expiryTimer: Timer | undefined;
 
@@ -89,6 +95,10 @@ export class Aggregation implements Aggregator {
 		this.#clock = options.clock;
 		this.#life = options.predecessor?.life ?? Math.floor(options.clock.wallMs());
 		for (const { own, target } of options.tables) this.#addOwn(own, target);
+	}
+
+	get isComplete(): boolean {
+		return this.#isComplete;
 	}
 
 	get localName(): string {
@@ -175,11 +185,14 @@ export class Aggregation implements Aggregator {
 
 	started(): void {
 		for (const share of this.#ownShares.values()) this.#section?.watch(share);
+		if (this.#options.predecessor?.isComplete === true) this.#complete();
+		else this.#completionTimer = this.#clock.setTimer(() => this.#complete(), COMPLETION_MS);
 		this.#expiryTimer = this.#clock.setTimer(() => this.#expire(), EXPIRY_INTERVAL_MS);
 	}
 
 	closed(): void {
 		this.#expiryTimer?.cancel();
+		this.#completionTimer?.cancel();
 		for (const timer of this.#lessonTimers.values()) timer.cancel();
 		this.#lessonTimers.clear();
 	}
@@ -265,14 +278,21 @@ export class Aggregation implements Aggregator {
 		if (this.#sumNameOf(definition.name) === undefined) return undefined;
 		const summed = this.#summedOf(peer, definition.name, definition);
 		if (summed === undefined || this.#section === undefined) return undefined;
-		if (peer.tableByWireName(definition.name) === undefined) this.#sharePlainly(peer, summed);
+		this.#sharePlainly(peer, summed);
 		return peer.tableByWireName(definition.name);
 	}
 
 	/** Its share under its own name, and the sums. */
 	#sharePlainly(peer: Peer, summed: SummedTable): void {
 		const section = this.#section;
-		if (section === undefined || peer.tableByWireName(summed.sumWireName) !== undefined) return;
+		if (section === undefined) return;
+		if (this.#options.levels.get(peer.name) !== 'up' && peer.tableByWireName(summed.wireName) === undefined) {
+			const found = this.#guard(() => summed.life(peer.name, 0));
+			if (found === undefined) return;
+			if (found.isNew) this.#shareLife(section, summed, found.life);
+			section.addTable(peer, new ShareCopy(summed, found.life, summed.wireName, true), 'plain');
+		}
+		if (!this.#isComplete || peer.tableByWireName(summed.sumWireName) !== undefined) return;
 		let sums = this.#sumsForPeers.get(summed);
 		if (sums === undefined) {
 			const total = this.#guard(() => summed.startTotal());
@@ -281,13 +301,24 @@ export class Aggregation implements Aggregator {
 			this.#sumsForPeers.set(summed, sums);
 			section.watch(sums);
 		}
-		if (this.#options.levels.get(peer.name) !== 'up') {
-			const found = this.#guard(() => summed.life(peer.name, 0));
-			if (found === undefined) return;
-			if (found.isNew) this.#shareLife(section, summed, found.life);
-			section.addTable(peer, new ShareCopy(summed, found.life, summed.wireName, true), 'plain');
-		}
 		section.addTable(peer, sums, 'plain');
+	}
+
+	/** The peer has told what it knows. With the last one sums are complete. */
+	#hasTold(peer: Peer): void {
+		this.#told.add(peer);
+		const section = this.#section;
+		if (section?.peers.every((one) => one.isLocal || this.#told.has(one)) === true) this.#complete();
+	}
+
+	#complete(): void {
+		this.#completionTimer?.cancel();
+		if (this.#isComplete) return;
+		this.#isComplete = true;
+		for (const peer of this.#section?.peers ?? []) {
+			if (peer.isLocal || peer.session?.kind !== 'plain') continue;
+			for (const summed of this.summed.values()) this.#sharePlainly(peer, summed);
+		}
 	}
 
 	#sumsFromAbove(peer: Peer, definition: TableDefinition): SharedTable | undefined {
@@ -343,6 +374,7 @@ export class Aggregation implements Aggregator {
 		if (end === 'partial') this.#askLater(session);
 		else {
 			this.#toldPlainly.add(session);
+			this.#hasTold(session.peer);
 			for (const summed of this.summed.values()) {
 				const origin = summed.origins.get(session.peer.name);
 				if (origin !== undefined) origin.isDirect = true;
@@ -350,10 +382,13 @@ export class Aggregation implements Aggregator {
 		}
 	}
 
-	sharesTold(): void {}
+	sharesTold({ peer }: Session): void {
+		if (this.#options.tables.length === 0) this.#hasTold(peer);
+	}
 
 	/** The peer had heard what we know of its earlier lives before it told its share. */
 	ownShareTold({ peer }: Session): void {
+		this.#hasTold(peer);
 		for (const summed of this.summed.values()) {
 			const origin = summed.origins.get(peer.name);
 			// It defines no other of its lives than the present one.

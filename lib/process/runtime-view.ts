@@ -1,5 +1,6 @@
 /** What the runtime API sees of the configuration that serves, put together by the control thread. */
 import { hostname } from 'node:os';
+import { describeAggregation } from '../aggregate/show.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { describeSection, formatPeers } from '../peers/show.js';
@@ -61,7 +62,11 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		state,
 		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
-		peers: model.peers.length === 0 ? undefined : peersView(options.peers),
+		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
+		aggregations: () =>
+			[...options.peers.aggregations].map(([section, aggregation]) =>
+				describeAggregation(aggregation, section, systemClock),
+			),
 		frontendState(name) {
 			const frontend = compiled.frontends.get(name);
 			const { accepts, stopped, maxconn } = state.frontends.get(name) ?? { accepts: true, stopped: false, maxconn: 0 };

@@ -5,6 +5,7 @@
  * What is in shared memory (tables, counters, states of servers) is read and written directly. What data threads keep
  * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
  */
+import type { AggregationDescription } from '../aggregate/show.js';
 import type { Server } from '../backend/server.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
@@ -119,4 +120,6 @@ export interface RuntimeView extends StatSource {
 	setCheckEnabled?(server: Server, enabled: boolean): void;
 	/** Undefined: no peers are run. */
 	readonly peers: PeersView | undefined;
+	/** `show aggregations`: sums over nodes, none where there are none. */
+	aggregations?(): readonly AggregationDescription[];
 }

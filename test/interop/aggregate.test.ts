@@ -3,6 +3,8 @@
  * in its own table and is given the sums in another. Whole programs on loopback.
  */
 import http from 'node:http';
+import net from 'node:net';
+import { join } from 'node:path';
 import t from 'tap';
 import { skipUnlessHaproxy } from '../fixtures/interop.js';
 import { freePorts } from '../fixtures/ports.js';
@@ -35,6 +37,7 @@ frontend web
 const aggregatorConfig = (lines: readonly string[], from: string, to: string): string => `
 global
   nbthread 1
+  stats socket \${dir}/cli.sock
 aggregations sums
 ${lines.map((line) => `  ${line}`).join('\n')}
   from ${from} to ${to}
@@ -61,6 +64,18 @@ async function ask(node: Program, path: string, client = 'alice'): Promise<Count
 	});
 	const [own = 0, sum = 0, rate = 0, all = 0] = body.split(' ').map(Number);
 	return { own, sum, rate, all };
+}
+
+function askCli(program: Program, command: string): Promise<string> {
+	return new Promise((resolve, reject) => {
+		let answer = '';
+		const socket = net.connect(join(program.folder, 'cli.sock'), () => socket.write(`${command}\n`));
+		socket.on('data', (chunk) => {
+			answer += chunk.toString('latin1');
+		});
+		socket.on('error', reject);
+		socket.on('close', () => resolve(answer));
+	});
 }
 
 const read = (node: Program): Promise<Counts> => ask(node, '/read');
@@ -162,7 +177,10 @@ t.test('two aggregators for the same nodes: one is killed', { skip }, async (t) 
 	// The node that is away when the first comes back: what it counted comes from the other aggregator.
 	await lb2.stop('SIGKILL');
 	const again = await startAggregator('aggr1');
-	await waitFor('the first aggregator to hear of all', async () => (await read(lb1)).sum === 6);
+	await waitFor('the first aggregator to hear of all', async () =>
+		/origin lb2\(away\) life=0 lives=1 entries=1 /.test(await askCli(again, 'show aggregations')),
+	);
+	t.equal((await read(lb1)).sum, 6, 'while it did not know all it has said nothing');
 	await aggr2.stop('SIGKILL');
 	await count(lb1, 1);
 	await shows(lb1, 4, 7);

@@ -162,7 +162,8 @@ export function runSumsSeed(seed: number): SumsResult {
 				for (const other of cluster.nodes.values()) {
 					if (other === node) continue;
 					const share = other.shareOf(node.name, key, type);
-					if (share !== own) failures.push(`${other.name} has ${share} as ${node.name}'s share of ${key}, it is ${own}`);
+					if (share !== own)
+						failures.push(`${other.name} has ${share} as ${node.name}'s share of ${key}, it is ${own}`);
 				}
 			}
 		}
