@@ -23,6 +23,10 @@ export interface ThreadRuntimeOptions {
 	readonly activeConnections: () => number;
 }
 
+/** What a response of that status counts as. */
+export const ERROR_STATUS = 1;
+export const FAILURE_STATUS = 2;
+
 export class ThreadRuntime {
 	readonly clock: Clock;
 	readonly wheel: TimerWheel;
@@ -34,8 +38,8 @@ export class ThreadRuntime {
 	/** `tune.http.logurilen`: chars of a request line in the log. */
 	readonly requestLineMax: number;
 	readonly stickCounters: number;
-	readonly httpErrCodes: ReadonlySet<number>;
-	readonly httpFailCodes: ReadonlySet<number>;
+	/** By status: ERROR_STATUS, FAILURE_STATUS, both or neither (`http-err-codes`, `http-fail-codes`). */
+	readonly statusEvents: Uint8Array;
 	readonly processVariables: Map<string, SampleValue>;
 	readonly activeConnections: () => number;
 	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
@@ -67,10 +71,15 @@ export class ThreadRuntime {
 		};
 		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;
-		this.httpErrCodes = new Set(global.httpErrCodes);
-		this.httpFailCodes = new Set(global.httpFailCodes);
+		this.statusEvents = new Uint8Array(1000);
+		for (const status of global.httpErrCodes) this.#noteStatus(status, ERROR_STATUS);
+		for (const status of global.httpFailCodes) this.#noteStatus(status, FAILURE_STATUS);
 		this.processVariables = options.processVariables ?? new Map();
 		this.activeConnections = options.activeConnections;
+	}
+
+	#noteStatus(status: number, event: number): void {
+		this.statusEvents[status] = (this.statusEvents[status] ?? 0) | event;
 	}
 
 	/** Asks the clock. */
