@@ -20,8 +20,8 @@ import type { Socket } from 'node:net';
 /** The part of a libuv stream handle that is used. */
 export interface StreamHandle {
 	readonly writeQueueSize: number;
-	writeLatin1String?(request: object | null, text: string): number | WriteRequest;
-	writeBuffer?(request: object | null, bytes: Uint8Array): number | WriteRequest;
+	writeLatin1String?(request: object | null, text: string): number | WriteRequest | undefined;
+	writeBuffer?(request: object | null, bytes: Uint8Array): number | WriteRequest | undefined;
 }
 
 interface WriteRequest {
@@ -68,13 +68,15 @@ let madeByHandle = false;
 let learning = false;
 let unusable = false;
 let spare: WriteRequest | undefined;
+/** The method of that class, kept: finding it on Node's prototypes costs as much as the call. */
+let asyncIdOf: (this: WriteRequest) => number = () => UNUSED;
 
 export function writeTextDirect(writer: DirectWriter, text: string): Written {
 	const { handle } = writer;
 	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeLatin1String === undefined) return Written.UNAVAILABLE;
 	const result = handle.writeLatin1String(spare ?? null, text);
-	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
+	if (result === 0 && (spare === undefined || asyncIdOf.call(spare) === UNUSED)) return Written.DONE;
 	return settle(writer, handle, result, text.length, undefined, undefined);
 }
 
@@ -83,7 +85,7 @@ export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: B
 	if (spare === undefined && !madeByHandle && !prepare(handle)) return Written.UNAVAILABLE;
 	if (handle?.writeBuffer === undefined) return Written.UNAVAILABLE;
 	const result = handle.writeBuffer(spare ?? null, bytes);
-	if (result === 0 && (spare === undefined || spare.getAsyncId() === UNUSED)) return Written.DONE;
+	if (result === 0 && (spare === undefined || asyncIdOf.call(spare) === UNUSED)) return Written.DONE;
 	return settle(writer, handle, result, bytes.length, bytes, pooled);
 }
 
@@ -91,7 +93,7 @@ export function writeBufferDirect(writer: DirectWriter, bytes: Buffer, pooled: B
 function settle(
 	writer: DirectWriter,
 	handle: StreamHandle,
-	result: number | WriteRequest,
+	result: number | WriteRequest | undefined,
 	byteCount: number,
 	buffer: Buffer | undefined,
 	pooled: Buffer | undefined,
@@ -100,6 +102,8 @@ function settle(
 		writer.socket.destroy(new Error(`write failed with status ${result}`));
 		return Written.DONE;
 	}
+	// A handle that is gone answers nothing; its socket is about to say that it is closed.
+	if (result === undefined) return Written.DONE;
 	const request = typeof result === 'number' ? (spare as WriteRequest) : result;
 	spare = undefined;
 	request.handle = handle;
@@ -151,7 +155,7 @@ function learn(handle: StreamHandle): void {
 		this: StreamHandle,
 		request: object | null,
 		text: string,
-	): number | WriteRequest {
+	): number | WriteRequest | undefined {
 		delete this.writeLatin1String;
 		learning = false;
 		const found = request?.constructor as (new () => WriteRequest) | undefined;
@@ -165,5 +169,7 @@ function learn(handle: StreamHandle): void {
 function isUsable(found: unknown): boolean {
 	if (typeof found !== 'function' || found.name !== 'WriteWrap') return false;
 	const probe = new (found as new () => WriteRequest)();
-	return typeof probe.getAsyncId === 'function' && probe.getAsyncId() === UNUSED;
+	if (typeof probe.getAsyncId !== 'function' || probe.getAsyncId() !== UNUSED) return false;
+	asyncIdOf = probe.getAsyncId;
+	return true;
 }

@@ -35,6 +35,9 @@ const State = {
 	TUNNEL: 6,
 } as const;
 
+/** Most heads of servers are shorter. */
+const USUAL_HEAD_BYTES = 640;
+
 /** How the body is taken apart and put together again for the client. */
 const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4 } as const;
 
@@ -166,9 +169,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
 			const start = this.chunkStart;
 			const limit = this.thread.headLimits.headSizeMax;
-			let text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
+			// A head in front of a long body: less is decoded that is no head.
+			const firstBytes = this.chunkLength > SHORT_BYTES ? USUAL_HEAD_BYTES : SHORT_BYTES;
+			let text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + firstBytes));
 			let end = text.indexOf('\r\n\r\n');
-			if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
+			if (end < 0 && this.chunkEnd > start + firstBytes) {
 				text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
 				end = text.indexOf('\r\n\r\n');
 			}
