@@ -65,7 +65,8 @@ export class HealthKeeper {
 	/** The last check of a server as `show stat` tells it; undefined when it is not checked. */
 	resultOf(backend: string, server: string): StatCheckResult | undefined {
 		const monitor = this.#checks?.monitor(backend, server);
-		if (monitor === undefined || !monitor.server.model.check) return undefined;
+		// Not checked, or not now: `no check` (as observed after `disable health`).
+		if (monitor === undefined || !monitor.checksEnabled) return undefined;
 		const { lastResult, health } = monitor;
 		return {
 			status: lastResult?.status ?? 'INI',
