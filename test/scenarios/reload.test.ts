@@ -219,7 +219,9 @@ t.test('bind lines that come, go and change', async (t) => {
 			socket.once('connect', () => socket.destroy());
 		});
 	t.ok(await unix('a.sock'));
-	rewrite(program, (text) => text.replace(`:${one}\n`, `:${two}\n  bind 127.0.0.1:${three}\n`).replace('a.sock', 'b.sock'));
+	rewrite(program, (text) =>
+		text.replace(`:${one}\n`, `:${two}\n  bind 127.0.0.1:${three}\n`).replace('a.sock', 'b.sock'),
+	);
 	await reload(program);
 	t.equal((await request(two)).status, 200);
 	t.equal((await request(three)).status, 200);
@@ -280,7 +282,22 @@ t.test('a table that changes: size, types, key length, expire', async (t) => {
 	}
 	t.equal(await countOf(program, 'held'), 1);
 
-	// A table that goes and comes back is empty, and so is one that is to be forgotten.
+	// conn_cur of a table that changes twice while a connection stands, which closes then.
+	const current = async (): Promise<number> => Number((await request(program.port(), '/read')).body.split(' ')[2]);
+	const silent = await RawClient.connect(program.port());
+	await waitFor('the connection to be counted', async () => (await current()) === 2);
+	for (const [from, to] of [
+		['size 1k expire', 'size 2k expire'],
+		['size 2k expire', 'size 3k expire'],
+	] as const) {
+		rewrite(program, (text) => text.replace(from, to));
+		await reload(program);
+		t.equal(await current(), 2, `${to}: the old connection and the one that asks`);
+	}
+	silent.close();
+	await waitFor('conn_cur to be given back', async () => (await current()) === 1);
+
+	// A table that is to be forgotten.
 	rewrite(program, (text) => text.replace('nbthread 2', 'nbthread 2\n  tune.reload.keep-tables off'));
 	await reload(program);
 	t.equal(await countOf(program, 'held'), 0);
