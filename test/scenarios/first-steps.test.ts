@@ -9,10 +9,11 @@ const shipped = readFileSync(new URL('../../conf/holdfast.cfg', import.meta.url)
 	.replaceAll(':8080', ':${port1}')
 	.replaceAll(':8081', ':${port2}')
 	.replaceAll(':8082', ':${port3}')
-	.replaceAll(':10000', ':${port4}');
+	.replaceAll(':10000', ':${port4}')
+	.replaceAll(':8404', ':${port5}');
 
 t.test('two origins in turn, then 429 above twenty requests in ten seconds', async (t) => {
-	const program = await startProgram(t, { config: shipped, ports: 4 });
+	const program = await startProgram(t, { config: shipped, ports: 5 });
 	const answers = [];
 	for (let i = 0; i < 25; i++) answers.push(await request(program.port()));
 	t.same(
@@ -37,10 +38,19 @@ t.test('two origins in turn, then 429 above twenty requests in ten seconds', asy
 });
 
 t.test('refused requests count too, on kept connections as on new ones', async (t) => {
-	const program = await startProgram(t, { config: shipped, ports: 4 });
+	const program = await startProgram(t, { config: shipped, ports: 5 });
 	const agent = keptConnection();
 	t.teardown(() => agent.destroy());
 	const statuses = [];
 	for (let i = 0; i < 22; i++) statuses.push((await request(program.port(), '/', { agent })).status);
 	t.same(statuses.slice(18), [200, 200, 429, 429]);
+});
+
+t.test('the page and metrics, where the conf file says', async (t) => {
+	const program = await startProgram(t, { config: shipped, ports: 5 });
+	await request(program.port());
+	const page = await request(program.port(5), '/');
+	t.equal(page.status, 200);
+	t.match(page.body, '<h1>Holdfast');
+	t.match((await request(program.port(5), '/metrics')).body, '\nhaproxy_sticktable_used{name="web",type="ip"} 1\n');
 });
