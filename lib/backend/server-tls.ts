@@ -22,7 +22,6 @@ export interface ServerTlsOptions {
 export class ServerTls {
 	readonly #options: tls.ConnectionOptions;
 	readonly #sni: ServerTlsOptions['sni'];
-	readonly #verifyHost: string | undefined;
 	readonly #source: { readonly localAddress?: string };
 	readonly #sessions: Map<string, Buffer> | undefined;
 
@@ -37,7 +36,6 @@ export class ServerTls {
 		};
 		this.#sni = sni;
 		this.#source = source?.kind === 'ip' ? { localAddress: source.address } : {};
-		this.#verifyHost = settings.verifyHost;
 		this.#sessions = settings.reuse === false ? undefined : new Map();
 	}
 
@@ -52,8 +50,8 @@ export class ServerTls {
 		const options = {
 			...this.#options,
 			...(header === undefined ? where : { socket: headed(where, header) }),
-			// Never the host itself: only what `sni` and `verifyhost` say is a name to be checked.
-			servername: name !== '' ? name : (this.#verifyHost ?? ''),
+			// Never the host itself; 'verifyhost' is checked and not sent.
+			servername: name,
 			...(session === undefined ? {} : { session }),
 			allowHalfOpen: true,
 		};

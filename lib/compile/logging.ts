@@ -45,13 +45,19 @@ export function compileStreamLogger(
 	const sink = logs.logFor(model.logTargets, model);
 	if (sink === undefined) return undefined;
 	const { logSeparateErrors } = model.options;
-	if (format === undefined) return new ConnectionLogger(sink, model.mode);
+	const start = compileLogFormat('%ci:%cp [%t]', context.at(model.place, 'log-format'));
+	if (start === undefined) return undefined;
+	if (format === undefined) return new ConnectionLogger(sink, model.mode, start);
 	return {
 		log(stream) {
 			const level = stream.logLevel ?? (logSeparateErrors && hasError(stream) ? LEVEL_ERR : LEVEL_INFO);
 			// `error-log-format` is for what never became a request (manual, 8.2.6).
 			const used = errorFormat !== undefined && stream.isHttp && stream.request === undefined ? errorFormat : format;
 			if (level !== 'silent') sink.write(level, used.render(stream), structuredData?.render(stream));
+		},
+		setUpFailed(stream, reason) {
+			const line = errorFormat?.render(stream) ?? describeFailure(start, stream, reason);
+			sink.write(logSeparateErrors ? LEVEL_ERR : LEVEL_INFO, line, structuredData?.render(stream));
 		},
 	};
 }
@@ -83,13 +89,21 @@ function hasError(stream: Stream): boolean {
 	return stream.cause !== '-' || stream.retryCount > 0 || stream.redispatched || stream.statusCode >= 500;
 }
 
+/** `10.0.0.1:4711 [date] frontend/listener: SSL handshake failure` (manual, 8.2.5). */
+function describeFailure(start: LogFormat, stream: Stream, reason: string): string {
+	const { session } = stream;
+	return `${start.render(stream)} ${session.frontend.name}/${session.listenerName ?? session.listenerId}: ${reason}`;
+}
+
 /** The default format: one line as soon as a stream begins, and none at its end (manual, 8.2.1). */
 class ConnectionLogger implements StreamLogger {
 	readonly #sink: TrafficLogSink;
 	readonly #mode: string;
+	readonly #start: LogFormat;
 
-	constructor(sink: TrafficLogSink, mode: 'http' | 'tcp') {
+	constructor(sink: TrafficLogSink, mode: 'http' | 'tcp', start: LogFormat) {
 		this.#sink = sink;
+		this.#start = start;
 		this.#mode = mode.toUpperCase();
 	}
 
@@ -104,4 +118,8 @@ class ConnectionLogger implements StreamLogger {
 	}
 
 	log(): void {}
+
+	setUpFailed(stream: Stream, reason: string): void {
+		this.#sink.write(LEVEL_INFO, describeFailure(this.#start, stream, reason));
+	}
 }

@@ -84,7 +84,7 @@ export class SectionReader {
 	/** Takes one line of words, which is not empty. */
 	read(place: Place, words: readonly string[]): void {
 		const first = words[0] as string;
-		if (SECTION_NAMES.has(first)) {
+		if (SECTION_NAMES.has(first) && !this.#belongsToAggregation(first)) {
 			this.#open(new Statement(place, words, first, this.#state.diagnostics));
 			return;
 		}
@@ -99,6 +99,16 @@ export class SectionReader {
 		const prefix = (first === 'no' || first === 'default') && words.length > 1 ? first : undefined;
 		const line = prefix === undefined ? words : words.slice(1);
 		this.#reader(new Statement(place, line, this.#keyword, this.#state.diagnostics, prefix, this.#name));
+	}
+
+	/**
+	 * `peers NAME` opens a section, but as long as an aggregations section has no nodes it says which ones: without
+	 * them it would be refused, so nothing that means something is read otherwise.
+	 */
+	#belongsToAggregation(first: string): boolean {
+		if (first !== 'peers' || this.#keyword !== 'aggregations' || this.#reader === undefined) return false;
+		const aggregation = this.#state.aggregations.at(-1);
+		return aggregation?.peers === undefined && aggregation?.section.peers.length === 0;
 	}
 
 	/** Says what can only be said when all sections are known. */

@@ -19,8 +19,8 @@ export interface SetupOptions {
 	readonly timeoutMs: number | undefined;
 	/** The connection is ready to be served. */
 	readonly ready: (socket: Socket) => void;
-	/** It has closed, or was refused: the reason. */
-	readonly failed: (reason: string) => void;
+	/** It has closed, or was refused: in the reference's words, and in detail; `isNull`: it never sent a byte. */
+	readonly failed: (reason: string, detail: string, isNull: boolean) => void;
 }
 
 /** While it is set up, a connection is one of its listener's, to be closed with the others. */
@@ -122,15 +122,27 @@ export class ConnectionSetup {
 	readonly #onError = (error: Error): void => this.#fail(error.message);
 	readonly #onClose = (): void => this.#fail('connection closed');
 
-	#fail(reason: string): void {
+	#fail(detail: string): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
+		const isNull = this.#socket.bytesRead === 0;
+		const reason = failureText(this.#isReadingHeader, isNull, detail);
 		this.#timer?.cancel();
 		this.#socket.off('data', this.#onData);
 		this.#socket.off('close', this.#onClose);
 		// Whoever sends no header, or another one, is told so by a reset.
 		if (this.#isReadingHeader && !this.#socket.destroyed) this.#socket.resetAndDestroy();
 		else this.#socket.destroy();
-		this.#options.failed(reason);
+		this.#options.failed(reason, detail, isNull);
 	}
+}
+
+/** The sentences of the reference (manual, 8.2.5). */
+function failureText(isReadingHeader: boolean, isNull: boolean, detail: string): string {
+	if (!isReadingHeader) return detail === 'timeout' ? 'Timeout during SSL handshake' : 'SSL handshake failure';
+	if (detail === 'timeout') return 'Timeout while waiting for PROXY protocol header';
+	if (isNull) return 'Connection closed while waiting for PROXY protocol header';
+	return detail.includes('no PROXY protocol header')
+		? 'Received something which does not look like a PROXY protocol header'
+		: 'Truncated PROXY protocol header received';
 }

@@ -15,6 +15,8 @@ import type { ServerView } from '../sample/types.js';
 import { Column, type Counters } from '../shared/counters.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic, FrontendTraffic } from '../stream/proxies.js';
+import type { Session } from '../stream/session.js';
+import { streamOfConnection } from '../stream/session-rules.js';
 import type { Stream } from '../stream/stream.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 
@@ -30,6 +32,8 @@ export interface StreamLogger {
 	/** A stream begins: the default format has its line then, and none at its end. */
 	started?(stream: Stream): void;
 	log(stream: Stream): void;
+	/** A connection ended before its first request: no PROXY protocol header, no TLS (manual, 8.2.5). */
+	setUpFailed?(stream: Stream, reason: string): void;
 }
 
 export interface FrontendOptions {
@@ -169,6 +173,13 @@ export class Frontend implements FrontendTraffic {
 
 	streamStarted(stream: Stream): void {
 		this.#logger?.started?.(stream);
+	}
+
+	/** Nothing is said of connections that never sent a byte, with `option dontlognull`. */
+	logSetUpFailure(session: Session, reason: string, isNull: boolean): void {
+		if (isNull && this.model.options.dontlognull) return;
+		const logger = this.#logger;
+		if (logger?.setUpFailed !== undefined) logger.setUpFailed(streamOfConnection(session), reason);
 	}
 
 	/** `rate-limit sessions` (manual, 4.2): as many sessions in the last second as are allowed. */

@@ -288,8 +288,9 @@ export class Listener implements ListenerView {
 			tls: this.#tls,
 			timeoutMs: model.timeouts.clientMs,
 			ready: (socket) => this.#becomeReady(session, socket),
-			failed: (reason) => {
-				thread.logger.debug({ reason }, `frontend ${this.#frontend.name}: a connection was not set up`);
+			failed: (reason, detail, isNull) => {
+				thread.logger.debug({ reason: detail }, `frontend ${this.#frontend.name}: ${reason}`);
+				this.#frontend.logSetUpFailure(session, reason, isNull);
 				count(this.#frontend.counters, Column.ereq);
 				session.end(thread.nowMs());
 			},

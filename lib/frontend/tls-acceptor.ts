@@ -33,17 +33,16 @@ export class TlsAcceptor {
 		const isOptional = model.verify === 'optional';
 		server.on('secureConnection', (socket) => {
 			// A certificate that need not be shown must be good when it is (manual, 5.1 `verify`).
-			if (isOptional && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
-				this.#end(socket, undefined, new Error(`client certificate: ${socket.authorizationError}`));
-				socket.destroy();
-				return;
-			}
-			this.#end(socket, socket, undefined);
+			// OpenSSL is still at work below this call: a socket that is destroyed in it takes the process along.
+			setImmediate(() => {
+				if (socket.destroyed) this.#end(socket, undefined, new Error('connection closed'));
+				else if (isOptional && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+					this.#end(socket, undefined, new Error(`client certificate: ${socket.authorizationError}`));
+				} else this.#end(socket, socket, undefined);
+			});
 		});
-		server.on('tlsClientError', (error, socket) => {
-			this.#end(socket, undefined, error);
-			socket.destroy();
-		});
+		// Node destroys the socket itself.
+		server.on('tlsClientError', (error, socket) => setImmediate(() => this.#end(socket, undefined, error)));
 	}
 
 	/** Begins the handshake on a connection of which nothing, or less than the client hello, was read. */

@@ -49,6 +49,11 @@ export interface AdmissionResult {
 
 const ACCEPTED: AdmissionResult = { admission: Admission.ACCEPTED, silent: false };
 
+/** A stream that stands for a connection which never had one, for its log line. */
+export function streamOfConnection(session: Session): Stream {
+	return new ConnectionStream(session, NO_EXCHANGE, undefined, session.acceptedMs, session.acceptedMs);
+}
+
 /** `tcp-request connection` rules alone: before the PROXY protocol header and TLS. */
 export function admitConnection(session: Session): AdmissionResult {
 	const { rules } = session.frontend;

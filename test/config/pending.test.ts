@@ -25,6 +25,9 @@ const NOT_OF_THE_MODEL = new Set([
 	'maxrewriteSet',
 	'crtBase',
 	'caBase',
+	'bindTlsDefaults',
+	'serverTlsDefaults',
+	'verifyGiven',
 	// Read and applied in lib/config itself.
 	'unixBind',
 	'httpCookielen',
@@ -42,7 +45,6 @@ const REFUSED_AS_A_WHOLE = new Set([
 	'httpUseHtx',
 	'spliceAny',
 	'source',
-	'sendProxy',
 ]);
 
 function sources(): string {

@@ -11,6 +11,7 @@
  *         peer top   10.0.0.20:10000 up    # and another level above
  *         from any to .sum
  *
+ * `peers` is read as this keyword while the section has no nodes yet; after that it opens a peers section.
  * `peer` takes the options of a peers section's. Which tables these lines mean is found by check-aggregations.ts.
  */
 import type { Place } from '../../core/diagnostics.js';

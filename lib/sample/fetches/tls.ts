@@ -58,9 +58,11 @@ function distinguishedName(name: string, of: (certificate: X509Certificate) => s
 	};
 }
 
-/** `YYMMDDhhmmssZ`, as certificates have it. */
-function certificateDate(text: string): string {
-	return `${new Date(text).toISOString().slice(2, 19).replace(/[-:T]/g, '')}Z`;
+/** `YYMMDDhhmmssZ`, as certificates have it; what two digits cannot tell is absent, as in the reference. */
+function certificateDate(text: string): string | undefined {
+	const date = new Date(text);
+	if (date.getUTCFullYear() >= 2100) return undefined;
+	return `${date.toISOString().slice(2, 19).replace(/[-:T]/g, '')}Z`;
 }
 
 const KEY_NAMES: Readonly<Record<string, string>> = {
