@@ -96,50 +96,56 @@ async function shows(node: Program, own: number, sum: number): Promise<void> {
 	}
 }
 
-t.test('two nodes, one aggregator: 2 and 3 requests are 5; each starts anew in turn', { skip }, async (t) => {
-	const [p1, p2, pa] = await freePorts(3);
-	const lines = [`peer aggr 127.0.0.1:${pa} local`, `peer lb1 127.0.0.1:${p1}`, `peer lb2 127.0.0.1:${p2}`];
-	const startAggregator = (): Promise<Program> =>
-		startProgram(t, { config: aggregatorConfig(lines, '.local', '.sum'), ports: 0, readyPorts: [pa!] });
-	const start = (name: string, port: number, usePorts?: readonly number[]): Promise<Program> =>
-		startProgram(t, {
-			config: nodeConfig(name, [
-				[name, port],
-				['aggr', pa!],
-			]),
-			ports: 1,
-			program: 'haproxy',
-			...(usePorts === undefined ? {} : { usePorts }),
-		});
-	let aggregator = await startAggregator();
-	let lb1 = await start('lb1', p1!);
-	const lb2 = await start('lb2', p2!);
+t.jobs = 3;
 
-	await count(lb1, 2);
-	await count(lb2, 3);
-	await shows(lb1, 2, 5);
-	await shows(lb2, 3, 5);
-	t.equal((await read(lb1)).rate, 5, 'rates are summed');
+t.test(
+	'two nodes, one aggregator: 2 and 3 requests are 5; each starts anew in turn',
+	{ skip, buffered: true },
+	async (t) => {
+		const [p1, p2, pa] = await freePorts(3);
+		const lines = [`peer aggr 127.0.0.1:${pa} local`, `peer lb1 127.0.0.1:${p1}`, `peer lb2 127.0.0.1:${p2}`];
+		const startAggregator = (): Promise<Program> =>
+			startProgram(t, { config: aggregatorConfig(lines, '.local', '.sum'), ports: 0, readyPorts: [pa!] });
+		const start = (name: string, port: number, usePorts?: readonly number[]): Promise<Program> =>
+			startProgram(t, {
+				config: nodeConfig(name, [
+					[name, port],
+					['aggr', pa!],
+				]),
+				ports: 1,
+				program: 'haproxy',
+				...(usePorts === undefined ? {} : { usePorts }),
+			});
+		let aggregator = await startAggregator();
+		let lb1 = await start('lb1', p1!);
+		const lb2 = await start('lb2', p2!);
 
-	// A node starts anew: its own share comes back, and it counts on.
-	await lb1.stop('SIGKILL');
-	lb1 = await start('lb1', p1!, lb1.ports);
-	await shows(lb1, 2, 5);
-	await count(lb1, 1);
-	await shows(lb1, 3, 6);
-	await shows(lb2, 3, 6);
+		await count(lb1, 2);
+		await count(lb2, 3);
+		await shows(lb1, 2, 5);
+		await shows(lb2, 3, 5);
+		t.equal((await read(lb1)).rate, 5, 'rates are summed');
 
-	// The aggregator starts anew: it asks the nodes.
-	await aggregator.stop('SIGKILL');
-	await count(lb2, 1);
-	aggregator = await startAggregator();
-	await shows(lb1, 3, 7);
-	await shows(lb2, 4, 7);
-	t.notMatch(aggregator.stderr, /exception|rejection/);
-	await aggregator.stop();
-});
+		// A node starts anew: its own share comes back, and it counts on.
+		await lb1.stop('SIGKILL');
+		lb1 = await start('lb1', p1!, lb1.ports);
+		await shows(lb1, 2, 5);
+		await count(lb1, 1);
+		await shows(lb1, 3, 6);
+		await shows(lb2, 3, 6);
 
-t.test('two aggregators for the same nodes: one is killed', { skip }, async (t) => {
+		// The aggregator starts anew: it asks the nodes.
+		await aggregator.stop('SIGKILL');
+		await count(lb2, 1);
+		aggregator = await startAggregator();
+		await shows(lb1, 3, 7);
+		await shows(lb2, 4, 7);
+		t.notMatch(aggregator.stderr, /exception|rejection/);
+		await aggregator.stop();
+	},
+);
+
+t.test('two aggregators for the same nodes: one is killed', { skip, buffered: true }, async (t) => {
 	const [p1, p2, pa, pb] = await freePorts(4);
 	const nodes = [`peer lb1 127.0.0.1:${p1}`, `peer lb2 127.0.0.1:${p2}`];
 	const startAggregator = (name: 'aggr1' | 'aggr2'): Promise<Program> => {
@@ -189,7 +195,7 @@ t.test('two aggregators for the same nodes: one is killed', { skip }, async (t) 
 	t.notMatch(again.stderr, /exception|rejection/);
 });
 
-t.test('two levels: what the upper one sums comes down to the nodes', { skip }, async (t) => {
+t.test('two levels: what the upper one sums comes down to the nodes', { skip, buffered: true }, async (t) => {
 	const [p1, p2, pa, pb, pt] = await freePorts(5);
 	const low = (name: string, port: number, node: string, nodePort: number): Promise<Program> =>
 		startProgram(t, {
