@@ -39,6 +39,12 @@ class FakeWorker implements WorkerProcess {
 		this.#exit(code, signal);
 	}
 
+	/** A piece of the answer to the last command. */
+	answer(text: string, isLast: boolean): void {
+		const command = this.received.findLast((message) => message.kind === 'cli');
+		this.#tell({ kind: 'cli-piece', id: command?.kind === 'cli' ? command.id : -1, text, isLast });
+	}
+
 	get kinds(): string[] {
 		return this.received.map(({ kind }) => kind);
 	}
@@ -98,6 +104,8 @@ class FakeMachine {
 	nowMs = 0;
 	config = 'first';
 	readable = true;
+	/** Times that whoever holds an address was asked to give it up. */
+	roomAsked = 0;
 	stopped: string | undefined;
 
 	readonly environment: ProcessEnvironment = {
@@ -157,6 +165,9 @@ class FakeMachine {
 			hasOldProcess: false,
 			debug: false,
 			leaveWithMaster: true,
+		},
+		makeRoom: () => {
+			this.roomAsked++;
 		},
 		onServing: () => undefined,
 		onStopped: (how) => {
@@ -313,4 +324,60 @@ t.test('the addresses can be given up for another program, and taken back', asyn
 	machine.worker().serve('a');
 	await resumed;
 	t.same(machine.bound, ['a', 'a']);
+});
+
+t.test('an address that an older program holds: it is asked once, and tried until it is free', async (t) => {
+	const machine = new FakeMachine();
+	machine.taken.add('a');
+	const outcome = machine.master.start();
+	machine.worker().want('a');
+	t.equal(machine.roomAsked, 1);
+	machine.runTimers();
+	t.equal(machine.roomAsked, 1);
+	machine.taken.clear();
+	machine.runTimers();
+	t.same(machine.bound, ['a']);
+	machine.worker().ready('a');
+	t.match(await outcome, { ok: true });
+	// A reload does not push anybody aside.
+	machine.taken.add('b');
+	const reload = machine.master.reload();
+	machine.worker().want('a', 'b');
+	t.equal(machine.worker().kinds.at(-1), 'sockets-refused');
+	machine.worker().fail('Address already in use');
+	t.match(await reload, { ok: false });
+	t.equal(machine.roomAsked, 1);
+});
+
+t.test('an address that nobody gives up fails the start', async (t) => {
+	const machine = new FakeMachine();
+	machine.taken.add('a');
+	const outcome = machine.master.start();
+	machine.worker().want('a');
+	for (let i = 0; i < 2000; i++) machine.runTimers();
+	t.equal(machine.worker().kinds.at(-1), 'sockets-refused');
+	machine.worker().fail('a: Address already in use');
+	t.match(await outcome, { ok: false, reason: /Address already in use/ });
+});
+
+t.test('a command for the worker: pieces are pulled, and end with it', async (t) => {
+	const machine = await servingMachine('a');
+	const pieces = machine.master.ask({ words: ['show', 'info'], payload: undefined }, 'admin');
+	const first = pieces.next();
+	t.match(machine.worker().received.at(-1), { kind: 'cli', words: ['show', 'info'], level: 'admin' });
+	machine.worker().answer('one', false);
+	t.same(await first, { done: false, value: 'one' });
+	t.equal(machine.worker().kinds.at(-1), 'cli', 'the next is not asked for before it is wanted');
+	const second = pieces.next();
+	t.equal(machine.worker().kinds.at(-1), 'cli-next');
+	machine.worker().leave(null, 'SIGKILL');
+	t.same(await second, { done: true, value: undefined });
+	machine.runTimers();
+	machine.worker(1).serve('a');
+	const left = machine.master.ask({ words: ['show', 'table'], payload: undefined }, 'admin');
+	const piece = left.next();
+	machine.worker(1).answer('x', false);
+	await piece;
+	await left.return(undefined);
+	t.equal(machine.worker(1).kinds.at(-1), 'cli-end', 'a client that leaves ends the answer');
 });
