@@ -173,7 +173,7 @@ t.test('what this version cannot do yet is refused at its place', async (t) => {
 		' timeout connect 1s',
 		' http-request deny if FALSE',
 		'listen l from rules',
-		' bind :1 ssl crt x accept-proxy',
+		' bind :1 accept-proxy',
 		' server s 127.0.0.1:1 ssl verify none check send-proxy source 1.2.3.4',
 		' cookie x insert',
 		' source 1.2.3.4',
