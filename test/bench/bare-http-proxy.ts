@@ -9,4 +9,7 @@ proxy.on('error', (_error, _request, response) => {
 	if ('writeHead' in response && !response.headersSent) response.writeHead(502);
 	response.end();
 });
-http.createServer((request, response) => proxy.web(request, response)).listen(port, '127.0.0.1');
+const server = http.createServer((request, response) => proxy.web(request, response));
+// As long as the others' `timeout client`, or its idle connections would close before they are counted.
+server.keepAliveTimeout = 300_000;
+server.listen(port, '127.0.0.1');

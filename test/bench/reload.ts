@@ -38,7 +38,8 @@ defaults
 `;
 
 /** The local peer is how HAProxy hands its tables over; Holdfast needs none. */
-const countConfig = (isHaproxy: boolean): string => `
+const countConfig = (isHaproxy: boolean): string =>
+	`
 global
   nbthread 2
   ${isHaproxy ? 'stats socket ${dir}/stats level admin' : ''}
@@ -51,7 +52,9 @@ frontend f
   http-request return status 200 content-type text/plain lf-string "%[req.hdr(x-key),table_http_req_cnt(keys)] %pid" if { path /read }
   http-request track-sc0 req.hdr(x-key) table keys
   http-request return status 200 content-type text/plain lf-string "%[sc_http_req_cnt(0)]"
-`.replaceAll('${port2}', '\\${port2}').replaceAll('\\$', '$');
+`
+		.replaceAll('${port2}', '\\${port2}')
+		.replaceAll('\\$', '$');
 
 const reloadsOf = (program: Program): number => program.stderr.split('reload succeeded').length - 1;
 
@@ -189,7 +192,9 @@ frontend f
 		took = await reload(full, false);
 		await sleep(500);
 	});
-	print(`reload, table unchanged (shared, nothing to hand over): ${took.toFixed(0)} ms, slowest answer ${same.toFixed(1)} ms`);
+	print(
+		`reload, table unchanged (shared, nothing to hand over): ${took.toFixed(0)} ms, slowest answer ${same.toFixed(1)} ms`,
+	);
 	for (const [what, from, to] of [
 		['another size', 'size 1m', 'size 2m'],
 		['another data type', 'store http_req_cnt', 'store gpc0,http_req_cnt'],
@@ -207,7 +212,10 @@ frontend f
 	const { body } = await request(full.port(), '/read');
 	const killedMs = performance.now();
 	process.kill(Number(body.split(' ')[1]), 'SIGKILL');
-	await waitFor('another worker', async () => (await request(full.port(), '/read').catch(() => undefined))?.body !== body);
+	await waitFor(
+		'another worker',
+		async () => (await request(full.port(), '/read').catch(() => undefined))?.body !== body,
+	);
 	print(`kill -9 of the worker: serving again, with its tables, after ${(performance.now() - killedMs).toFixed(0)} ms`);
 	print(`the count of one address is ${(await request(full.port(), '/read')).body.split(' ')[0]}`);
 }
