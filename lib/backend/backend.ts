@@ -118,12 +118,20 @@ export class Backend implements ProxyView {
 	#timer: Timer | undefined;
 
 	/** Shared memory for the servers of a backend, filled with their configured state. Called once per worker. */
-	static allocateState(model: ProxyModel, threadCount: number, nowMs: number): SharedArrayBuffer {
+	static allocateState(
+		model: ProxyModel,
+		threadCount: number,
+		nowMs: number,
+		resolved?: ReadonlyMap<string, ResolvedAddress>,
+	): SharedArrayBuffer {
 		const shape = { capacity: model.servers.length, threadCount };
 		const buffer = ServerStates.allocate(shape);
 		const states = new ServerStates(shape, buffer);
 		for (const [index, server] of model.servers.entries()) {
-			const admin = server.disabled ? ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT : 0;
+			const hasAddress = server.address.kind !== 'name' || resolved?.has(server.name) === true;
+			const admin =
+				(server.disabled ? ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT : 0) |
+				(hasAddress ? 0 : ServerAdmin.RESOLUTION_MAINT);
 			states.initialize(index, server.weight, server.maxconn, admin, nowMs);
 		}
 		return buffer;

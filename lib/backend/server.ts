@@ -34,7 +34,7 @@ export interface ServerOptions {
 	readonly index: number;
 	readonly states: ServerStates;
 	readonly clock: Clock;
-	/** Required when `model.address` is a name. */
+	/** When `model.address` is a name: what it resolved to; undefined if it did not. */
 	readonly resolved?: ResolvedAddress | undefined;
 	readonly reuse: 'never' | 'safe' | 'aggressive' | 'always';
 	readonly backendName: string;
@@ -101,10 +101,9 @@ export class Server implements ServerView {
 		const { address } = model;
 		if (address.kind === 'ip') this.setAddress(address.address, address.family, address.port);
 		else if (address.kind === 'name') {
-			if (options.resolved === undefined) {
-				throw new Error(`server ${options.backendName}/${model.name}: the name '${address.host}' was not resolved`);
-			}
-			this.setAddress(options.resolved.address, options.resolved.family, address.port);
+			// Without an address it is in maintenance (`-dr`), until `set server ... addr` gives it one.
+			const { resolved } = options;
+			if (resolved !== undefined) this.setAddress(resolved.address, resolved.family, address.port);
 		} else if (address.kind === 'unix') {
 			this.#fixed = { kind: 'unix', path: address.path, abstract: address.abstract };
 		} else {

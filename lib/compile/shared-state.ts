@@ -114,7 +114,9 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 	const backends = new Map(
 		model.proxies
 			.filter(isBackendSide)
-			.map((proxy) => [proxy.name, Backend.allocateState(proxy, nbthread + 1, nowMs)] as const),
+			.map(
+				(proxy) => [proxy.name, Backend.allocateState(proxy, nbthread + 1, nowMs, resolved.get(proxy.name))] as const,
+			),
 	);
 	const indexes = new CounterIndexes(model);
 	const counterShape: CounterShape = { objectCount: indexes.count, threadCount: nbthread + 1 };

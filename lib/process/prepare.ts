@@ -4,6 +4,7 @@ import {
 	type CompiledConfiguration,
 	compileForControl,
 	type FormerState,
+	resolveBindNames,
 	resolveServerNames,
 	type SharedState,
 } from '../compile/index.js';
@@ -37,12 +38,13 @@ export async function prepareConfiguration(
 	logger: Logger,
 	formerOf: (model: ConfigModel) => Promise<FormerState | undefined>,
 ): Promise<PreparedConfiguration | undefined> {
-	const model = readConfiguration(configurationOptions(files, args), diagnostics);
-	if (model === undefined) return undefined;
+	const written = readConfiguration(configurationOptions(files, args), diagnostics);
+	if (written === undefined) return undefined;
 	if (diagnostics.errorCount > 0) {
-		lookForMore(model, diagnostics, logger);
+		lookForMore(written, diagnostics, logger);
 		return undefined;
 	}
+	const model = await resolveBindNames(written, diagnostics);
 	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
 	const former = await formerOf(model);
 	const shared = allocateShared(model, resolved, former);
