@@ -27,7 +27,7 @@ t.test('what HAProxy refuses is refused', async (t) => {
 t.test('messages name the word and the nearest known one', async (t) => {
 	t.equal(error('pth'), "unknown fetch method 'pth'; did you mean 'path' ?");
 	t.match(error('src,lowr'), /^unknown converter 'lowr'; did you mean 'lower' \?$/);
-	t.equal(error('ssl_fc_sni'), "fetch method 'ssl_fc_sni' is not supported by holdfast");
+	t.equal(error('ssl_fc_client_random'), "fetch method 'ssl_fc_client_random' is not supported by holdfast");
 	t.equal(error('str(a),jwt_verify(x,y)'), "converter 'jwt_verify' is not supported by holdfast");
 	t.equal(error('hdr(a'), "fetch method 'hdr' : expected ')'");
 	t.match(error('hdr(a,b)'), /failed to parse 'b' as type 'integer' at position 2/);
