@@ -32,7 +32,10 @@ frontend f
 async function startServing(t: Teardown, options: ProgramOptions): Promise<Program> {
 	const program = await startProgram(t, options);
 	const pidfile = /pidfile (.*)/.exec(readFileSync(program.configPath, 'latin1'))?.[1] ?? '';
-	await waitFor('the pid file', () => existsSync(pidfile) && readFileSync(pidfile, 'latin1') === `${program.child.pid}\n`);
+	await waitFor(
+		'the pid file',
+		() => existsSync(pidfile) && readFileSync(pidfile, 'latin1') === `${program.child.pid}\n`,
+	);
 	return program;
 }
 

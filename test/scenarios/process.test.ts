@@ -7,6 +7,8 @@ import { accepts } from '../fixtures/ports.js';
 import { spawnProgram, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
+t.setTimeout(110_000);
+
 const DEFAULTS = `
 defaults
   mode http
@@ -99,6 +101,7 @@ frontend f
 	silent.send('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
 	t.equal((await slow).status, 503, 'a request that was being served gets its answer');
 	await waitFor('an answer for a connection that had not asked yet', () => silent.ended);
+	silent.close();
 	t.match(silent.received, /^HTTP\/1\.1 200 .*connection: close.*quick$/s);
 	t.same(await program.exited(), { code: 0, signal: null });
 });
