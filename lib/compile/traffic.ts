@@ -77,7 +77,10 @@ export function openTraffic(
 		thread.isStopping = true;
 		let nextRestCheckMs = 0;
 		const check = (): void => {
-			if (connectionCount() === 0) return drained();
+			if (connectionCount() === 0) {
+				drained();
+				return;
+			}
 			const nowMs = thread.nowMs();
 			if (nowMs >= nextRestCheckMs) {
 				nextRestCheckMs = nowMs + REST_CHECK_MS;
