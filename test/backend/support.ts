@@ -4,11 +4,11 @@
  * whose wake-ups are delivered when the test says so.
  */
 
-import { NO_HEALTH } from '../../lib/config/keywords/server-checks.js';
 import { Backend, type BackendOptions, type Choice, type ServerRequest } from '../../lib/backend/backend.js';
 import type { Farm } from '../../lib/backend/farm.js';
 import type { QueueTicket } from '../../lib/backend/queue.js';
 import type { Server } from '../../lib/backend/server.js';
+import { NO_HEALTH } from '../../lib/config/keywords/server-checks.js';
 import type { BalanceModel, HashTypeModel, ProxyModel, ServerModel } from '../../lib/config/model.js';
 import type { Clock, Timer } from '../../lib/core/clock.js';
 import type { StreamView } from '../../lib/sample/types.js';

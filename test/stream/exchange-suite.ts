@@ -129,7 +129,7 @@ backend be
 		client.send(GET('/ok'));
 		t.equal(await client.until('ok'), OK('ok').replace('HTTP/1.1 200 OK', 'HTTP/1.1 200 OK'));
 		client.received = '';
-		client.send(GET('/echo', 'Content-Length: 1\r\n') + '1' + GET('/echo', 'Content-Length: 1\r\n') + '2' + GET('/ok'));
+		client.send(`${GET('/echo', 'Content-Length: 1\r\n')}1${GET('/echo', 'Content-Length: 1\r\n')}2${GET('/ok')}`);
 		const text = await client.when(
 			'three answers',
 			(got) => (got.match(/HTTP\/1\.1 200/g) ?? []).length === 3 && got.endsWith('ok'),
