@@ -34,9 +34,6 @@ export function statusName(code: number): PeerStatus {
 	return STATUS_NAMES.get(code) ?? 'PROT';
 }
 
-/** Tables have ids up to this, their second ids (`Peer.oldSizeId`) are above. */
-const OLD_SIZE_IDS = 65536;
-
 export class Peer {
 	readonly config: PeerConfig;
 	readonly name: string;
@@ -46,6 +43,7 @@ export class Peer {
 	readonly tables: SharedTable[];
 	readonly #byWireName: Map<string, SharedTable>;
 	#lastTableId: number;
+	readonly #oldSizeIds = new Map<SharedTable, number>();
 
 	status: PeerStatus = 'NONE';
 	/** When a connection was last dialled or accepted; undefined: never. */
@@ -107,6 +105,7 @@ export class Peer {
 
 	removeTable(shared: SharedTable): void {
 		this.tables.splice(this.tables.indexOf(shared), 1);
+		this.#oldSizeIds.delete(shared);
 		if (this.#byWireName.get(shared.table.wireName) === shared) this.#byWireName.delete(shared.table.wireName);
 	}
 
@@ -115,15 +114,21 @@ export class Peer {
 		return ++this.#lastTableId;
 	}
 
-	/** Ids are given in order from 1; `oldSizeId` gives each table a second one. */
+	/** By either of its ids. */
 	tableByLocalId(id: number): SharedTable | undefined {
-		const localId = id > OLD_SIZE_IDS ? id - OLD_SIZE_IDS : id;
-		return this.tables.find((shared) => shared.localId === localId);
+		return this.tables.find((shared) => shared.localId === id || this.#oldSizeIds.get(shared) === id);
 	}
 
-	/** The id under which a table is defined with the key size of an old default. */
+	/**
+	 * The id under which a table is defined with the key size of an old default. Ids stay small: HAProxy 2.6 passes
+	 * over tables with large ones.
+	 */
 	oldSizeId(shared: SharedTable): number {
-		return shared.localId + OLD_SIZE_IDS;
+		const known = this.#oldSizeIds.get(shared);
+		if (known !== undefined) return known;
+		const id = this.newTableId();
+		this.#oldSizeIds.set(shared, id);
+		return id;
 	}
 
 	/** Updates the peer has not acknowledged, summed over tables: how far it is behind, ids having gaps. */

@@ -407,7 +407,7 @@ export class Session implements MessageHandler {
 		if (acknowledged === undefined) return;
 		// Only a table that the peer took for its own is acknowledged, under the id of the definition it took.
 		if (acknowledged.keySize === undefined) {
-			acknowledged.settleKeySize(tableId > this.peer.tables.length ? OLD_DEFAULT_STRING_KEY_SIZE : undefined);
+			acknowledged.settleKeySize(tableId !== acknowledged.localId ? OLD_DEFAULT_STRING_KEY_SIZE : undefined);
 		}
 		acknowledged.lastAcknowledgement = updateId;
 		// Until the lesson is confirmed, acknowledgements are of lesson ids, which mean nothing later.
