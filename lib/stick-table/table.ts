@@ -460,8 +460,10 @@ export class StickTable {
 		const views: EntryView[] = [];
 		for (let chain = 0; chain < store.chainCount; chain++) {
 			let count = 0;
-			const at = clock();
+			// Asked only where there is an entry: most chains of a table that is not full are empty.
+			let at = -1;
 			store.visitChain(chain, (record) => {
+				if (at < 0) at = clock();
 				if (this.#isOver(record, at)) return;
 				views[count] ??= this.newView();
 				store.copyLocked(record, views[count++]!, at);
