@@ -96,7 +96,7 @@ async function shows(node: Program, own: number, sum: number): Promise<void> {
 	}
 }
 
-t.jobs = 3;
+t.jobs = 4;
 
 t.test(
 	'two nodes, one aggregator: 2 and 3 requests are 5; each starts anew in turn',
@@ -236,4 +236,34 @@ t.test('two levels: what the upper one sums comes down to the nodes', { skip, bu
 	await waitFor('the sum of sums at the first node', async () => (await read(lb1)).all === 5);
 	await waitFor('the sum of sums at the second node', async () => (await read(lb2)).all === 5);
 	t.notMatch(top.stderr + aggr1.stderr, /exception|rejection/);
+});
+
+t.test('a load balancer that sums and HAProxy in one mesh', { skip, buffered: true }, async (t) => {
+	const [p1, p2] = await freePorts(2);
+	const mesh = [
+		['lb1', p1!],
+		['lb2', p2!],
+	] as const;
+	const start = (name: string, program: 'holdfast' | 'haproxy', usePorts?: readonly number[]): Promise<Program> =>
+		startProgram(t, {
+			config:
+				nodeConfig(name, mesh) +
+				(program === 'holdfast' ? 'aggregations sums\n  peers mypeers\n  from .local to .sum\n' : ''),
+			ports: 1,
+			program,
+			...(usePorts === undefined ? {} : { usePorts }),
+		});
+	const holdfast = await start('lb1', 'holdfast');
+	let haproxy = await start('lb2', 'haproxy');
+	await count(holdfast, 2);
+	await count(haproxy, 3);
+	await shows(holdfast, 2, 5);
+	await shows(haproxy, 3, 5);
+	await haproxy.stop('SIGKILL');
+	await count(holdfast, 1);
+	haproxy = await start('lb2', 'haproxy', haproxy.ports);
+	await shows(haproxy, 3, 6);
+	await count(haproxy, 1);
+	await shows(holdfast, 3, 7);
+	t.notMatch(holdfast.stderr, /exception|rejection/);
 });
