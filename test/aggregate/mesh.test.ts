@@ -1,6 +1,6 @@
 /** Load balancers that sum over their own mesh, on virtual time. */
 import t from 'tap';
-import { SummingCluster } from '../simulation/aggregate-cluster.js';
+import { SummingCluster, stored } from '../simulation/aggregate-cluster.js';
 
 const NAMES = ['a', 'b', 'c'];
 
@@ -126,5 +126,58 @@ t.test('a clock that was set back', async (t) => {
 	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 6, node.name);
 	t.equal(a.value(a.own, 'k', 'http_req_cnt'), 6);
 	t.match(a.log.join('\n'), /clock was set back/);
+	cluster.stop();
+});
+
+t.test('a new process takes over from the old one', async (t) => {
+	const cluster = new SummingCluster(NAMES, 8);
+	cluster.run(6000);
+	for (const name of NAMES) for (let i = 0; i < 4; i++) cluster.node(name).request('k');
+	cluster.node('a').request('alone');
+	cluster.run(1000);
+	const { old, node: a } = cluster.replace('a');
+	a.request('k');
+	cluster.run(8000);
+	t.ok(old.isOver, 'the old process has handed over');
+	t.equal(a.value(a.own, 'k', 'http_req_cnt'), 5);
+	t.equal(a.value(a.own, 'alone', 'http_req_cnt'), 1);
+	for (const node of cluster.nodes.values()) {
+		t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 13, node.name);
+		t.equal(node.value(node.sum, 'alone', 'http_req_cnt'), 1, node.name);
+	}
+	cluster.stop();
+});
+
+t.test('tables of one name that store other things are not added up', async (t) => {
+	const cluster = new SummingCluster(NAMES, 9);
+	cluster.run(6000);
+	cluster.crash('b');
+	cluster.model = { ...cluster.model, store: [stored('http_req_cnt'), stored('http_req_rate', 5000)] };
+	const b = cluster.start('b');
+	cluster.run(6000);
+	for (const name of NAMES) cluster.node(name).request('k');
+	cluster.run(1000);
+	const a = cluster.node('a');
+	t.equal(a.value(a.sum, 'k', 'http_req_cnt'), 2);
+	t.equal(b.value(b.sum, 'k', 'http_req_cnt'), 1);
+	t.match(a.log.join('\n'), /table '\/req.local' of peer 'b' stores other data, or for other periods, than here/);
+	cluster.stop();
+});
+
+t.test('a mesh whose tables are too small loses entries, not its order', async (t) => {
+	const cluster = new SummingCluster(NAMES, 10, { size: 8, expireMs: 60_000 });
+	cluster.run(6000);
+	for (let round = 0; round < 200; round++) {
+		cluster.node(cluster.chance.pick(NAMES)).request(`key${cluster.chance.index(40)}`);
+		cluster.run(20);
+	}
+	cluster.run(2000);
+	for (const node of cluster.nodes.values()) {
+		for (const table of [node.own, node.sum.remote()]) t.equal(table.verify(), undefined, node.name);
+		for (const view of node.own.entries(node.clock.monotonicMs())) {
+			const own = view.reading(node.own.slot('http_req_cnt')!, 0);
+			t.ok(node.value(node.sum, String(view.key), 'http_req_cnt') >= own);
+		}
+	}
 	cluster.stop();
 });

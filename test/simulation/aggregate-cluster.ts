@@ -55,7 +55,8 @@ export class SummingNode {
 	readonly #waiting = new Map<SharedArrayBuffer, Set<() => void>>();
 	readonly #cluster: SummingCluster;
 
-	constructor(cluster: SummingCluster, name: string, former?: SummingNode) {
+	/** `hasOldProcess`: one of this name is about to teach it as its local peer. */
+	constructor(cluster: SummingCluster, name: string, former?: SummingNode, hasOldProcess = false) {
 		this.name = name;
 		this.#cluster = cluster;
 		const { time, chance, network, model } = cluster;
@@ -89,7 +90,7 @@ export class SummingNode {
 			shards: 0,
 			sourceCheck: false,
 			isDisabled: false,
-			hasOldProcess: false,
+			hasOldProcess,
 			predecessor: former?.section,
 			pid: 1,
 			clock: this.clock,
@@ -134,7 +135,8 @@ export class SummingNode {
 		for (const type of ['http_req_cnt', 'http_req_rate'] as const) {
 			this.own.addByKey(key, this.own.slot(type)!, 0, 1, nowMs);
 		}
-		this.own.addByKey(key, this.own.slot('bytes_in_cnt')!, 0, bytes, nowMs);
+		const bytesIn = this.own.slot('bytes_in_cnt');
+		if (bytesIn !== undefined) this.own.addByKey(key, bytesIn, 0, bytes, nowMs);
 		this.#signal(this.own);
 	}
 
@@ -166,7 +168,8 @@ export class SummingCluster {
 	readonly chance: Chance;
 	readonly network: VirtualNetwork;
 	readonly nodes = new Map<string, SummingNode>();
-	readonly model: StickTableModel;
+	/** Of nodes that start from now on. */
+	model: StickTableModel;
 	readonly peers: readonly PeerConfig[];
 
 	constructor(names: readonly string[], seed: number, changes: Partial<StickTableModel> = {}) {
@@ -209,6 +212,18 @@ export class SummingCluster {
 		const node = new SummingNode(this, name, former);
 		this.nodes.set(name, node);
 		return node;
+	}
+
+	/** A new process on the address of the old one, which hands over and leaves. */
+	replace(name: string): { readonly old: SummingNode; readonly node: SummingNode } {
+		const old = this.node(name);
+		this.network.unlisten(name);
+		const node = new SummingNode(this, name, undefined, true);
+		this.nodes.set(name, node);
+		old.section.softStop(() => {
+			old.isOver = true;
+		});
+		return { old, node };
 	}
 
 	run(ms: number): void {
