@@ -61,6 +61,9 @@ export interface AggregationOptions {
 const MAX_TABLES = 1000;
 /** Sums for plain peers wait this long for peers that do not come: half a sum would undo what they have. */
 const COMPLETION_MS = 5000;
+/** Only so soon after its start may a process find that its clock was set back, and by no more than this. */
+const CLOCK_CHECK_MS = 30_000;
+const MAX_CLOCK_ERROR_MS = 10 * 365 * 86_400_000;
 /** A peer that has just come may first want a lesson itself; then it is asked for one, and again after a partial one. */
 const LESSON_PAUSE_MS = 1000;
 
@@ -82,6 +85,8 @@ export class Aggregation implements Aggregator {
 	readonly #clock: Clock;
 	/** When this process started, by the wall clock: which of a node's shares is the later one. */
 	#life: number;
+	#hasBecomeLater = false;
+	readonly #startedMs: number;
 	/** Every peer has told what it knows, or was waited for long enough: sums are worth pushing. */
 	#isComplete = false;
 	readonly #told = new Set<Peer>();
@@ -93,12 +98,18 @@ export class Aggregation implements Aggregator {
 		this.name = options.name;
 		this.#options = options;
 		this.#clock = options.clock;
+		this.#startedMs = options.predecessor?.startedMs ?? options.clock.monotonicMs();
 		this.#life = options.predecessor?.life ?? Math.floor(options.clock.wallMs());
 		for (const { own, target } of options.tables) this.#addOwn(own, target);
 	}
 
 	get isComplete(): boolean {
 		return this.#isComplete;
+	}
+
+	/** When the process began to count, monotonic. */
+	get startedMs(): number {
+		return this.#startedMs;
 	}
 
 	get localName(): string {
@@ -223,7 +234,7 @@ export class Aggregation implements Aggregator {
 		if (summed === undefined) return undefined;
 		if (isOurs) {
 			if (share.life === this.#life) return undefined;
-			if (share.life > this.#life) this.#becomeLaterThan(share.life);
+			if (share.life > this.#life && !this.#becomeLaterThan(share.life)) return undefined;
 		}
 		return this.#lifeDefined(peer, summed, share.origin, share.life, definition.name);
 	}
@@ -418,16 +429,31 @@ export class Aggregation implements Aggregator {
 		}
 	}
 
-	/** Somebody has heard of a later start of this node: the clock went back since, or two nodes have one name. */
-	#becomeLaterThan(life: number): void {
-		this.#options.log.warn(
-			`aggregation '${this.name}': a process that started later than this one was called '${this.#options.localName}' too: either the clock was set back, or two nodes have the same name, and then their sums are wrong`,
+	/**
+	 * Somebody has heard of a later start of this node. Soon after the start that means that the clock was set back
+	 * since: this process becomes the later one, once. Later it means that another process has our name now: what that
+	 * one counts is not ours, and it is the one that is believed.
+	 */
+	#becomeLaterThan(life: number): boolean {
+		const nowMs = this.#clock.monotonicMs();
+		const isPlausible = life < this.#clock.wallMs() + MAX_CLOCK_ERROR_MS;
+		const { localName } = this.#options;
+		if (!isPlausible || this.#hasBecomeLater || nowMs - this.#startedMs > CLOCK_CHECK_MS) {
+			this.#complain(
+				`another process that started later than this one is called '${localName}' too: its share is believed, what is counted here is missing in the sums of other nodes`,
+			);
+			return false;
+		}
+		this.#complain(
+			`a process called '${localName}' has started later than this one: either the clock was set back since, or two nodes have the same name, which makes their sums wrong`,
 		);
+		this.#hasBecomeLater = true;
 		this.#life = life + 1;
 		for (const [summed, share] of this.#ownShares) {
 			share.wireName = shareName(summed.wireName, this.#options.localName, this.#life);
 		}
 		for (const { session } of this.#section?.peers ?? []) session?.retellOwnShare();
+		return true;
 	}
 
 	/** Sums for plain peers contain what is counted here. */

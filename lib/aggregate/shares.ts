@@ -15,6 +15,9 @@
  * earlier lives are of no use there and are dropped. Whatever order things happen in, a share never exceeds
  * what its origin has counted; it falls behind at most by what had not left the process when it died.
  *
+ * Lives are told apart by the wall clock of their node. One that was set back is noticed in the first exchange,
+ * and so are two nodes of one name, whose sums cannot be right (aggregation.ts says so in the log).
+ *
  * What this gives up: a process that restarts twice while it cannot reach a node loses what only that node
  * had heard of the first life. The sum is then too small by that, until the entries expire.
  *
