@@ -285,6 +285,8 @@ export class Aggregation implements Aggregator {
 
 	/** A table of a plain peer: its share, or sums of a level above to be handed on. */
 	#plainTableDefined(peer: Peer, definition: TableDefinition): SharedTable | undefined {
+		// A node that exchanges shares has told this one under its own name.
+		if (peer.session?.kind !== 'plain') return undefined;
 		if (this.#options.levels.get(peer.name) === 'up') return this.#sumsFromAbove(peer, definition);
 		if (this.#sumNameOf(definition.name) === undefined) return undefined;
 		const summed = this.#summedOf(peer, definition.name, definition);
