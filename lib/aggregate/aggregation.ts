@@ -12,6 +12,9 @@
  *              lesson in each session until one is complete, since only it knows what it counted while we were
  *              away, and since it may have started anew and have been taught by another aggregator meanwhile.
  *
+ * What a plain node counts before it is up to date is HAProxy's to keep: a lesson replaces it, as any lesson does
+ * there. From then on its share is exact.
+ *
  * An aggregator for others is the same without tables of its own: it learns them from their definitions.
  */
 import type { StickTableModel, SumModel } from '../config/model.js';

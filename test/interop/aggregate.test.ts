@@ -18,6 +18,7 @@ const nodeConfig = (name: string, peers: readonly (readonly [name: string, port:
 global
   localpeer ${name}
   nbthread 1
+  stats socket \${dir}/cli.sock
 defaults
   mode http
   timeout client 5s
@@ -75,6 +76,17 @@ function askCli(program: Program, command: string): Promise<string> {
 		});
 		socket.on('error', reject);
 		socket.on('close', () => resolve(answer));
+	});
+}
+
+/**
+ * HAProxy takes what it is taught while it starts for the truth, also of what it has counted meanwhile. It has told
+ * a whole lesson itself when that is over.
+ */
+async function hasStarted(aggregator: Program, ...names: readonly string[]): Promise<void> {
+	await waitFor(`${names} to have told all`, async () => {
+		const text = await askCli(aggregator, 'show aggregations');
+		return names.every((name) => text.includes(`origin ${name}(direct)`));
 	});
 }
 
@@ -172,6 +184,8 @@ t.test('two aggregators for the same nodes: one is killed', { skip, buffered: tr
 		});
 	const lb1 = await start('lb1', p1!);
 	let lb2 = await start('lb2', p2!);
+	await hasStarted(aggr1, 'lb1', 'lb2');
+	await hasStarted(aggr2, 'lb1', 'lb2');
 	await count(lb1, 2);
 	await count(lb2, 3);
 	await shows(lb1, 2, 5);
@@ -217,7 +231,7 @@ t.test('two levels: what the upper one sums comes down to the nodes', { skip, bu
 		readyPorts: [pt!],
 	});
 	const aggr1 = await low('aggr1', pa!, 'lb1', p1!);
-	await low('aggr2', pb!, 'lb2', p2!);
+	const aggr2 = await low('aggr2', pb!, 'lb2', p2!);
 	const start = (name: string, port: number, aggregator: string, aggregatorPort: number): Promise<Program> =>
 		startProgram(t, {
 			config: nodeConfig(name, [
@@ -229,6 +243,8 @@ t.test('two levels: what the upper one sums comes down to the nodes', { skip, bu
 		});
 	const lb1 = await start('lb1', p1!, 'aggr1', pa!);
 	const lb2 = await start('lb2', p2!, 'aggr2', pb!);
+	await hasStarted(aggr1, 'lb1');
+	await hasStarted(aggr2, 'lb2');
 	await count(lb1, 2);
 	await count(lb2, 3);
 	await shows(lb1, 2, 2);
@@ -255,6 +271,7 @@ t.test('a load balancer that sums and HAProxy in one mesh', { skip, buffered: tr
 		});
 	const holdfast = await start('lb1', 'holdfast');
 	let haproxy = await start('lb2', 'haproxy');
+	await hasStarted(holdfast, 'lb2');
 	await count(holdfast, 2);
 	await count(haproxy, 3);
 	await shows(holdfast, 2, 5);
@@ -263,6 +280,7 @@ t.test('a load balancer that sums and HAProxy in one mesh', { skip, buffered: tr
 	await count(holdfast, 1);
 	haproxy = await start('lb2', 'haproxy', haproxy.ports);
 	await shows(haproxy, 3, 6);
+	await hasStarted(holdfast, 'lb2');
 	await count(haproxy, 1);
 	await shows(holdfast, 3, 7);
 	t.notMatch(holdfast.stderr, /exception|rejection/);
