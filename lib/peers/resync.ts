@@ -37,6 +37,8 @@ export class Resync {
 	/** Shards still to be learned; undefined when no peer has a shard. */
 	readonly #missingShards: Set<number> | undefined;
 	readonly #hasRemotePeers: boolean;
+	/** A lesson was heard to its end, even from a teacher that was itself behind. */
+	wasTaught = false;
 	/** `flags` of `show peers`. */
 	localDone = false;
 	remoteDone = false;
@@ -80,6 +82,7 @@ export class Resync {
 	lessonEnded(session: Teacher, shard: number, end: 'finished' | 'partial', nowMs: number): void {
 		if (this.#teacher !== session) return;
 		this.#teacher = undefined;
+		this.wasTaught = true;
 		if (end === 'partial') {
 			this.#rearm(nowMs);
 			return;

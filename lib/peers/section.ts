@@ -206,10 +206,13 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		});
 	}
 
-	/** Every table was in the section before the reload, which had finished learning. */
+	/**
+	 * Every table was in the section before the reload, which has learned. A second lesson would bring back older
+	 * values of what this node has counted since, and those would be lost.
+	 */
 	#inheritsAll(): boolean {
 		const predecessor = this.#predecessor;
-		if (predecessor === undefined || !predecessor.isUpToDate()) return false;
+		if (predecessor === undefined || !(predecessor.isUpToDate() || predecessor.wasTaught())) return false;
 		const known = new Set(predecessor.tables.map(({ identity }) => identity));
 		return this.tables.every(({ identity }) => known.has(identity));
 	}
@@ -323,6 +326,10 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	defer(callback: () => void): void {
 		this.#options.defer(callback);
+	}
+
+	wasTaught(): boolean {
+		return this.#resync.wasTaught;
 	}
 
 	isUpToDate(): boolean {

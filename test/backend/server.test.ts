@@ -123,11 +123,9 @@ t.test('use-server: the first rule that holds decides', async (t) => {
 	t.equal(down.serverByRules(view), undefined);
 });
 
-t.test('a name without an answer and fd@ are refused', async (t) => {
+t.test('a name without an answer leaves its server in maintenance; fd@ is refused', async (t) => {
 	const make = (fields: Partial<ServerModel>) => single(backendModel([serverModel('s1', fields)]));
-	t.throws(
-		() => make({ address: { kind: 'name', host: 'app', family: 4, port: 1 } }),
-		/app\/s1: the name 'app' was not resolved/,
-	);
+	const { backend: unresolved } = make({ address: { kind: 'name', host: 'app', family: 4, port: 1 } });
+	t.equal(unresolved.usableServerCount(), 0);
 	t.throws(() => make({ address: { kind: 'fd', fd: 3 } }), /cannot be connected to/);
 });

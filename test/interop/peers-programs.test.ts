@@ -95,6 +95,9 @@ t.test('Holdfast is reloaded under a HAProxy that follows it', { skip: skipUnles
 	const { port: originPort } = origin.address() as AddressInfo;
 	const first = await startProgram(t, { config: config('active', peers, originPort), ports: 1, args: ['-W', '-db'] });
 	const second = await startProgram(t, { config: config('standby', peers, originPort), ports: 1, program: 'haproxy' });
+	// Both have told each other what they know: from here on one teaches and the other follows.
+	for (let i = 0; i <= LIMIT; i++) await request(first.port(), 'first');
+	await waitFor('the standby to follow', async () => (await request(second.port(), 'first')) === 429);
 	for (let round = 0; round < 3; round++) {
 		for (let i = 0; i < 4; i++) t.equal(await request(first.port(), 'steady'), 200);
 		const lines = first.stderr.length;

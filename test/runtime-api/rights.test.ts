@@ -39,6 +39,7 @@ const EXPECTED: Readonly<Record<Level, readonly string[]>> = {
 			'set timeout',
 			'show acl',
 			'show activity',
+			'show aggregations',
 		],
 		...[
 			'show backend',
