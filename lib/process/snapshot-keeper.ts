@@ -17,7 +17,7 @@
  * Peers teach them at the start anyway.
  */
 import { readFileSync, renameSync, statSync } from 'node:fs';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../core/clock.js';
 import { HoldfastError, systemReason } from '../core/errors.js';
@@ -193,13 +193,17 @@ export class SnapshotKeeper {
 
 	async #saveAndSchedule(): Promise<void> {
 		const startMs = this.#clock.monotonicMs();
+		const file = this.#file;
 		try {
 			await this.#save();
 		} catch (error) {
-			this.#complain(error);
-			// Whatever is half written: a new file will do.
-			this.#file?.close();
-			this.#file = undefined;
+			// A file that was replaced while it was written is nobody's any more.
+			if (file === this.#file) {
+				this.#complain(error);
+				// Whatever is half written: a new file will do.
+				this.#file?.close();
+				this.#file = undefined;
+			}
 		}
 		this.#saving = undefined;
 		const { intervalMs } = this.#settings ?? {};
@@ -249,14 +253,15 @@ export class SnapshotKeeper {
 				await unlink(temporary);
 				return;
 			}
-			await rename(temporary, path);
-			await syncFolder(path);
+			// In one step: a save of the former file would find the path in other hands, and take them for a stranger's.
+			renameSync(temporary, path);
 		} catch (error) {
 			file.close();
 			throw error;
 		}
 		this.#file?.close();
 		this.#file = file;
+		await syncFolder(path);
 	}
 
 	#isOurs(file: SnapshotFile): boolean {

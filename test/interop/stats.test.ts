@@ -6,6 +6,7 @@ import t from 'tap';
 import { request } from '../fixtures/http-client.js';
 import { skipUnlessHaproxy } from '../fixtures/interop.js';
 import { type Program, startProgram } from '../fixtures/program.js';
+import { waitFor } from '../fixtures/wait-for.js';
 import { parseTextFormat } from '../stats/text-format.js';
 
 const CONFIG = `
@@ -211,7 +212,11 @@ t.test('headers, access and forms', { skip }, async (t) => {
 		);
 		t.same([...(own?.rows.keys() ?? [])], [...(reference?.rows.keys() ?? [])], words);
 	}
-	const lines = await Promise.all([ours, theirs].map((program) => program.logged(45)));
+	const lines = await waitFor('as many lines from both', () => {
+		const both = [ours.logLines, theirs.logLines];
+		const [own, reference] = both.map((program) => program.filter((line) => /<STATS>|<PROMEX>/.test(line)).length);
+		return own === reference && (own ?? 0) > 40 && both;
+	});
 	const masked = lines.map((program) =>
 		program
 			.filter((line) => /<STATS>|<PROMEX>/.test(line))
