@@ -7,7 +7,6 @@ import type { BindModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
-import { nodeEngine } from '../stream/node/engine.js';
 import { REST_CHECK_MS } from '../stream/soft-stop.js';
 import type { CompiledConfiguration } from './configuration.js';
 import type { SharedState } from './shared-state.js';
@@ -37,15 +36,20 @@ interface OpenListener {
 	readonly fd: number;
 }
 
+/** The engine of `tune.http.engine`; the node engine and http-proxy are loaded only where it is asked for. */
+export async function loadEngine(name: 'native' | 'node'): Promise<ConnectionEngine> {
+	return name === 'node' ? (await import('../stream/node/engine.js')).nodeEngine : nativeEngine;
+}
+
 export function openTraffic(
 	compiled: CompiledConfiguration,
 	shared: SharedState,
 	descriptors: ReadonlyMap<string, number>,
+	engine: ConnectionEngine,
 ): Traffic {
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
-	const engine: ConnectionEngine = model.global.tune.httpEngine === 'node' ? nodeEngine : nativeEngine;
 	const listeners: OpenListener[] = [];
 	const frontendGates = new Map<string, ConnectionGate>();
 	for (const frontend of compiled.frontends.values()) {

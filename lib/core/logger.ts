@@ -3,9 +3,11 @@
  * plain line per event on a terminal. Traffic logs are not here: they have HAProxy's formats and live in
  * `stream/log.ts`.
  */
-import { type DestinationStream, type Logger, pino } from 'pino';
+import { createRequire } from 'node:module';
+import type { DestinationStream, pino as Pino, Logger as PinoLogger } from 'pino';
 
-export type { Logger };
+/** The methods that the program logs by. */
+export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'>;
 
 const LEVEL_NAMES: Readonly<Record<number, string>> = {
 	10: 'TRACE',
@@ -22,8 +24,26 @@ export interface LoggerOptions {
 	readonly plain?: boolean;
 }
 
-/** A logger to standard error. Writes are synchronous: the last line before a crash is the one needed. */
+const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
+
+/**
+ * A logger to standard error. Writes are synchronous: the last line before a crash is the one needed. pino is loaded
+ * by the first line that is written: a start has none to write, and should not wait for it.
+ */
 export function createLogger(options: LoggerOptions): Logger {
+	let loaded: PinoLogger | undefined;
+	const method = (level: keyof Logger): PinoLogger['info'] => {
+		if (LEVELS.indexOf(level) < LEVELS.indexOf(options.level)) return () => undefined;
+		return (...words: unknown[]) => {
+			loaded ??= loadLogger(options);
+			(loaded[level] as (...words: unknown[]) => void)(...words);
+		};
+	};
+	return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
+}
+
+function loadLogger(options: LoggerOptions): PinoLogger {
+	const { pino } = createRequire(import.meta.url)('pino') as { readonly pino: typeof Pino };
 	const destination = pino.destination({ dest: 2, sync: true });
 	const plain = options.plain ?? process.stderr.isTTY === true;
 	return pino({ level: options.level, base: { pid: process.pid } }, plain ? plainLines(destination) : destination);

@@ -9,7 +9,7 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { Backend } from '../backend/backend.js';
 import { WakeMesh } from '../backend/wake.js';
 import { compileConfiguration } from '../compile/index.js';
-import { openTraffic } from '../compile/traffic.js';
+import { loadEngine, openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { effectsByMessage } from '../stats/admin.js';
@@ -62,7 +62,8 @@ if (compiled === undefined) {
 } else {
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
 	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
-	const traffic = openTraffic(compiled, shared, start.descriptors);
+	const engine = await loadEngine(model.global.tune.httpEngine);
+	const traffic = openTraffic(compiled, shared, start.descriptors, engine);
 	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
