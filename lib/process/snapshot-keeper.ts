@@ -179,6 +179,9 @@ export class SnapshotKeeper {
 			else if (this.#isOurs(file)) await file.save(true);
 		} catch (error) {
 			this.#complain(error);
+		} finally {
+			this.#file?.close();
+			this.#file = undefined;
 		}
 	}
 
