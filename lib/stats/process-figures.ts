@@ -3,8 +3,8 @@
  * that Holdfast does not have (pipes, sessions of OpenSSL, compression), the figure is 0 as in a HAProxy that does not
  * use it; what cannot be known here is NaN, as there.
  */
-import { readFileSync } from 'node:fs';
 import { VERSION } from '../core/version.js';
+import { descriptorLimit, processTotals } from '../runtime-api/process-totals.js';
 import type { MetricType } from './metrics.js';
 import type { StatsSource } from './source.js';
 
@@ -17,62 +17,10 @@ export interface ProcessMetric {
 	readonly labels?: string;
 }
 
-interface Sums {
-	connections: number;
-	requests: number;
-	bytesOut: number;
-	connectionRate: number;
-	connectionRateMax: number;
-	sessionRate: number;
-	sessionRateMax: number;
-	listeners: number;
-}
-
-function sumsOf(source: StatsSource): Sums {
-	const nowMs = source.clock.monotonicMs();
-	const sums: Sums = {
-		connections: 0,
-		requests: 0,
-		bytesOut: 0,
-		connectionRate: 0,
-		connectionRateMax: 0,
-		sessionRate: 0,
-		sessionRateMax: 0,
-		listeners: source.model.global.statsSockets.length,
-	};
-	for (const { model, counters } of source.frontends.values()) {
-		sums.connections += counters.total('conn_tot');
-		sums.requests += counters.total('req_tot');
-		sums.bytesOut += counters.total('bout');
-		sums.connectionRate += counters.rate('connection', nowMs);
-		sums.sessionRate += counters.rate('session', nowMs);
-		// The highest of any one frontend: nobody keeps the highest sum.
-		sums.connectionRateMax = Math.max(sums.connectionRateMax, counters.rateMax('connection'));
-		sums.sessionRateMax = Math.max(sums.sessionRateMax, counters.rateMax('session'));
-		sums.listeners += model.binds.length;
-	}
-	return sums;
-}
-
-let descriptorLimit: number | undefined;
-
-/** Soft limit of open files; NaN where the system does not tell. */
-function maxDescriptors(): number {
-	if (descriptorLimit === undefined) {
-		try {
-			const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
-			descriptorLimit = limit === undefined ? Number.NaN : Number(limit);
-		} catch {
-			descriptorLimit = Number.NaN;
-		}
-	}
-	return descriptorLimit;
-}
-
 export function processMetrics(source: StatsSource): ProcessMetric[] {
 	const { model, options } = source;
 	const report = source.report();
-	const sums = sumsOf(source);
+	const sums = processTotals(source);
 	const vitals = source.vitals();
 	const busy = vitals.reduce((sum, { utilization }) => sum + utilization, 0) / Math.max(1, vitals.length);
 	const connections = options.activeConnections();
@@ -91,8 +39,8 @@ export function processMetrics(source: StatsSource): ProcessMetric[] {
 	const uptimeMs = source.clock.monotonicMs() - source.startedMonotonicMs;
 	gauge('uptime_seconds', Math.floor(uptimeMs / 1000), 'Seconds since the start');
 	counter('pool_failures_total', none, 'Failed allocations');
-	gauge('max_fds', maxDescriptors(), 'Limit of file descriptors');
-	gauge('max_sockets', maxDescriptors(), 'Limit of sockets');
+	gauge('max_fds', descriptorLimit() ?? Number.NaN, 'Limit of file descriptors');
+	gauge('max_sockets', descriptorLimit() ?? Number.NaN, 'Limit of sockets');
 	gauge('max_connections', model.global.maxconn ?? 0, 'Limit of connections, 0 without one');
 	gauge('hard_max_connections', model.global.maxconn ?? 0, 'Limit of connections, 0 without one');
 	gauge('current_connections', connections, 'Connections now');

@@ -3,34 +3,24 @@
  * numbers. What has no meaning here (TLS session caches of OpenSSL, pipes, compression) reads 0, as it does in a
  * HAProxy that does not use it.
  */
-import { readFileSync } from 'node:fs';
+
 import { VERSION, VERSION_DATE } from '../../core/version.js';
 import type { Command, Invocation } from '../command.js';
 import { type Field, type FieldType, type FieldValue, fieldObject, typedTail, valueText } from '../fields.js';
 import { jsonText } from '../json.js';
+import { descriptorLimit, type ProcessTotals, processTotals } from '../process-totals.js';
 import type { RuntimeView } from '../runtime-view.js';
 
 /** What is asked of the system and of all counters, once per answer. */
 interface Facts {
 	readonly view: RuntimeView;
 	readonly uptimeMs: number;
-	readonly totals: Totals;
+	readonly totals: ProcessTotals;
 	readonly descriptorLimit: number;
 	readonly heapBytes: number;
 	readonly idlePercent: number;
 	/** `float` was asked for. */
 	readonly isFloat: boolean;
-}
-
-interface Totals {
-	connections: number;
-	requests: number;
-	bytesOut: number;
-	connectionRate: number;
-	connectionRateMax: number;
-	sessionRate: number;
-	sessionRateMax: number;
-	listeners: number;
 }
 
 type InfoRow = readonly [
@@ -208,41 +198,6 @@ function bytesOutRate(view: RuntimeView, bytes: number): number {
 	return rate;
 }
 
-function totalsOf(view: RuntimeView): Totals {
-	const nowMs = view.clock.monotonicMs();
-	const totals: Totals = {
-		connections: 0,
-		requests: 0,
-		bytesOut: 0,
-		connectionRate: 0,
-		connectionRateMax: 0,
-		sessionRate: 0,
-		sessionRateMax: 0,
-		listeners: view.model.global.statsSockets.length,
-	};
-	for (const { model, counters } of view.frontends.values()) {
-		totals.connections += counters.total('conn_tot');
-		totals.requests += counters.total('req_tot');
-		totals.bytesOut += counters.total('bout');
-		totals.connectionRate += counters.rate('connection', nowMs);
-		totals.connectionRateMax = Math.max(totals.connectionRateMax, counters.rateMax('connection'));
-		totals.sessionRate += counters.rate('session', nowMs);
-		totals.sessionRateMax = Math.max(totals.sessionRateMax, counters.rateMax('session'));
-		totals.listeners += model.binds.length;
-	}
-	return totals;
-}
-
-/** Soft limit of open files; 0 where the system does not tell. */
-function descriptorLimit(): number {
-	try {
-		const limit = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1];
-		return Number(limit ?? 0);
-	} catch {
-		return 0;
-	}
-}
-
 function showInfo({ words, view }: Invocation): Iterable<string> {
 	const options = new Set(words.slice(2));
 	const busy = view.threads.utilization();
@@ -250,8 +205,8 @@ function showInfo({ words, view }: Invocation): Iterable<string> {
 	const facts: Facts = {
 		view,
 		uptimeMs: view.clock.monotonicMs() - view.startedMonotonicMs,
-		totals: totalsOf(view),
-		descriptorLimit: descriptorLimit(),
+		totals: processTotals(view),
+		descriptorLimit: descriptorLimit() ?? 0,
 		heapBytes: process.memoryUsage().rss,
 		idlePercent: Math.round(100 - share * 100),
 		isFloat: options.has('float'),
