@@ -195,7 +195,7 @@ export class ControlThread {
 			logger: this.#logger,
 			startedMs: this.#startedMs,
 			onAdmin: (message) => this.#stats.act(message),
-			onListening: () => this.#becomeServing(candidate, generation),
+			onPrepared: () => this.#becomeServing(candidate, generation),
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
 			onGone: () => {
 				this.#generations.delete(generation);
@@ -233,7 +233,6 @@ export class ControlThread {
 		const { global } = candidate.model;
 		this.#letGo(former, generation, global.mworkerMaxReloads);
 		this.#tellGenerations();
-		if (this.#stopping) generation.softStop(global.graceMs);
 		this.#host.tellMaster({
 			kind: 'ready',
 			generation: candidate.number,
@@ -242,6 +241,9 @@ export class ControlThread {
 			pidfile: global.pidfile,
 			socketKeys: [...candidate.handles.keys()],
 		});
+		// After the master knows, so that whatever a client sees can be reloaded and replaced.
+		if (this.#stopping) generation.softStop(global.graceMs);
+		else generation.tell({ kind: 'accept' });
 	}
 
 	/** The former generation leaves; of those that still do, the ones that have seen too many reloads are ended. */

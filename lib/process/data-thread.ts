@@ -52,13 +52,13 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 	startedMs: start.startedMs,
 });
 
+function fail(reason: unknown, leftDescriptors: boolean): void {
+	tell({ kind: 'failed', text: reason instanceof Error ? reason.message : String(reason), leftDescriptors });
+}
+
 if (compiled === undefined) {
 	const first = diagnostics.list.find(({ severity }) => severity === 'alert');
-	tell({
-		kind: 'failed',
-		text: first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid),
-		leftDescriptors: true,
-	});
+	fail(first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid), true);
 } else {
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
 	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
@@ -67,6 +67,9 @@ if (compiled === undefined) {
 	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
+			case 'accept':
+				traffic.listen().catch((error: unknown) => fail(error, false));
+				break;
 			case 'soft-stop':
 				traffic.softStop(message.graceMs, drained);
 				break;
@@ -84,9 +87,5 @@ if (compiled === undefined) {
 				break;
 		}
 	});
-	traffic.listen().then(
-		() => tell({ kind: 'listening' }),
-		(error: unknown) =>
-			tell({ kind: 'failed', text: error instanceof Error ? error.message : String(error), leftDescriptors: false }),
-	);
+	tell({ kind: 'prepared' });
 }

@@ -15,7 +15,7 @@ export interface WorkerProcess {
 	send(message: ToWorker, handle?: SocketHandle): void;
 	kill(signal: NodeJS.Signals): void;
 	onMessage(receive: (message: FromWorker) => void): void;
-	/** Called once, with the exit code or the signal. */
+	/** Called once, after its last message, with the exit code or the signal. */
 	onExit(receive: (code: number | null, signal: NodeJS.Signals | null) => void): void;
 }
 
@@ -106,7 +106,11 @@ class SpawnedWorker implements WorkerProcess {
 			told = true;
 			receive(code, signal);
 		};
-		this.#child.once('exit', tell);
+		this.#child.once('exit', (code, signal) => {
+			// What it said last may still be in the channel.
+			if (this.#child.connected) this.#child.once('disconnect', () => tell(code, signal));
+			else tell(code, signal);
+		});
 		this.#child.once('error', () => tell(1, null));
 	}
 }

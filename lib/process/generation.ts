@@ -2,8 +2,8 @@
  * One configuration at work: its data threads, from the start of the first to the end of the last. A worker
  * has one generation that accepts and, after a reload, older ones that finish what they have.
  *
- *     starting --all listen--> serving --softStop--> leaving --all drained--> gone
- *                                                       \--hardStop, the rest closed--/
+ *     starting --all prepared, accept--> serving --softStop--> leaving --all drained--> gone
+ *                                                                  \--hardStop, the rest closed--/
  *
  * A thread is never ended while it works, if that can be helped: it closes its connections itself, so that
  * what they track is given back. One that does not answer is terminated, and locks that it held are freed.
@@ -32,7 +32,8 @@ export interface GenerationOptions {
 	readonly startedMs: DataThreadStart['startedMs'];
 	/** An action of the statistics page asks something of all threads. */
 	readonly onAdmin: (message: AdminMessage) => void;
-	readonly onListening: () => void;
+	/** All threads wait for `accept`. */
+	readonly onPrepared: () => void;
 	/** A thread could not start, or ended while it served. */
 	readonly onFailure: (reason: string) => void;
 	/** All threads have ended. */
@@ -46,7 +47,7 @@ interface DataThread {
 	readonly worker: Worker;
 	/** Of worker_threads; the locks in shared memory know a thread by it. */
 	readonly id: number;
-	listening: boolean;
+	prepared: boolean;
 	/** Ended, or told to. */
 	ending: boolean;
 	exited: boolean;
@@ -192,7 +193,7 @@ export class Generation {
 		const thread: DataThread = {
 			worker,
 			id: worker.threadId,
-			listening: false,
+			prepared: false,
 			ending: false,
 			exited: false,
 			leftDescriptors: false,
@@ -206,9 +207,9 @@ export class Generation {
 
 	#receive(thread: DataThread, threadIndex: number, message: FromDataThread): void {
 		switch (message.kind) {
-			case 'listening':
-				thread.listening = true;
-				if (this.#threads.every(({ listening }) => listening)) this.#options.onListening();
+			case 'prepared':
+				thread.prepared = true;
+				if (this.#threads.every(({ prepared }) => prepared)) this.#options.onPrepared();
 				break;
 			case 'drained':
 				this.#endThread(thread);

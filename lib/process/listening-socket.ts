@@ -50,7 +50,10 @@ type CreateServerHandle = (
 /** UV_TCP_IPV6ONLY of libuv. */
 const IPV6_ONLY = 1;
 
-/** Every socket that a configuration listens on, each once. */
+/**
+ * Every socket that a configuration listens on, each once, in the order in which they are bound: whoever finds an
+ * address of the traffic open finds the sockets to ask the program by open, too.
+ */
 export function socketRequests(model: ConfigModel): SocketRequest[] {
 	const requests = new Map<string, SocketRequest>();
 	const want = (
@@ -63,10 +66,7 @@ export function socketRequests(model: ConfigModel): SocketRequest[] {
 		const { address, v6only = false, mode, uid, gid } = bind;
 		requests.set(key, { key, address, v6only, mode, uid, gid, acceptedBy, wantedBy });
 	};
-	for (const proxy of model.proxies) {
-		if (proxy.disabled) continue;
-		for (const bind of proxy.binds) want(bind, 'data threads', `${proxy.kind} ${proxy.name}`);
-	}
+	for (const socket of model.global.statsSockets) want(statsBind(socket), 'control thread', 'stats socket');
 	const ofAggregators = model.aggregations.flatMap(({ section }) => section ?? []);
 	for (const section of [...model.peers, ...ofAggregators]) {
 		if (section.disabled) continue;
@@ -76,7 +76,10 @@ export function socketRequests(model: ConfigModel): SocketRequest[] {
 			want({ address, mode: undefined, uid: undefined, gid: undefined }, 'control thread', `peers ${section.name}`);
 		}
 	}
-	for (const socket of model.global.statsSockets) want(statsBind(socket), 'control thread', 'stats socket');
+	for (const proxy of model.proxies) {
+		if (proxy.disabled) continue;
+		for (const bind of proxy.binds) want(bind, 'data threads', `${proxy.kind} ${proxy.name}`);
+	}
 	return [...requests.values()];
 }
 

@@ -70,6 +70,7 @@ interface Load {
 	readonly files: readonly ConfigFile[];
 	/** Sockets bound for it that nobody else uses. */
 	readonly fresh: string[];
+	readonly outcome: Promise<LoadOutcome>;
 	readonly settle: (outcome: LoadOutcome) => void;
 }
 
@@ -83,6 +84,7 @@ export class Master {
 	/** Reloads that were tried, and those that failed since the last one that did not. */
 	reloadCount = 0;
 	failedReloads = 0;
+	/** One at a time: a configuration takes over the tables of the one before it, which must serve by then. */
 	#load: Load | undefined;
 	#generationCount = 0;
 	/** What the worker serves: the text to start another one with. */
@@ -90,7 +92,6 @@ export class Master {
 	#servingSinceMs = 0;
 	#deathsInARow = 0;
 	#stopping: 'soft' | 'hard' | undefined;
-	#reloading: Promise<LoadOutcome> | undefined;
 	#nextReload: Promise<LoadOutcome> | undefined;
 
 	constructor(options: MasterOptions) {
@@ -131,20 +132,19 @@ export class Master {
 	}
 
 	/**
-	 * Reads the files again. Anything wrong leaves what serves as it is. Reloads are one at a time: all that are
-	 * asked for during one are answered by a single one after it, which reads the files as they are then.
+	 * Reads the files again. Anything wrong leaves what serves as it is. All reloads that are asked for while a
+	 * configuration is on its way, the first one included, are answered by a single one after it, which reads the
+	 * files as they are then.
 	 */
 	async reload(): Promise<LoadOutcome> {
-		if (this.#reloading !== undefined) {
-			this.#nextReload ??= this.#reloading.then(() => {
+		if (this.#load !== undefined) {
+			this.#nextReload ??= this.#load.outcome.then(() => {
 				this.#nextReload = undefined;
 				return this.reload();
 			});
 			return this.#nextReload;
 		}
-		this.#reloading = this.#readAndLoad();
-		const outcome = await this.#reloading;
-		this.#reloading = undefined;
+		const outcome = await this.#readAndLoad();
 		this.reloadCount++;
 		this.failedReloads = outcome.ok ? 0 : this.failedReloads + 1;
 		const { logger } = this.#options;
@@ -189,6 +189,7 @@ export class Master {
 
 	/** SIGTTIN: the other program did not take over; binds the addresses again. */
 	async resume(): Promise<void> {
+		if (this.#load !== undefined) await this.#load.outcome;
 		if (this.#servingFiles === undefined) return;
 		const outcome = await this.#loadFiles(this.#servingFiles);
 		if (!outcome.ok) this.#options.logger.error({ reason: outcome.reason }, 'cannot accept connections again');
@@ -209,10 +210,13 @@ export class Master {
 		}
 		const worker = this.#worker ?? this.#startWorker();
 		const generation = ++this.#generationCount;
-		return new Promise((settle) => {
-			this.#load = { generation, files, fresh: [], settle };
-			worker.send({ kind: 'load', generation, files });
+		let settle: Load['settle'] = () => undefined;
+		const outcome = new Promise<LoadOutcome>((resolve) => {
+			settle = resolve;
 		});
+		this.#load = { generation, files, fresh: [], outcome, settle };
+		worker.send({ kind: 'load', generation, files });
+		return outcome;
 	}
 
 	#startWorker(): WorkerProcess {

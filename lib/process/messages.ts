@@ -7,7 +7,7 @@
  *     master -> worker   load             the files' text
  *     worker -> master   sockets-wanted   parsed and checked: these addresses, so many copies of each
  *     master -> worker   socket ...       each copy with its handle, then sockets-complete; or sockets-refused
- *     worker -> master   ready            the new data threads listen, the former ones finish what they have
+ *     worker -> master   ready            the new data threads accept from now on, the former ones finish what they have
  *                  or    failed           nothing has changed
  */
 import type { MessagePort } from 'node:worker_threads';
@@ -124,6 +124,8 @@ export interface DataThreadStart {
 }
 
 export type ToDataThread =
+	/** All threads are prepared and the configuration serves: connections may come. */
+	| { readonly kind: 'accept' }
 	/** `graceMs`: how long connections are still accepted (manual, `grace`; not at a reload). */
 	| { readonly kind: 'soft-stop'; readonly graceMs: number }
 	/** Close every connection. */
@@ -134,7 +136,8 @@ export type ToDataThread =
 	| { readonly kind: 'runtime-question'; readonly number: number; readonly question: RuntimeQuestion };
 
 export type FromDataThread =
-	| { readonly kind: 'listening' }
+	/** Everything is ready but the listeners. */
+	| { readonly kind: 'prepared' }
 	/** Nothing is accepted any more and the last connection is closed. */
 	| { readonly kind: 'drained' }
 	/** `leftDescriptors`: it has not opened its descriptors, they are still the control thread's to close. */

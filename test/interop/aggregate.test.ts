@@ -132,6 +132,7 @@ t.test(
 		let lb1 = await start('lb1', p1!);
 		const lb2 = await start('lb2', p2!);
 
+		await hasStarted(aggregator, 'lb1', 'lb2');
 		await count(lb1, 2);
 		await count(lb2, 3);
 		await shows(lb1, 2, 5);

@@ -257,6 +257,19 @@ t.test('a reload that cannot read, bind or start leaves what serves untouched', 
 	t.equal(machine.workers.length, 1);
 });
 
+t.test('a reload asked for during the start waits until the first configuration serves', async (t) => {
+	const machine = new FakeMachine();
+	const start = machine.master.start();
+	const reload = machine.master.reload();
+	machine.config = 'second';
+	t.same(machine.worker().kinds, ['settings', 'load']);
+	machine.worker().serve('a');
+	t.match(await start, { ok: true, generation: 1 });
+	while (machine.worker().loaded !== 'second') await Promise.resolve();
+	machine.worker().serve('a');
+	t.match(await reload, { ok: true, generation: 2 });
+});
+
 t.test('all reloads asked for during a reload are answered by one more, with the files as they are then', async (t) => {
 	const machine = await servingMachine('a');
 	machine.config = 'second';
