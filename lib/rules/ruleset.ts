@@ -12,7 +12,7 @@ import type { Line, ProxyModel } from '../config/model.js';
 import { didYouMean } from '../core/diagnostics.js';
 import type { CompileContext, RuleSite } from '../sample/types.js';
 import { type Action, proxyLabel, RuleWords } from './action.js';
-import { ACTIONS, actionNames, findAction, isKnownButUnsupported } from './actions/index.js';
+import { ACTIONS, actionNames, findAction, unsupportedAction } from './actions/index.js';
 import type { StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
 
@@ -116,8 +116,9 @@ function refuseAction(words: RuleWords): undefined {
 	const { context, keyword } = words;
 	const { site, place, diagnostics } = context;
 	const first = words.words[0] ?? '';
-	if (isKnownButUnsupported(keyword)) {
-		diagnostics.alert(place, `'${site} ${first}' is not supported by holdfast (in ${proxyLabel(context)}).`);
+	const reason = unsupportedAction(keyword);
+	if (reason !== undefined) {
+		diagnostics.alert(place, `'${site} ${first}' is not supported by holdfast (${reason}), in ${proxyLabel(context)}.`);
 		return undefined;
 	}
 	const here = actionNames(site);

@@ -169,12 +169,14 @@ function resolveCall(
 }
 
 function unknownFetch(name: string): string {
-	if (UNSUPPORTED_FETCHES.has(name)) return `fetch method '${name}' is not supported by holdfast`;
+	const reason = UNSUPPORTED_FETCHES.get(name);
+	if (reason !== undefined) return `fetch method '${name}' is not supported by holdfast (${reason})`;
 	return `unknown fetch method '${name}'${didYouMean(name, FETCHES.keys())}`;
 }
 
 function unknownConverter(name: string): string {
-	if (UNSUPPORTED_CONVERTERS.has(name)) return `converter '${name}' is not supported by holdfast`;
+	const reason = UNSUPPORTED_CONVERTERS.get(name);
+	if (reason !== undefined) return `converter '${name}' is not supported by holdfast (${reason})`;
 	return `unknown converter '${name}'${didYouMean(name, CONVERTERS.keys())}`;
 }
 

@@ -38,41 +38,47 @@ export const ACTIONS: ReadonlyMap<string, ActionDescriptor> = new Map(
 	FAMILIES.flatMap((family) => family.map((row) => [row.name, row] as const)),
 );
 
-/** In the manual of 2.6 or of a later version, and not here. */
-const UNSUPPORTED: ReadonlySet<string> = new Set([
-	'add-acl',
-	'add-headers-bin',
-	'attach-srv',
-	'cache-store',
-	'cache-use',
-	'close',
-	'del-acl',
-	'del-headers-bin',
-	'del-map',
-	'disable-l7-retry',
-	'do-log',
-	'do-resolve',
-	'early-hint',
-	'expect-netscaler-cip',
-	'normalize-uri',
-	'ot-group',
-	'pause',
-	'send-spoe-group',
-	'set-bandwidth-limit',
-	'set-bc-mark',
-	'set-bc-tos',
-	'set-fc-mark',
-	'set-fc-tos',
-	'set-map',
-	'set-mark',
-	'set-retries',
-	'set-tos',
-	'switch-mode',
-	'wait-for-body',
+const NO_SPOE = 'there are no agents behind filters: SPOE is not spoken';
+const NO_SOCKET_OPTION = 'Node sets no such option on a socket';
+
+/** In the manual of 2.6 or of a later version, and not here, with the reason. */
+export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
+	['ot-group', 'there is no OpenTracing filter'],
+	['send-spoe-group', NO_SPOE],
+	['set-bc-mark', NO_SOCKET_OPTION],
+	['set-bc-tos', NO_SOCKET_OPTION],
+	['set-fc-mark', NO_SOCKET_OPTION],
+	['set-fc-tos', NO_SOCKET_OPTION],
+	['set-mark', NO_SOCKET_OPTION],
+	['set-tos', NO_SOCKET_OPTION],
+	['attach-srv', 'there are no reverse connections'],
+	...[
+		'add-acl',
+		'add-headers-bin',
+		'cache-store',
+		'cache-use',
+		'close',
+		'del-acl',
+		'del-headers-bin',
+		'del-map',
+		'disable-l7-retry',
+		'do-log',
+		'do-resolve',
+		'early-hint',
+		'expect-netscaler-cip',
+		'normalize-uri',
+		'pause',
+		'set-bandwidth-limit',
+		'set-map',
+		'set-retries',
+		'switch-mode',
+		'wait-for-body',
+	].map((name) => [name, 'not built'] as const),
 ]);
 
-export function isKnownButUnsupported(keyword: string): boolean {
-	return UNSUPPORTED.has(keyword) || keyword.startsWith('lua.');
+/** Why an action of the manual is refused; undefined: it is none of those. */
+export function unsupportedAction(keyword: string): string | undefined {
+	return keyword.startsWith('lua.') ? 'there is no Lua' : UNSUPPORTED_ACTIONS.get(keyword);
 }
 
 /** The row of a keyword without its parentheses; `track-sc0` and its like share one. */
