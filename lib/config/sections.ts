@@ -17,7 +17,7 @@ import type { ParserState } from './state.js';
 import { Statement } from './statement.js';
 
 /** Sections of the manual, and of HAProxy Enterprise, that Holdfast refuses by name. */
-const REFUSED_SECTIONS: readonly string[] = [
+export const REFUSED_SECTIONS: readonly string[] = [
 	'acme',
 	'cache',
 	'crt-store',
@@ -33,7 +33,7 @@ const REFUSED_SECTIONS: readonly string[] = [
 	'udp-lb',
 ];
 
-const BUILT_SECTIONS = [
+export const BUILT_SECTIONS = [
 	'global',
 	'defaults',
 	'frontend',

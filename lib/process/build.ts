@@ -1,6 +1,7 @@
-/** What `-vv` tells: how the program was built and what it runs on. */
+/** What `-vv` tells: how the program was built, what it runs on, and every keyword with yes or no. */
 import { availableParallelism } from 'node:os';
 import { FEATURES, LANGUAGE_VERSION } from '../config/index.js';
+import { describeKeywords } from './keyword-matrix.js';
 
 /** Lines after the version line of `-vv`, each ended. */
 export function describeBuild(): string {
@@ -13,6 +14,6 @@ export function describeBuild(): string {
 		`Engines: native (default), node (tune.http.engine)`,
 		'',
 		`Feature list : ${features}`,
-		'',
+		describeKeywords(),
 	].join('\n');
 }

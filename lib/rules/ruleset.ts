@@ -13,14 +13,12 @@ import { didYouMean } from '../core/diagnostics.js';
 import type { CompileContext, RuleSite } from '../sample/types.js';
 import { type Action, proxyLabel, RuleWords } from './action.js';
 import { ACTIONS, actionNames, findAction, unsupportedAction } from './actions/index.js';
-import type { StreamControl } from './stream-control.js';
+import type { DecidingRule, StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
 
-export interface Rule {
+export interface Rule extends DecidingRule {
 	readonly action: Action;
 	readonly condition: Condition | undefined;
-	readonly file: string;
-	readonly line: number;
 }
 
 export class RuleSet {
@@ -60,7 +58,7 @@ export class RuleSet {
 			const verdict = rule.action(stream);
 			if (verdict === Verdict.CONTINUE) continue;
 			if (verdict === Verdict.YIELD) this.resumeAt = i;
-			else stream.noteDecision(rule.file, rule.line);
+			else stream.noteDecision(rule, verdict);
 			return verdict;
 		}
 		return Verdict.CONTINUE;
@@ -108,7 +106,14 @@ function compileRule(line: Line, context: CompileContext): Rule | undefined {
 		condition = compileCondition(line.words, words.position, context);
 		if (condition === undefined) return undefined;
 	}
-	return { action, condition, file: line.place.file, line: line.place.line };
+	return {
+		action,
+		condition,
+		name: `${context.site} ${words.keyword}`,
+		isConditional: condition !== undefined,
+		file: line.place.file,
+		line: line.place.line,
+	};
 }
 
 /** An action that is unknown, stands in the wrong rule set, or is HAProxy's but not ours. */

@@ -5,6 +5,17 @@
 import type { HeaderList } from '../http/message.js';
 import type { StreamView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
+import type { Verdict } from './verdict.js';
+
+/** A rule that ended its set, as logs and the statistics page name it. */
+export interface DecidingRule {
+	readonly file: string;
+	readonly line: number;
+	/** `http-request deny` */
+	readonly name: string;
+	/** Without a condition it has seen nothing. */
+	readonly isConditional: boolean;
+}
 
 /** A complete answer made by the proxy itself. */
 export interface LocalReply {
@@ -73,5 +84,5 @@ export interface StreamControl extends StreamView {
 	setNice(value: number): void;
 	unsetVariable(scope: VariableScope, name: string): void;
 	/** Remembers the rule that ended its set, for `last_rule_*`, `option log-decision` and the statistics page. */
-	noteDecision(file: string, line: number): void;
+	noteDecision(rule: DecidingRule, verdict: Verdict): void;
 }

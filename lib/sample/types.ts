@@ -22,6 +22,7 @@ import type { Diagnostics, Place } from '../core/diagnostics.js';
 import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { Decision } from './sightings.js';
 
 export type SampleValue = boolean | number | bigint | string | Buffer | IpAddress;
 
@@ -259,6 +260,8 @@ export interface StreamView {
 	uniqueId(): string | undefined;
 	/** The rule that ended the evaluation of its set, for `last_rule_file` and `last_rule_line`. */
 	readonly lastRule?: { readonly file: string; readonly line: number };
+	/** The rule that ended the request, and what it saw; undefined without `option log-decision`. */
+	readonly decision?: Decision | undefined;
 	readonly log: StreamLogView;
 }
 

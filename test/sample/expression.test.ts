@@ -27,8 +27,14 @@ t.test('what HAProxy refuses is refused', async (t) => {
 t.test('messages name the word and the nearest known one', async (t) => {
 	t.equal(error('pth'), "unknown fetch method 'pth'; did you mean 'path' ?");
 	t.match(error('src,lowr'), /^unknown converter 'lowr'; did you mean 'lower' \?$/);
-	t.equal(error('ssl_fc_client_random'), "fetch method 'ssl_fc_client_random' is not supported by holdfast");
-	t.equal(error('str(a),jwt_verify(x,y)'), "converter 'jwt_verify' is not supported by holdfast");
+	t.equal(
+		error('fc_rtt'),
+		"fetch method 'fc_rtt' is not supported by holdfast (Node does not tell the kernel's TCP_INFO)",
+	);
+	t.equal(
+		error('str(a),51d.single(x)'),
+		"converter '51d.single' is not supported by holdfast (the device databases are proprietary libraries)",
+	);
 	t.equal(error('hdr(a'), "fetch method 'hdr' : expected ')'");
 	t.match(error('hdr(a,b)'), /failed to parse 'b' as type 'integer' at position 2/);
 	t.match(error('str(a),word(1)'), /missing arguments \(got 1\/2\), type 'string' expected/);

@@ -334,7 +334,7 @@ const BIND_OPTIONS: readonly BindOption[] = [
 const BY_NAME: ReadonlyMap<string, BindOption> = new Map(BIND_OPTIONS.map((option) => [option.name, option]));
 
 /** Names of all options, for the matrix of `-vv`. */
-export const bindOptionRows = (): readonly { readonly name: string; readonly refused?: true }[] => BIND_OPTIONS;
+export const bindOptionRows = (): readonly Pick<BindOption, 'name' | 'refused' | 'withoutEffect'>[] => BIND_OPTIONS;
 
 /** `ca-base` and `crt-base` go before relative paths (manual, 3.1). */
 export function based(base: string | undefined, path: string): string {

@@ -389,7 +389,8 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 
 const BY_NAME: ReadonlyMap<string, ServerOption> = new Map(SERVER_OPTIONS.map((option) => [option.name, option]));
 
-export const serverOptionRows = (): readonly { readonly name: string; readonly refused?: true }[] => SERVER_OPTIONS;
+export const serverOptionRows = (): readonly Pick<ServerOption, 'name' | 'refused' | 'withoutEffect'>[] =>
+	SERVER_OPTIONS;
 
 /** `source <address>[:<port>]`; port ranges, `usesrc` and `interface` need what Node does not offer. */
 export function parseSource(statement: Statement, index: number): ServerOptions['source'] {

@@ -8,9 +8,12 @@ const SERVICES: ReadonlySet<string> = new Set(['prometheus-exporter']);
 export const SERVICE_ACTIONS: readonly ActionDescriptor[] = [
 	{
 		name: 'use-service',
-		sites: ['http-request'],
+		sites: ['http-request', 'tcp-request content'],
 		compile: (words) => {
 			const name = words.next();
+			if (name?.startsWith('lua.'))
+				return words.fail(`service '${name}' is not supported by holdfast (there is no Lua)`);
+			if (words.context.site !== 'http-request') return words.fail(`'${name ?? ''}' unknown service name.`);
 			if (name === undefined || !SERVICES.has(name)) return words.fail(`'${name ?? ''}' unknown service name.`);
 			return (stream) => {
 				stream.useService(name);

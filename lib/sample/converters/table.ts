@@ -3,7 +3,8 @@
  * the fetches; a key that is absent reads 0, a type that is not stored gives no sample.
  */
 import type { StickTable } from '../../stick-table/table.js';
-import { COUNTER_ROWS } from '../fetches/stick-table.js';
+import { COUNTER_ROWS, dataName } from '../fetches/stick-table.js';
+import { notesSightings, sawKey } from '../sightings.js';
 import type { ConverterDescriptor, SampleValue, StreamView } from '../types.js';
 import { numberArgument, optional, required } from './define.js';
 
@@ -21,10 +22,17 @@ const LOOKUPS: readonly ConverterDescriptor[] = COUNTER_ROWS.filter((row) => row
 		const index = row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0;
 		return index >= 0 && index <= 99 ? undefined : 'the index must be between 0 and 99';
 	},
-	compile: (args) => {
+	compile: (args, context) => {
 		const table = args[row.isIndexed ? 1 : 0] as StickTable;
-		const reader = row.reader(table, row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0);
-		return (value, stream) => reader.ofKey(value, stream);
+		const index = row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0;
+		const reader = row.reader(table, index);
+		if (!notesSightings(context.model)) return (value, stream) => reader.ofKey(value, stream);
+		const data = dataName(row, index);
+		return (key, stream) => {
+			const value = reader.ofKey(key, stream);
+			sawKey(table, key, data, value);
+			return value;
+		};
 	},
 }));
 
@@ -65,7 +73,21 @@ function plainRow(
 
 export const TABLE_CONVERTERS: readonly ConverterDescriptor[] = [
 	...LOOKUPS,
-	plainRow('in_table', 'bool', (table, key, { nowMs }) => table.has(key, nowMs)),
+	{
+		name: 'in_table',
+		args: [{ kind: 'table' }],
+		input: 'any',
+		output: 'bool',
+		compile: ([argument], context) => {
+			const table = argument as StickTable;
+			if (!notesSightings(context.model)) return (key, { nowMs }) => table.has(key, nowMs);
+			return (key, { nowMs }) => {
+				const isThere = table.has(key, nowMs);
+				sawKey(table, key, 'in_table', isThere);
+				return isThere;
+			};
+		},
+	},
 	plainRow('table_trackers', 'sint', (table, key, { nowMs }) => table.trackers(key, nowMs) ?? 0),
 	plainRow('table_server_id', 'sint', (table, key, { nowMs }) => table.serverId(key, nowMs) ?? 0),
 	timeRow('table_expire', (table, key, nowMs) => table.expireMs(key, nowMs)),

@@ -237,6 +237,13 @@ export const INTERNAL_FETCHES: readonly FetchDescriptor[] = [
 	},
 	plain('last_rule_file', 'str', 'internal', (stream) => stream.lastRule?.file),
 	plain('last_rule_line', 'sint', 'internal', (stream) => stream.lastRule?.line),
+	// Holdfast's own, with `option log-decision`: why a request ended here.
+	plain('decision', 'str', 'internal', ({ decision }) => (decision === undefined ? undefined : decisionText(decision))),
+	plain('decision_rule', 'str', 'internal', ({ decision }) => decision?.rule),
+	plain('decision_table', 'str', 'internal', ({ decision }) => decision?.sightings[0]?.table),
+	plain('decision_key', 'any', 'internal', ({ decision }) => decision?.sightings[0]?.key),
+	plain('decision_data', 'str', 'internal', ({ decision }) => decision?.sightings[0]?.data),
+	plain('decision_value', 'any', 'internal', ({ decision }) => decision?.sightings[0]?.value),
 	plain('unique-id', 'str', 'internal', (stream) => stream.uniqueId()),
 	plain('wait_end', 'bool', 'internal', waitEnd),
 ];

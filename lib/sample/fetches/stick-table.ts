@@ -7,6 +7,7 @@
  */
 import type { DataSlot, GpcSlots, StickTable } from '../../stick-table/table.js';
 import type { TrackedCounter } from '../../stick-table/tracked-counter.js';
+import { notesSightings, noting, sawTracked } from '../sightings.js';
 import type {
 	ArgumentSpec,
 	ArgumentValue,
@@ -159,7 +160,9 @@ function trackedEvaluate(
 	counterIndex: number,
 	index: number,
 	table: StickTable | undefined,
+	notes: boolean,
 ): Evaluate {
+	if (notes) return notedEvaluate(row, counterIndex, index, table);
 	if (table !== undefined) {
 		const reader = row.reader(table, index);
 		return (stream) => {
@@ -179,6 +182,24 @@ function trackedEvaluate(
 		}
 		return reader.ofTracked(counter, stream);
 	};
+}
+
+/** The same with a note of what was read (`option log-decision`). */
+function notedEvaluate(row: CounterRow, counterIndex: number, index: number, table: StickTable | undefined): Evaluate {
+	const data = dataName(row, index);
+	const evaluate = trackedEvaluate(row, counterIndex, index, table, false);
+	return (stream) => {
+		const value = evaluate(stream);
+		const counter = stream.tracker(counterIndex);
+		if (counter !== undefined) sawTracked(table ?? counter.table, counter, data, value);
+		return value;
+	};
+}
+
+/** `http_req_rate`, `gpc(2)`: what was read, as `show table` calls it. */
+export function dataName(row: CounterRow, index: number): string {
+	const name = row.name.replace(/^(?:get|inc|clr)_/, '');
+	return row.isIndexed ? `${name}(${index})` : name;
 }
 
 const TABLE: ArgumentSpec = { kind: 'table', optional: true };
@@ -204,12 +225,13 @@ function scRow(row: CounterRow): FetchDescriptor {
 		type: row.type,
 		needs: ['internal'],
 		check: (args, context) => (row.isIndexed ? checkIndex(args[0]) : undefined) ?? checkCounter(args[offset], context),
-		compile: (args) =>
+		compile: (args, context) =>
 			trackedEvaluate(
 				row,
 				numberArgument(args[offset]) ?? 0,
 				row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0,
 				args[offset + 1] as StickTable | undefined,
+				notesSightings(context.model),
 			),
 	};
 }
@@ -222,7 +244,8 @@ function numberedRows(row: CounterRow): FetchDescriptor[] {
 		args: [TABLE],
 		type: row.type,
 		needs: ['internal'],
-		compile: ([table]) => trackedEvaluate(row, counter, 0, table as StickTable | undefined),
+		compile: ([table], context) =>
+			trackedEvaluate(row, counter, 0, table as StickTable | undefined, notesSightings(context.model)),
 	}));
 }
 
@@ -234,9 +257,18 @@ function sourceRow(row: CounterRow): FetchDescriptor {
 		type: row.type,
 		needs: ['session'],
 		check: (args) => (row.isIndexed ? checkIndex(args[0]) : undefined),
-		compile: (args) => {
+		compile: (args, context) => {
 			const table = args[row.isIndexed ? 1 : 0] as StickTable;
-			const reader = row.reader(table, row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0);
+			const index = row.isIndexed ? (numberArgument(args[0]) ?? 0) : 0;
+			const reader = row.reader(table, index);
+			if (notesSightings(context.model)) {
+				return noting(
+					table,
+					dataName(row, index),
+					({ session }) => session.source,
+					(key, stream) => reader.ofKey(key, stream),
+				);
+			}
 			return (stream) => {
 				const source = stream.session.source;
 				return source === undefined ? undefined : reader.ofKey(source, stream);
