@@ -32,7 +32,7 @@ import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import * as counting from './counting.js';
 import { Failure } from './exchange.js';
 import { requestHeadSize, responseHeadSize } from './message-size.js';
-import { persistentServer, readPersistence, writePersistence } from './persistence.js';
+import { bindToServer, stickOnConnect, stickOnResponse, writePersistence } from './persistence.js';
 import { captureCookies, captureRequest, captureResponse, prepareRequest } from './prepare.js';
 import { mayReplay, shouldRedispatch, turnAroundMs } from './retry.js';
 import type { Stream } from './stream.js';
@@ -142,7 +142,13 @@ export function serverLost(stream: Stream): void {
 
 export function serverConnected(stream: Stream): void {
 	counting.serverConnected(stream);
-	if (stream.request === undefined) stream.responding = true;
+	if (stream.request !== undefined) return;
+	stream.responding = true;
+	stickOnConnect(stream);
+}
+
+export function serverSpoke(stream: Stream): void {
+	stickOnResponse(stream);
 }
 
 export function responseReceived(stream: Stream): void {
@@ -376,7 +382,6 @@ function prepare(stream: Stream): number {
 	if (stream.request === undefined) return Step.SERVER;
 	if (buffersRequest(stream) && !stream.requestBufferComplete) return waitForBody(stream);
 	stopWaiting(stream);
-	readPersistence(stream);
 	prepareRequest(stream);
 	return Step.SERVER;
 }
@@ -399,7 +404,10 @@ function waitForBody(stream: Stream): number {
 
 function chooseServer(stream: Stream): number {
 	const traffic = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
-	if (stream.retryCount === 0) stream.persistentServer = persistentServer(stream, traffic);
+	if (!stream.boundToServer) {
+		stream.boundToServer = true;
+		bindToServer(stream, traffic);
+	}
 	return chooseFrom(stream, undefined);
 }
 
@@ -448,6 +456,7 @@ function responseContent(stream: Stream): number {
 
 function backendResponse(stream: Stream): number {
 	const traffic = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (stream.stickStores !== undefined) stickOnResponse(stream);
 	const rules = traffic.rules.httpResponse;
 	if (rules.length === 0) return Step.FRONTEND_RESPONSE;
 	return evaluateResponse(stream, rules, Step.FRONTEND_RESPONSE);
@@ -740,6 +749,8 @@ export function end(stream: Stream): void {
 	stream.endedMs = stream.nowMs;
 	stream.session.thread.wheel.remove(stream);
 	stream.waitingFor = Waiting.NOTHING;
+	stream.requestFilters?.close();
+	stream.responseFilters?.close();
 	if (stream.queueTicket !== undefined) stream.backendTraffic?.backend.cancelQueued(stream);
 	// The line tells how many streams the server still has, before the next one gets this one's slot.
 	if (stream.holdsSlot) counting.serverReleased(stream);

@@ -12,15 +12,19 @@ import type { ServerRequest } from '../backend/backend.js';
 import type { RequestCookie } from '../backend/persistence.js';
 import type { QueueTicket } from '../backend/queue.js';
 import type { Server } from '../backend/server.js';
+import type { StickStore } from '../backend/stick-rules.js';
 import type { IpAddress } from '../core/address.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
-import type { LocalReply, StreamControl } from '../rules/stream-control.js';
+import type { DecidingRule, LocalReply, StreamControl } from '../rules/stream-control.js';
+import { Verdict } from '../rules/verdict.js';
+import { type Decision, takeSightings } from '../sample/sightings.js';
 import type { StreamLogView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { countError } from './counting.js';
 import type { Exchange, ExchangeEvents, Failure } from './exchange.js';
+import type { FilterChain } from './filters/body-filter.js';
 import { StreamLog } from './log-view.js';
 import type { BackendTraffic, FrontendTraffic } from './proxies.js';
 import type { Service } from './service.js';
@@ -51,6 +55,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	requestHeadBytes = 0;
 	responseHeadBytes = 0;
 
+	/** What bodies pass through on their way; set before the body begins (filters/). */
+	requestFilters: FilterChain | undefined = undefined;
+	responseFilters: FilterChain | undefined = undefined;
+
 	// ---- where it goes
 	backendTraffic: BackendTraffic | undefined = undefined;
 	server: Server | undefined = undefined;
@@ -58,6 +66,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	holdsSlot = false;
 	persistentServer: Server | undefined = undefined;
 	forcePersist = false;
+	/** Whom the request is bound to has been found out. */
+	boundToServer = false;
+	/** What `stick` rules will write once the server is known; undefined: nothing, or it is written. */
+	stickStores: StickStore[] | undefined = undefined;
 	priorityClass = 0;
 	priorityOffsetMs = 0;
 	serverQueuePosition = 0;
@@ -130,6 +142,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	logLevel: number | 'silent' | undefined = undefined;
 	decisionFile: string | undefined = undefined;
 	decisionLine = 0;
+	/** What `option log-decision` shows: the rule that ended the request; undefined without the option. */
+	decision: Decision | undefined = undefined;
 	failedRewriteCount = 0;
 
 	#trackers: (TrackedCounter | undefined)[] | undefined = undefined;
@@ -324,9 +338,13 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		if (this.#variables === undefined) this.variables.unset(scope, name);
 	}
 
-	noteDecision(file: string, line: number): void {
-		this.decisionFile = file;
-		this.decisionLine = line;
+	noteDecision(rule: DecidingRule, verdict: Verdict): void {
+		this.decisionFile = rule.file;
+		this.decisionLine = rule.line;
+		// `allow` and `accept` end a set and no request.
+		if (!this.frontend.model.options.logDecision || verdict === Verdict.STOP) return;
+		const sightings = rule.isConditional ? takeSightings() : [];
+		this.decision = { file: rule.file, line: rule.line, rule: rule.name, sightings };
 	}
 
 	// ---- what engines ask --------------------------------------------------------------------------
@@ -392,6 +410,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		this.serverReused = reused;
 		this.connectedMs = nowMs;
 		steps.serverConnected(this);
+	}
+
+	/** The first bytes of a server in mode tcp, before they go on. */
+	serverSpoke(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.serverSpoke(this);
 	}
 
 	responseReceived(head: ResponseHead, _framing: BodyFraming, nowMs: number): void {

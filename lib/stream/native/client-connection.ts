@@ -10,13 +10,15 @@
 import type { Socket } from 'node:net';
 import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
-import type { ResponseHead } from '../../http/message.js';
-import { serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
+import { CHUNKED_BODY, CLOSE_BODY, type ResponseHead } from '../../http/message.js';
+import { saysClose, serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
+import type { FilterChain } from '../filters/body-filter.js';
 import { responseHeadSize } from '../message-size.js';
 import type { Stream } from '../stream.js';
 import { EMPTY_CHUNK, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import { FilteredBody, type FilteredBodyEvents } from './filtered-body.js';
 import { Reading, RequestReader } from './request-reader.js';
 import { ServerConnection } from './server-connection.js';
 import { Tunnel, type TunnelEnd } from './tunnel.js';
@@ -26,7 +28,7 @@ const LAST_CHUNK = '0\r\n\r\n';
 /** How long a closing connection listens for the client's own end. */
 const LINGER_MS = 5000;
 
-export class ClientConnection extends RequestReader implements Exchange, TunnelEnd {
+export class ClientConnection extends RequestReader implements Exchange, TunnelEnd, FilteredBodyEvents {
 	/** Of the present exchange, and still of it when its line is logged. */
 	#lastServer: ServerConnection | undefined;
 	/** The last bytes of the answer wait for the client to read. */
@@ -35,6 +37,8 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	#source: ReplySource | undefined;
 	#sourceChunked = false;
 	#pullDue = false;
+	/** The body of the answer passes through filters. */
+	#filtered: FilteredBody | undefined;
 
 	protected override get exchange(): Exchange {
 		return this;
@@ -57,7 +61,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	get requestComplete(): boolean {
-		return this.reading === Reading.DONE || this.reading === Reading.HEAD;
+		return (this.reading === Reading.DONE || this.reading === Reading.HEAD) && !this.filtersHoldRequest;
 	}
 
 	/** The server's connection may serve others after this exchange. */
@@ -130,7 +134,11 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		}
 		stream.sentMethod = request.method;
 		connection.expectResponse(stream.serverTimeoutMs, nowMs);
-		const head = serializeRequest(request, { close: stream.closesServer });
+		const { headers } = request;
+		const closes = stream.closesServer || (headers.section === undefined && saysClose(headers));
+		if (closes) connection.closesAfterResponse();
+		if (stream.requestFilters?.changesLength === true) request.framing = CHUNKED_BODY;
+		const head = serializeRequest(request, { close: closes });
 		if (this.reading === Reading.BODY && this.chunkLength > 0) this.forwardBody(head);
 		else connection.writeText(head);
 		if (this.reading === Reading.BODY) this.resumeReading();
@@ -145,8 +153,18 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		const oldClient = request?.version === 10;
 		const framing = response.framing;
 		const tunnel = response.status === 101 || (request?.method === 'CONNECT' && response.status < 300);
-		const dechunk = oldClient && framing.kind === 'chunked';
-		if (framing.kind === 'close' || dechunk || stream.closesClient || (this.readEnded && this.chunkLength === 0)) {
+		const filters = stream.responseFilters;
+		// A length that filters change is not known before the end.
+		if (filters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
+		const sent = response.framing;
+		const dechunk = oldClient && sent.kind === 'chunked';
+		if (
+			sent.kind === 'close' ||
+			dechunk ||
+			stream.closesClient ||
+			(this.readEnded && this.chunkLength === 0) ||
+			(response.headers.section === undefined && saysClose(response.headers))
+		) {
 			this.closing = true;
 		}
 		const head = serializeResponse(response, {
@@ -159,7 +177,34 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.#beginTunnel(this.thread.nowMs());
 			return;
 		}
-		server.beginBody(head, framing, dechunk);
+		if (filters === undefined) server.beginBody(head, framing, dechunk);
+		else {
+			this.#filtered = new FilteredBody(this, filters, sent.kind === 'chunked' && !dechunk, head, this);
+			server.beginBody('', framing, dechunk, this.#filtered);
+		}
+	}
+
+	// ---- FilteredBodyEvents: the answer's body ---------------------------------------------------------------
+
+	filteredWritten(): void {
+		const filtered = this.#filtered;
+		if (filtered === undefined || !filtered.isLow) return;
+		if (this.#source !== undefined) this.#pull();
+		else if (this.server?.isPaused === true) this.#wakeServer();
+	}
+
+	filteredEnded(): void {
+		this.#filtered = undefined;
+		this.#completeResponse(this.thread.nowMs());
+	}
+
+	filteredFailed(error: Error): void {
+		this.thread.logger.error({ err: error }, 'a filter of a response failed');
+		const { stream } = this;
+		this.stream = undefined;
+		this.dropServer();
+		stream?.exchangeFailed(Failure.INTERNAL, this.thread.nowMs());
+		this.closeGently();
 	}
 
 	/** A 1xx of the server goes on to a client that can understand it (RFC 9110, section 15.2). */
@@ -190,9 +235,15 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.reading === Reading.BODY ||
 			this.readEnded ||
 			reply.raw !== undefined ||
-			untilClose
+			untilClose ||
+			saysClose(reply.headers)
 		) {
 			this.closing = true;
+		}
+		const filters = stream.responseFilters;
+		if (filters !== undefined) {
+			this.#replyFiltered(reply, filters, request?.version === 10);
+			return;
 		}
 		if (reply.raw !== undefined) this.#writeReply('', reply.raw);
 		else {
@@ -214,6 +265,29 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			} else this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
 		}
 		this.#completeResponse(this.thread.currentMs);
+	}
+
+	/** An answer of the proxy's own, a stored one, whose body passes through filters. */
+	#replyFiltered(reply: LocalReply, filters: FilterChain, oldClient: boolean): void {
+		const streamed = reply.source !== undefined || filters.changesLength;
+		if (streamed && oldClient) this.closing = true;
+		const head = serializeLocalReply(reply, {
+			keepAlive: !this.closing && oldClient,
+			close: this.closing,
+			...(streamed ? { streamed: oldClient ? 'until-close' : 'chunked' } : undefined),
+		});
+		const filtered = new FilteredBody(this, filters, streamed && !oldClient, head, this);
+		this.#filtered = filtered;
+		if (reply.source === undefined) {
+			filtered.pushOwned(reply.body);
+			filtered.finish();
+			filtered.flushHead();
+			return;
+		}
+		this.#source = reply.source;
+		reply.source.onMore = this.#pull;
+		this.#feed();
+		filtered.flushHead();
 	}
 
 	/** The next turn of the event loop pulls again: others come between two pieces. */
@@ -238,16 +312,27 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.sourceWaits(nowMs);
 			return;
 		}
+		const filtered = this.#filtered;
+		if (filtered?.isFull === true) return;
 		this.deadlineMs = 0;
 		const piece = source.pull();
 		if (piece === undefined) {
-			if (this.#sourceChunked) this.writeText(LAST_CHUNK);
 			this.#closeSource();
+			if (filtered !== undefined) {
+				filtered.finish();
+				return;
+			}
+			if (this.#sourceChunked) this.writeText(LAST_CHUNK);
 			this.#completeResponse(nowMs);
 			return;
 		}
 		if (piece.length === 0) return;
 		stream.responseBodyBytes += piece.length;
+		if (filtered !== undefined) {
+			filtered.pushOwned(piece);
+			this.#pull();
+			return;
+		}
 		if (this.#sourceChunked) this.writeText(`${piece.length.toString(16)}\r\n`);
 		this.writeBuffer(piece, undefined);
 		if (this.#sourceChunked) this.writeText('\r\n');
@@ -359,7 +444,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.reading = Reading.DISCARD;
 			this.resumeReading();
 			this.#reprocessGuarded();
-		}
+		} else if (this.filtersHoldRequest && this.responseDone) this.afterExchange(this.thread.nowMs());
 	}
 
 	#completeResponse(nowMs: number): void {
@@ -375,15 +460,17 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	#responseGiven(nowMs: number): void {
 		this.#draining = false;
 		this.responseDone = true;
-		if (this.reading === Reading.BODY && !this.closing) {
+		if ((this.reading === Reading.BODY || this.filtersHoldRequest) && !this.closing) {
 			const { server } = this;
 			if (server?.takesRequest === true) return;
 			this.dropServer();
-			this.reading = Reading.DISCARD;
-			this.setClientDeadline(nowMs);
-			this.resumeReading();
-			this.#reprocessGuarded();
-			return;
+			if (this.reading === Reading.BODY) {
+				this.reading = Reading.DISCARD;
+				this.setClientDeadline(nowMs);
+				this.resumeReading();
+				this.#reprocessGuarded();
+				return;
+			}
 		}
 		this.afterExchange(nowMs);
 	}
@@ -399,6 +486,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		this.dropServer();
 		this.serverIsReady = false;
 		this.stream = undefined;
+		this.#filtered = undefined;
 		this.bulk = false;
 		stream?.exchangeEnded(nowMs);
 		this.#lastServer = undefined;
@@ -463,22 +551,30 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			return;
 		}
 		if (this.unwrittenBytes > WRITE_LIMIT_BYTES / 2) return;
-		if (this.server?.isPaused === true) {
-			if (this.reading !== Reading.BODY && this.reading !== Reading.TUNNEL) this.deadlineMs = 0;
-			this.server.resumeReading();
-			this.server.flush();
-		}
+		if (this.server?.isPaused === true && this.#filtered?.isLow !== false) this.#wakeServer();
 		if (this.reading === Reading.HEAD && this.readPaused) {
 			this.resumeReading();
 			this.#reprocessGuarded();
 		}
 	}
 
+	/** The client has taken enough: the server's answer goes on. */
+	#wakeServer(): void {
+		if (this.reading !== Reading.BODY && this.reading !== Reading.TUNNEL) this.deadlineMs = 0;
+		this.server?.resumeReading();
+		this.server?.flush();
+	}
+
 	/** The server has taken what was written to it. */
 	serverDrained(): void {
 		if (!this.readPaused || this.server === undefined || this.server.unwrittenBytes > WRITE_LIMIT_BYTES / 2) return;
+		if (this.filtersAreFull) return;
 		this.resumeReading();
 		this.#reprocessGuarded();
+	}
+
+	protected override requestDrained(): void {
+		this.serverDrained();
 	}
 
 	// ---- tunnel ----------------------------------------------------------------------------------------

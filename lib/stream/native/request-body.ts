@@ -2,7 +2,7 @@
  * The framing of one request's body as it comes from the client: where it ends in what was read, how much
  * of it is payload. One object per connection, begun anew for each request with a body.
  */
-import { ChunkedDecoder } from '../../http/body-framing.js';
+import { ChunkedDecoder, type PayloadVisitor } from '../../http/body-framing.js';
 import type { BodyFraming } from '../../http/message.js';
 
 export class RequestBody {
@@ -27,17 +27,18 @@ export class RequestBody {
 	}
 
 	/** Takes the body's part of chunk[start..end): returns the index after it, or -1 when it is malformed. */
-	take(chunk: Buffer, start: number, end: number): number {
+	take(chunk: Buffer, start: number, end: number, visit?: PayloadVisitor): number {
 		if (this.#chunked) {
 			const decoder = this.#decoder as ChunkedDecoder;
 			const before = decoder.payloadSize;
-			const taken = decoder.push(chunk, start, end);
+			const taken = decoder.push(chunk, start, end, visit);
 			this.payloadBytes = decoder.payloadSize - before;
 			this.isComplete = decoder.isDone;
 			return taken;
 		}
 		this.payloadBytes = Math.min(end - start, this.#remainingBytes);
 		this.#remainingBytes -= this.payloadBytes;
+		visit?.(chunk, start, start + this.payloadBytes);
 		this.isComplete = this.#remainingBytes === 0;
 		return start + this.payloadBytes;
 	}

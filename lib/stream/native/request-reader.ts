@@ -13,10 +13,12 @@ import { clientKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { type Exchange, Failure } from '../exchange.js';
+import type { FilterChain } from '../filters/body-filter.js';
 import type { Session } from '../session.js';
 import { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import { FilteredBody } from './filtered-body.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
 import { RequestBody } from './request-body.js';
 import type { ServerConnection } from './server-connection.js';
@@ -57,6 +59,8 @@ export abstract class RequestReader extends Connection {
 	/** The client gets `connection: close`, or has asked for it. */
 	protected closing = false;
 	protected bufferingLimit = 0;
+	/** The body of the request passes through filters. */
+	#filtered: FilteredBody | undefined;
 	protected serverIsReady = false;
 	#lastQueueBytes = 0;
 	/** When the first byte of the request came, and when the connection began to wait for it. */
@@ -164,6 +168,7 @@ export abstract class RequestReader extends Connection {
 		this.deadlineMs = 0;
 		this.reading = this.body.begin(head.framing) ? Reading.BODY : Reading.DONE;
 		this.bodySent = false;
+		this.#filtered = undefined;
 		this.responseStarted = false;
 		this.responseDone = false;
 		this.bufferingLimit = 0;
@@ -238,6 +243,7 @@ export abstract class RequestReader extends Connection {
 	protected forwardBody(prefix: string): boolean {
 		const { server, stream } = this;
 		if (server === undefined || stream === undefined) return false;
+		if (stream.requestFilters !== undefined) return this.#forwardFiltered(prefix, server, stream, stream.requestFilters);
 		const start = this.chunkStart;
 		const end = this.#bodyEnd(stream);
 		if (end < 0) {
@@ -264,6 +270,70 @@ export abstract class RequestReader extends Connection {
 		}
 		return true;
 	}
+
+	/** The same for a body that passes through filters. The server has it all when `#filtered` is gone. */
+	#forwardFiltered(prefix: string, server: ServerConnection, stream: Stream, filters: FilterChain): boolean {
+		const filtered = this.#filtered ?? this.#openFiltered(prefix, server, stream, filters);
+		const end = this.body.take(this.chunk, this.chunkStart, this.chunkEnd, (bytes, from, to) =>
+			filtered.push(bytes, from, to),
+		);
+		stream.requestBodyBytes += this.body.payloadBytes;
+		this.bodySent = true;
+		if (end < 0) {
+			this.#clientFailed(Failure.CLIENT_MALFORMED);
+			return false;
+		}
+		this.chunkStart = end;
+		const nowMs = this.thread.currentMs;
+		server.touch(nowMs);
+		if (this.body.isComplete) {
+			this.reading = Reading.DONE;
+			this.deadlineMs = 0;
+			filtered.finish();
+			filtered.flushHead();
+			return true;
+		}
+		filtered.flushHead();
+		this.setClientDeadline(nowMs);
+		if (!filtered.isFull) return true;
+		this.pauseReading();
+		if (server.unwrittenBytes > 0) server.notifyWhenWritten();
+		return false;
+	}
+
+	#openFiltered(head: string, server: ServerConnection, stream: Stream, filters: FilterChain): FilteredBody {
+		const filtered = new FilteredBody(server, filters, stream.request?.framing.kind === 'chunked', head, {
+			filteredWritten: () => {
+				if (this.#filtered !== filtered || this.server !== server) return;
+				server.touch(this.thread.nowMs());
+				this.requestDrained();
+			},
+			filteredEnded: () => {
+				this.#filtered = undefined;
+				if (this.responseDone) this.afterExchange(this.thread.nowMs());
+			},
+			filteredFailed: (error) => {
+				this.thread.logger.error({ err: error }, 'a filter of a request failed');
+				this.#filtered = undefined;
+				this.#clientFailed(Failure.INTERNAL);
+			},
+		});
+		this.#filtered = filtered;
+		return filtered;
+	}
+
+	/** Filters hold more of the body than may wait. */
+	protected get filtersAreFull(): boolean {
+		return this.#filtered?.isLow === false;
+	}
+
+	/** Bytes of the request are still on their way through filters. */
+	protected get filtersHoldRequest(): boolean {
+		return this.#filtered !== undefined;
+	}
+
+	/** The server has taken what was written to it. */
+	protected abstract requestDrained(): void;
 
 	/** Where the body ends in the chunk, or the chunk's end; -1 if it is malformed. */
 	#bodyEnd(stream: Stream | undefined): number {

@@ -12,12 +12,14 @@ import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
-import type { BodyFraming } from '../../http/message.js';
+import type { BodyFraming, HeaderList } from '../../http/message.js';
 import { isRefusal } from '../../http/refusal.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
+import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
 import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import type { FilteredBody } from './filtered-body.js';
 import { READ_BUFFER_BYTES } from './read-buffers.js';
 import type { Tunnel } from './tunnel.js';
 
@@ -49,9 +51,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Body bytes still due with a length. */
 	#remainingBytes = 0;
 	#decoder: ChunkedDecoder | undefined;
+	/** The body passes through filters; undefined: as it is. */
+	#filtered: FilteredBody | undefined;
 	#interimCount = 0;
 	/** The server takes another request after this response. */
 	#keepsAlive = false;
+	#saysClose = false;
 	/** Responses completed; 0: fresh. */
 	servedCount = 0;
 	#lastQueueBytes = 0;
@@ -119,6 +124,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#state = State.WAITING;
 		this.#keepsAlive = false;
 		this.thread.wheel.set(this, timeoutMs > 0 ? nowMs + timeoutMs : 0);
+	}
+
+	/** The server was told `connection: close`. */
+	closesAfterResponse(): void {
+		this.#saysClose = true;
 	}
 
 	/** Bytes both ways from now on (mode tcp, 101, CONNECT). */
@@ -208,7 +218,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				}
 			}
 			this.#state = State.HELD;
-			this.#keepsAlive = serverKeepsAlive(head);
+			this.#keepsAlive = !this.#saysClose && serverKeepsAlive(head);
 			this.bodyText = text;
 			this.bodyTextStart = headEnd;
 			this.bodyTextOffset = start;
@@ -226,9 +236,13 @@ export class ServerConnection extends Connection implements PooledConnection {
 	private bodyTextStart = 0;
 	private bodyTextOffset = 0;
 
-	/** The client's head is ready: relay the body behind it. `dechunk`: the client speaks HTTP/1.0. */
-	beginBody(head: string, framing: BodyFraming, dechunk: boolean): void {
+	/**
+	 * The client's head is ready: relay the body behind it. `dechunk`: the client speaks HTTP/1.0. With `filtered` the
+	 * body goes there, and `head` is sent by it.
+	 */
+	beginBody(head: string, framing: BodyFraming, dechunk: boolean, filtered?: FilteredBody): void {
 		this.#state = State.BODY;
+		this.#filtered = filtered;
 		switch (framing.kind) {
 			case 'none':
 				this.#relay = Relay.NONE;
@@ -247,6 +261,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				break;
 		}
 		this.#relayBody(head);
+		filtered?.flushHead();
 		if (this.closed || this.#state !== State.BODY) return;
 		if (this.readPaused && (this.client?.unwrittenBytes ?? 0) <= WRITE_LIMIT_BYTES) this.resumeReading();
 	}
@@ -256,6 +271,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 		const stream = client?.stream;
 		if (client === undefined || stream === undefined) {
 			this.destroy();
+			return;
+		}
+		if (this.#filtered !== undefined) {
+			this.#relayFiltered(client, stream, this.#filtered);
 			return;
 		}
 		const start = this.chunkStart;
@@ -318,6 +337,48 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#relayed(client, done);
 	}
 
+	/** The same for a body that passes through filters: its payload goes there. */
+	#relayFiltered(client: ClientConnection, stream: Stream, filtered: FilteredBody): void {
+		const { chunk, chunkStart: start } = this;
+		let end = this.chunkEnd;
+		let done = false;
+		if (this.#relay === Relay.CHUNKED || this.#relay === Relay.DECHUNKED) {
+			const decoder = this.#decoder as ChunkedDecoder;
+			const before = decoder.payloadSize;
+			const taken = decoder.push(chunk, start, end, (bytes, from, to) => filtered.push(bytes, from, to));
+			if (taken < 0) {
+				filtered.flushHead();
+				this.#malformed();
+				return;
+			}
+			end = taken;
+			stream.responseBodyBytes += decoder.payloadSize - before;
+			done = decoder.isDone;
+			if (done && decoder.trailers !== undefined) filtered.trailers = fieldText(decoder.trailers);
+		} else {
+			if (this.#relay === Relay.LENGTH) {
+				end = Math.min(end, start + this.#remainingBytes);
+				this.#remainingBytes -= end - start;
+				done = this.#remainingBytes === 0;
+			} else if (this.#relay === Relay.NONE) {
+				end = start;
+				done = true;
+			}
+			stream.responseBodyBytes += end - start;
+			filtered.push(chunk, start, end);
+		}
+		this.chunkStart = end;
+		if (done) {
+			this.#responseComplete(client);
+			return;
+		}
+		const nowMs = this.thread.currentMs;
+		this.touch(nowMs);
+		if (!filtered.isFull) return;
+		this.pauseReading();
+		if (client.unwrittenBytes > 0) client.sourceWaits(nowMs);
+	}
+
 	/** Something was given to the client: is it all, is it too much at once? */
 	#relayed(client: ClientConnection, done: boolean): void {
 		if (done) {
@@ -339,8 +400,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 			this.chunkStart = this.chunkEnd;
 		}
 		this.#state = State.DONE;
+		const filtered = this.#filtered;
+		this.#filtered = undefined;
 		if (client.requestComplete) this.finish();
-		client.responseComplete();
+		// What the filters still hold follows; `filteredEnded` then completes the response.
+		if (filtered !== undefined) filtered.finish();
+		else client.responseComplete();
 	}
 
 	/** Request and response are complete: back to the pool, or closed. */
@@ -490,6 +555,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 	get heldBytes(): Buffer | undefined {
 		return this.chunkLength === 0 ? undefined : this.chunk.subarray(this.chunkStart, this.chunkEnd);
 	}
+}
+
+function fieldText(fields: HeaderList): string {
+	let text = '';
+	for (let i = 0; i < fields.length; i++) text += `${fields.names[i]}: ${fields.values[i]}\r\n`;
+	return text;
 }
 
 function connectFailure(error: Error | undefined): Failure {

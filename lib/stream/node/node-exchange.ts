@@ -12,11 +12,12 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Server } from '../../backend/server.js';
 import { checkSwitchingProtocols, clientKeepsAlive } from '../../http/connection.js';
-import { type RequestHead, ResponseHead } from '../../http/message.js';
+import { CHUNKED_BODY, CLOSE_BODY, type RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { type LocalReplyOptions, saysClose, serializeLocalReply, serializeResponse } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
+import type { FilterChain } from '../filters/body-filter.js';
 import { Stream } from '../stream.js';
 import { Deadline } from '../timeouts.js';
 import { ClientBody } from './client-body.js';
@@ -41,6 +42,9 @@ class ServerDeadline extends Deadline {
 
 /** Body bytes that are read and forgotten to keep a connection, after an early answer. */
 const DISCARD_BYTES = 256 * 1024;
+
+/** What filters may hold of a body before its source is paused. */
+const FILTER_LIMIT_BYTES = 64 * 1024;
 
 /** Both are undefined for bytes that made no request. */
 interface Messages {
@@ -78,6 +82,9 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	/** The body of an answer that is made while it is sent. */
 	#source: ReplySource | undefined;
 	#pullDue = false;
+	/** The body of the request passes through filters, and has been given to them whole. */
+	#requestFiltered = false;
+	#requestFilterEnded = false;
 	/** The stream has been told the end. */
 	#over = false;
 
@@ -162,6 +169,11 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		const server = this.#server;
 		if (server === undefined || !this.#connected) return;
 		let takesMore = true;
+		const filters = this.stream.requestFilters;
+		if (filters !== undefined && this.#message !== undefined) {
+			this.#sendFiltered(server, filters, body);
+			return;
+		}
 		if (body !== undefined && !body.isEmpty) {
 			this.#bodySent = true;
 			for (const piece of body.take()) {
@@ -183,6 +195,36 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			body.pause();
 			this.connection.clearDeadline();
 		}
+	}
+
+	/** The same for a body that passes through filters; its trailers are left out. */
+	#sendFiltered(server: ServerRequest, filters: FilterChain, body: ClientBody | undefined): void {
+		if (!this.#requestFiltered) {
+			this.#requestFiltered = true;
+			filters.open(
+				{
+					write: (bytes) => {
+						const takesMore = server.write(bytes);
+						this.#touchServer();
+						if (takesMore && filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) body?.resume();
+					},
+					end: () => server.end([]),
+				},
+				(error) => this.crashed(error),
+			);
+		}
+		if (body !== undefined && !body.isEmpty) {
+			this.#bodySent = true;
+			for (const piece of body.take()) filters.write(piece);
+			this.#touchServer();
+		}
+		if (body === undefined || body.isComplete) {
+			if (!this.#requestFilterEnded) filters.end();
+			this.#requestFilterEnded = true;
+		} else if (filters.pendingBytes > FILTER_LIMIT_BYTES) {
+			body.pause();
+			this.connection.clearDeadline();
+		} else body.resume();
 	}
 
 	// ---- Exchange ------------------------------------------------------------------------------------------
@@ -224,6 +266,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		stream.sentMethod = head.method;
+		if (stream.requestFilters?.changesLength === true) head.framing = CHUNKED_BODY;
 		const agent = new ServerAgent(server, destination, {
 			isFirstRequest: connection.session.requestCount <= 1,
 			mayReuse,
@@ -251,6 +294,9 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		const res = this.#response;
 		if (message === undefined || res === undefined) return;
 		const oldClient = this.head?.version === 10;
+		const filters = stream.responseFilters;
+		if (filters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
+		if (filters !== undefined) this.#openFilters(filters, res);
 		const { framing } = response;
 		const dechunk = oldClient && framing.kind === 'chunked';
 		if (framing.kind === 'close' || dechunk || stream.closesClient || saysClose(response.headers)) this.#closing = true;
@@ -272,6 +318,29 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		this.#touchServer();
 	}
 
+	#openFilters(filters: FilterChain, res: ServerResponse): void {
+		filters.open(
+			{
+				write: (bytes) => this.#writeFiltered(filters, res, bytes),
+				end: () => {
+					this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+					res.end();
+				},
+			},
+			(error) => this.crashed(error),
+		);
+	}
+
+	#writeFiltered(filters: FilterChain, res: ServerResponse, bytes: Buffer): void {
+		if (!res.write(bytes)) {
+			this.#serverMessage?.pause();
+			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+		} else if (filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) {
+			if (this.#source === undefined) this.#serverMessage?.resume();
+			else this.#pull();
+		}
+	}
+
 	/** Node's response with exactly these fields: whatever is not among them Node must not add. */
 	#writeHead(res: ServerResponse, response: { status: number; reason: string }, head: string): void {
 		res.sendDate = false;
@@ -290,11 +359,13 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#closing = true;
 		connection.setClientDeadline(connection.thread.nowMs(), stream.clientTimeoutMs);
 		const { source } = reply;
-		if (source !== undefined && this.head?.version === 10) this.#closing = true;
+		const filters = this.#response === undefined ? undefined : stream.responseFilters;
+		const streamed = source !== undefined || filters?.changesLength === true;
+		if (streamed && this.head?.version === 10) this.#closing = true;
 		const options: LocalReplyOptions = {
 			keepAlive: !this.#closing && this.head?.version === 10,
 			close: this.#closing,
-			...(source === undefined ? undefined : { streamed: this.head?.version === 10 ? 'until-close' : 'chunked' }),
+			...(!streamed ? undefined : { streamed: this.head?.version === 10 ? 'until-close' : 'chunked' }),
 		};
 		const head = serializeLocalReply(reply, options);
 		const res = this.#response;
@@ -307,6 +378,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		this.#writeHead(res, reply, head);
+		if (filters !== undefined) this.#openFilters(filters, res);
 		if (source !== undefined) {
 			this.#source = source;
 			if (this.head?.method !== 'HEAD') {
@@ -316,6 +388,11 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 				return;
 			}
 			this.#closeSource();
+		}
+		if (filters !== undefined) {
+			filters.write(reply.body);
+			filters.end();
+			return;
 		}
 		res.end(this.head?.method === 'HEAD' ? undefined : reply.body);
 	}
@@ -338,16 +415,24 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.clientFailed(Failure.CLIENT_ABORT);
 			return;
 		}
+		const filters = this.stream.responseFilters;
+		if (filters !== undefined && filters.pendingBytes > FILTER_LIMIT_BYTES) return;
 		const piece = source.pull();
 		if (piece === undefined) {
 			this.#closeSource();
 			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
-			res.end();
+			if (filters === undefined) res.end();
+			else filters.end();
 			return;
 		}
 		this.connection.clearDeadline();
 		if (piece.length === 0) return;
 		this.stream.responseBodyBytes += piece.length;
+		if (filters !== undefined) {
+			filters.write(piece);
+			this.#pull();
+			return;
+		}
 		if (res.write(piece)) this.#pull();
 		else this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
 	}
@@ -474,6 +559,12 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#relay(bytes: Buffer): void {
 		this.stream.responseBodyBytes += bytes.length;
 		this.#touchServer();
+		const filters = this.stream.responseFilters;
+		if (filters !== undefined) {
+			filters.write(bytes);
+			if (filters.pendingBytes > FILTER_LIMIT_BYTES) this.#serverMessage?.pause();
+			return;
+		}
 		const res = this.#response as ServerResponse;
 		if (this.head?.method === 'HEAD' || res.write(bytes)) return;
 		this.#serverMessage?.pause();
@@ -486,7 +577,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		this.connection.clearDeadline();
-		this.#serverMessage?.resume();
+		const filters = this.stream.responseFilters;
+		if (filters === undefined || filters.pendingBytes <= FILTER_LIMIT_BYTES) this.#serverMessage?.resume();
 	}
 
 	#serverEnded(message: IncomingMessage): void {
@@ -506,6 +598,11 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		this.#serverMessage = undefined;
 		// A request that is still coming goes on to the server, which has answered early (RFC 9110, section 15.5.14).
 		if (this.#body === undefined || this.#body.isComplete) this.#detachServer();
+		const filters = this.stream.responseFilters;
+		if (filters !== undefined) {
+			filters.end();
+			return;
+		}
 		this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
 		res.end();
 	}
