@@ -21,9 +21,10 @@ import type { HashableSample } from './balance/keys.js';
 import { Farm } from './farm.js';
 import { CookiePersistence } from './persistence.js';
 import type { QueueTicket } from './queue.js';
-import { type ResolvedAddress, Server } from './server.js';
+import { type ResolvedAddress, Server, serverAddressKey } from './server.js';
 import type { ServerTls } from './server-tls.js';
 import { Slots } from './slots.js';
+import type { StickRules } from './stick-rules.js';
 
 /** What a backend knows of a request that wants a server; the stream implements it. */
 export interface ServerRequest {
@@ -55,6 +56,12 @@ export interface UseServerRule {
 	readonly test: (view: StreamView) => boolean;
 }
 
+/** A `force-persist` or `ignore-persist` line, compiled. */
+export interface PersistRule {
+	readonly kind: 'force' | 'ignore';
+	readonly test: (view: StreamView) => boolean;
+}
+
 export interface BackendOptions {
 	readonly model: ProxyModel;
 	/** From `Backend.allocateState`, the same for all threads. */
@@ -67,6 +74,10 @@ export interface BackendOptions {
 	/** Addresses of servers whose line has a name, by server name; see `resolve.ts`. */
 	readonly resolved?: ReadonlyMap<string, ResolvedAddress>;
 	readonly useServers?: readonly UseServerRule[];
+	/** `stick` rules; undefined when there are none. */
+	readonly stickRules?: StickRules | undefined;
+	/** `force-persist` and `ignore-persist`. */
+	readonly persistRules?: readonly PersistRule[];
 	/** The expression of `balance hash`. */
 	readonly hashExpression?: (view: StreamView) => HashableSample | undefined;
 	readonly table?: StickTable | undefined;
@@ -105,6 +116,8 @@ export class Backend implements ProxyView {
 	readonly clientTimeoutMs: number | undefined;
 	readonly tunnelTimeoutMs: number | undefined;
 	readonly states: ServerStates;
+	readonly stickRules: StickRules | undefined;
+	readonly persistRules: readonly PersistRule[];
 	/** The `cookie` line, if there is one. */
 	readonly persistence: CookiePersistence | undefined;
 	readonly #farm: Farm;
@@ -152,6 +165,8 @@ export class Backend implements ProxyView {
 		this.#clock = clock;
 		this.#counters = options.counters;
 		this.#useServers = options.useServers ?? [];
+		this.stickRules = options.stickRules;
+		this.persistRules = options.persistRules ?? [];
 		const shape = { capacity: model.servers.length, threadCount: options.threadCount };
 		const states = new ServerStates(shape, options.state);
 		this.states = states;
@@ -210,14 +225,20 @@ export class Backend implements ProxyView {
 	 * The server of the first `use-server` rule whose condition holds (manual, 4.2 `use-server`); undefined
 	 * when no rule applies, or the one that does names no running server.
 	 */
-	serverByRules(view: StreamView): Server | undefined {
+	serverByRules(view: StreamView, usesDead: boolean): Server | undefined {
 		for (const rule of this.#useServers) {
 			if (!rule.test(view)) continue;
 			const name = rule.name(view);
 			const server = name === undefined ? undefined : this.#byName.get(name);
-			return server?.isRunning() ? server : undefined;
+			return usesDead || this.model.options.persist || server?.isRunning() ? server : undefined;
 		}
 		return undefined;
+	}
+
+	/** Whether a `force-persist` or an `ignore-persist` rule holds (manual, 4.2). */
+	persistRuleHolds(kind: PersistRule['kind'], view: StreamView): boolean {
+		for (const rule of this.persistRules) if (rule.kind === kind && rule.test(view)) return true;
+		return false;
 	}
 
 	serverByName(name: string): Server | undefined {
@@ -388,9 +409,4 @@ export class Backend implements ProxyView {
 
 function hasFullQueue(server: Server): boolean {
 	return server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
-}
-
-/** `address:port`, as `srvkey addr` keeps it. */
-export function serverAddressKey(server: Server): string {
-	return server.address.includes(':') ? `[${server.address}]:${server.port}` : `${server.address}:${server.port}`;
 }

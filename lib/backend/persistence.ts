@@ -18,7 +18,7 @@ import { xxh64 } from '../sample/converters/xxhash.js';
 import type { Server } from './server.js';
 
 /** Third character of the termination state: what the request's cookie was (manual, 8.5). */
-export type RequestCookieFlag = '-' | 'N' | 'I' | 'D' | 'V' | 'E' | 'O';
+export type RequestCookieFlag = '-' | 'N' | 'I' | 'D' | 'V' | 'E' | 'O' | 'U';
 /** Fourth character: what was done to the response's cookie. */
 export type ResponseCookieFlag = '-' | 'N' | 'I' | 'U' | 'P' | 'R' | 'D';
 
@@ -30,6 +30,8 @@ export interface RequestCookie {
 	readonly firstSeen: number;
 	/** Dates have to be written again although the server stays the same. */
 	readonly needsRefresh: boolean;
+	/** `ignore-persist` applies: nothing is inserted either. */
+	readonly isIgnored: boolean;
 }
 
 const PREFIX_DELIMITER = '~';
@@ -103,15 +105,18 @@ export class CookiePersistence {
 	 * Finds the server in the cookies of the request, and takes out of them what is not the server's
 	 * business: the cookie itself with `insert indirect`, the prefix with `prefix`. Once per request.
 	 *
-	 * `force`: a `force-persist` rule applies. `ignore`: an `ignore-persist` rule does.
+	 * `force`: a `force-persist` rule applies. `use`: whether the cookie chooses the server (`yes`), a `use-server`
+	 * rule has done so (`no`), or an `ignore-persist` rule applies (`ignore`).
 	 */
-	readRequest(head: RequestHead, wallMs: number, force = false, ignore = false): RequestCookie {
+	readRequest(head: RequestHead, wallMs: number, force = false, use: 'yes' | 'no' | 'ignore' = 'yes'): RequestCookie {
 		const { headers } = head;
 		const found: MutableRequestCookie = {
 			flag: this.model.mode === 'none' ? '-' : 'N',
 			server: undefined,
 			firstSeen: 0,
 			needsRefresh: false,
+			isIgnored: use === 'ignore',
+			isUnused: use !== 'yes',
 		};
 		const removes = this.model.mode === 'insert' && this.model.indirect;
 		for (let at = headers.indexOf('cookie'); at >= 0; at = headers.indexOf('cookie', at + 1)) {
@@ -122,7 +127,6 @@ export class CookiePersistence {
 			if (changed !== '') headers.replaceAt(at, changed);
 			else headers.removeAt(at--);
 		}
-		if (ignore) found.server = undefined;
 		return found;
 	}
 
@@ -165,7 +169,11 @@ export class CookiePersistence {
 
 	/** Takes the value of one cookie into account; the first valid one decides. */
 	#judge(value: string, found: MutableRequestCookie, wallMs: number, force: boolean): void {
-		if (found.flag === 'V') return;
+		if (found.server !== undefined) return;
+		if (found.isUnused) {
+			if (this.model.mode !== 'none') found.flag = 'U';
+			return;
+		}
 		const bar = this.model.mode === 'insert' ? value.indexOf(DATE_DELIMITER) : -1;
 		found.firstSeen = 0;
 		found.needsRefresh = false;
@@ -174,10 +182,12 @@ export class CookiePersistence {
 		const visible = this.model.mode !== 'none';
 		if (server === undefined) {
 			if (visible) found.flag = 'I';
-		} else if (server.isRunning() || this.#usesDeadServers || force) {
-			if (visible) found.flag = 'V';
-			found.server ??= server;
-		} else if (visible) found.flag = 'D';
+			return;
+		}
+		// A server that is down and used all the same is logged as down (as observed).
+		const isRunning = server.isRunning();
+		if (visible) found.flag = isRunning ? 'V' : 'D';
+		if (isRunning || this.#usesDeadServers || force) found.server ??= server;
 	}
 
 	/** False if the cookie is too old, or from a future that cannot be. */
@@ -219,9 +229,9 @@ export class CookiePersistence {
 		if (model.mode === 'none') return '-';
 		let flag = this.#rewriteResponse(head.headers, server);
 		if (model.mode !== 'insert' || flag === 'P') return flag;
-		const known = request.flag === 'V' && request.server === server;
+		const known = request.server === server;
 		if (known && !request.needsRefresh) return flag;
-		if (model.postonly && method !== 'POST') return flag;
+		if (request.isIgnored || (model.postonly && method !== 'POST')) return flag;
 		head.headers.add('set-cookie', this.#cookieFor(server, known ? request.firstSeen : 0, wallMs));
 		flag = known ? 'U' : 'I';
 		if (model.nocache && isCacheable(head, method)) head.headers.add('cache-control', 'private');
@@ -272,6 +282,8 @@ interface MutableRequestCookie {
 	server: Server | undefined;
 	firstSeen: number;
 	needsRefresh: boolean;
+	readonly isIgnored: boolean;
+	readonly isUnused: boolean;
 }
 
 /**

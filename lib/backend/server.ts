@@ -191,6 +191,11 @@ export class Server implements ServerView {
 	}
 }
 
+/** `address:port`, as `srvkey addr` keeps it: an IPv6 address without brackets (as observed). */
+export function serverAddressKey(server: Server): string {
+	return `${server.address}:${server.port}`;
+}
+
 /**
  * Connections to this server are alike for all clients (manual, 4.2 `http-reuse`): not if where they go, the
  * PROXY protocol header they begin with, or their SNI depends on the client.

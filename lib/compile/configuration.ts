@@ -6,10 +6,11 @@
 import { hostname } from 'node:os';
 import { compileAcl } from '../acl/acl.js';
 import { type Condition, compileCondition } from '../acl/condition.js';
-import { Backend, type BackendOptions, type UseServerRule } from '../backend/backend.js';
+import { Backend, type BackendOptions, type PersistRule, type UseServerRule } from '../backend/backend.js';
 import { compileHealthCheck } from '../backend/health/compile-check.js';
 import type { CompiledCheck } from '../backend/health/steps.js';
 import type { ServerTls } from '../backend/server-tls.js';
+import { StickRules } from '../backend/stick-rules.js';
 import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import type { Diagnostics } from '../core/diagnostics.js';
@@ -32,6 +33,7 @@ import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
+import { compilePersistRule, compileStickRule } from './persistence.js';
 import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
 import { provideStatistics } from './statistics.js';
 import { compileBindTls, compileServerTls } from './tls.js';
@@ -74,6 +76,8 @@ interface ProxyParts {
 	readonly monitorFails: readonly Condition[];
 	readonly uniqueIdFormat: LogFormat | undefined;
 	readonly useServers: readonly UseServerRule[];
+	readonly stickRules: StickRules | undefined;
+	readonly persistRules: readonly PersistRule[];
 	readonly hashExpression: Expression | undefined;
 	readonly streamLogger: StreamLogger | undefined;
 	readonly healthCheck: CompiledCheck | undefined;
@@ -222,6 +226,8 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 					context.at(model.uniqueIdFormat.place, 'unique-id-format'),
 				);
 	const useServers = compileAll(model.useServers, (line) => compileUseServer(line, context));
+	const stickRules = compileAll(model.stickRules, (rule) => compileStickRule(rule, context));
+	const persistRules = compileAll(model.persistRules, (rule) => compilePersistRule(rule, context));
 	const hashExpression = compileHashExpression(model, context);
 	const serverTls = compileServerTls(model, context);
 	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
@@ -233,6 +239,8 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		useBackends === undefined ||
 		monitorFails === undefined ||
 		useServers === undefined ||
+		stickRules === undefined ||
+		persistRules === undefined ||
 		(model.stats !== undefined && stats === undefined) ||
 		(isBackendSide(model) && healthCheck === undefined) ||
 		serverTls === undefined ||
@@ -248,6 +256,8 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		monitorFails,
 		uniqueIdFormat,
 		useServers,
+		stickRules: stickRules.length === 0 ? undefined : new StickRules(stickRules),
+		persistRules,
 		hashExpression,
 		streamLogger,
 		stats,
@@ -268,7 +278,7 @@ function compileAllRules(model: ProxyModel, context: ProxyContext): ProxyRuleSet
 }
 
 /** Every line, or undefined if one failed. */
-function compileAll<T>(lines: readonly Line[], compile: (line: Line) => T | undefined): T[] | undefined {
+function compileAll<L extends Line, T>(lines: readonly L[], compile: (line: L) => T | undefined): T[] | undefined {
 	const compiled = lines.map(compile);
 	return compiled.some((one) => one === undefined) ? undefined : (compiled as T[]);
 }
@@ -348,6 +358,8 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		clock: options.clock,
 		wake: (threadIndex) => options.wake(threadIndex, proxy.id),
 		useServers: part.useServers,
+		stickRules: part.stickRules,
+		persistRules: part.persistRules,
 		table: tables.get(proxy.name),
 		fullconn: fullconnOf(proxy, surroundings.model),
 		counters: ownCounters,

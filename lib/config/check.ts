@@ -29,6 +29,7 @@ import type {
 	ProxyKind,
 	ProxyModel,
 	ServerModel,
+	StickTableModel,
 	UserlistModel,
 } from './model.js';
 import type { ParserState } from './state.js';
@@ -57,8 +58,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	collectFiles(proxies, state);
 	const plain: ConfigModel = {
 		global,
-		proxies: addStickStores(proxies),
-		peers,
+		...addStickStores(proxies, peers),
 		aggregations,
 		userlists,
 		httpErrors: groups,
@@ -403,18 +403,27 @@ function checkListeners(proxies: readonly ProxyModel[], peers: readonly PeersMod
 }
 
 /** `stick` rules keep the server in their table, so it stores what they need without being told. */
-function addStickStores(proxies: readonly ProxyModel[]): ProxyModel[] {
+function addStickStores(
+	proxies: readonly ProxyModel[],
+	peers: readonly PeersModel[],
+): { readonly proxies: readonly ProxyModel[]; readonly peers: readonly PeersModel[] } {
 	const used = new Set<string>();
 	for (const proxy of proxies) {
 		for (const rule of proxy.stickRules) used.add(tableOfRule(rule.words) ?? proxy.name);
 	}
-	return proxies.map((proxy) => {
-		const table = proxy.stickTable;
-		if (table === undefined || !used.has(table.name)) return proxy;
+	if (used.size === 0) return { proxies, peers };
+	const withStores = (table: StickTableModel): StickTableModel => {
+		if (!used.has(table.name)) return table;
 		const missing = ['server_id', 'server_key'].filter((type) => !table.store.some((data) => data.type === type));
 		const added = missing.map((type) => ({ type, periodMs: undefined, count: undefined }));
-		return { ...proxy, stickTable: { ...table, store: [...table.store, ...added] } };
-	});
+		return { ...table, store: [...table.store, ...added] };
+	};
+	return {
+		proxies: proxies.map((proxy) =>
+			proxy.stickTable === undefined ? proxy : { ...proxy, stickTable: withStores(proxy.stickTable) },
+		),
+		peers: peers.map((section) => ({ ...section, tables: section.tables.map(withStores) })),
+	};
 }
 
 function tableOfRule(words: readonly string[]): string | undefined {
@@ -447,6 +456,7 @@ function collectFiles(proxies: readonly ProxyModel[], state: ParserState): void 
 			...proxy.useBackends,
 			...proxy.useServers,
 			...proxy.stickRules,
+			...proxy.persistRules,
 			...proxy.monitorFails,
 			proxy.uniqueIdFormat,
 			proxy.errorLogFormat,

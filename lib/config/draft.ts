@@ -298,6 +298,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		cookie: undefined,
 		useServers: [],
 		stickRules: [],
+		persistRules: [],
 		source: undefined,
 		dynamicCookieKey: undefined,
 		maxKeepAliveQueue: -1,

@@ -26,7 +26,7 @@ export const SUPPORTED = {
 	/** `cookie` in backends. */
 	cookiePersistence: true,
 	/** `stick on|match|store-*`. */
-	stickRules: false,
+	stickRules: true,
 	/** `use-server`. */
 	useServer: true,
 	/** `source` in backends and on server lines. */
@@ -61,7 +61,6 @@ export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'option accept-invalid-http-request', field: 'acceptInvalidHttpRequest' },
 	{ name: 'option accept-invalid-http-response', field: 'acceptInvalidHttpResponse' },
 	{ name: 'option http-restrict-req-hdr-names', field: 'restrictReqHdrNames' },
-	{ name: 'option log-decision', field: 'logDecision' },
 	{ name: 'server redir', field: 'redir' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{

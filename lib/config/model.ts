@@ -184,6 +184,8 @@ export interface ProxyModel {
 	readonly cookie: CookieModel | undefined;
 	readonly useServers: readonly Line[];
 	readonly stickRules: readonly (Line & { readonly kind: 'match' | 'on' | 'store-request' | 'store-response' })[];
+	/** `force-persist` and `ignore-persist`. */
+	readonly persistRules: readonly (Line & { readonly kind: 'force' | 'ignore' })[];
 	readonly source: SocketAddress | undefined;
 	readonly dynamicCookieKey: string | undefined;
 	readonly maxKeepAliveQueue: number;

@@ -318,7 +318,7 @@ t.test('option persist, force-persist and ignore-persist', async (t) => {
 	const head = () => new RequestHead('GET', '/', 11, headerList({ cookie: 'SRV=C' }));
 	t.equal(persistence.readRequest(head(), NOW_MS).server, undefined);
 	t.equal(persistence.readRequest(head(), NOW_MS, true).server, backend.servers[2]);
-	t.equal(persistence.readRequest(head(), NOW_MS, true, true).server, undefined);
+	t.equal(persistence.readRequest(head(), NOW_MS, true, 'ignore').server, undefined);
 });
 
 t.test('redispatched: the client learns its new server', async (t) => {

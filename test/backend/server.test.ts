@@ -111,16 +111,20 @@ t.test('use-server: the first rule that holds decides', async (t) => {
 		single(backendModel([serverModel('s1'), serverModel('s2', { weight: 0 })]), { useServers: rules }).backend;
 	const view = {} as never;
 	t.equal(
-		make(rule('s1', false), rule('s2', true), rule('s1', true)).serverByRules(view)?.name,
+		make(rule('s1', false), rule('s2', true), rule('s1', true)).serverByRules(view, false)?.name,
 		's2',
 		'a weight of 0 does not matter',
 	);
 	t.same(seen, ['s1', 's2']);
-	t.equal(make(rule('nobody', true), rule('s1', true)).serverByRules(view), undefined, 'and no other rule is applied');
-	t.equal(make().serverByRules(view), undefined);
+	t.equal(
+		make(rule('nobody', true), rule('s1', true)).serverByRules(view, false),
+		undefined,
+		'and no other rule is applied',
+	);
+	t.equal(make().serverByRules(view, false), undefined);
 	const down = make(rule('s1', true));
 	down.states.setOperation(0, ServerOperation.DOWN, 0);
-	t.equal(down.serverByRules(view), undefined);
+	t.equal(down.serverByRules(view, false), undefined);
 });
 
 t.test('a name without an answer leaves its server in maintenance; fd@ is refused', async (t) => {

@@ -37,7 +37,6 @@ const NOT_OF_THE_MODEL = new Set([
 
 /** Fields that stand for parts that features.ts `SUPPORTED` refuses as a whole, and for refused rows. */
 const REFUSED_AS_A_WHOLE = new Set([
-	'stickRules',
 	'inheritedRules',
 	'tcpResponseContent',
 	'tcpResponseInspectDelayMs',

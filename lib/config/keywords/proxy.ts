@@ -502,6 +502,17 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 			},
 		}),
 	),
+	...(['force', 'ignore'] as const).map(
+		(kind): Keyword<ProxySite> => ({
+			name: `${kind}-persist`,
+			sections: ONLY_BACK,
+			parse(statement, { proxy }) {
+				if (statement.word(1) !== 'if' && statement.word(1) !== 'unless') {
+					statement.alert(`'${kind}-persist' requires either 'if' or 'unless' followed by a condition.`);
+				} else proxy.persistRules.push({ ...statement.rest(1), kind });
+			},
+		}),
+	),
 	...STATS_KEYWORDS,
 	...HEALTH_CHECK_KEYWORDS,
 	...OPTION_KEYWORDS,
@@ -524,9 +535,7 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 		'compression',
 		'dispatch',
 		'filter',
-		'force-persist',
 		'http-send-name-header',
-		'ignore-persist',
 		'load-server-state-from-file',
 		'persist',
 		'server-state-file-name',

@@ -34,6 +34,7 @@ export class Tunnel {
 	}
 
 	fromServer(nowMs: number): void {
+		if (this.#stream.stickStores !== undefined) this.#stream.serverSpoke(nowMs);
 		this.#stream.responseBodyBytes += relay(this.#server, this.#client);
 		this.touch(nowMs);
 	}
