@@ -6,6 +6,7 @@
  * A term that could still change with more input makes its group undecided; when no other group holds, the answer
  * is `yield` and the rule is evaluated again.
  */
+import { clearSightings, notesSightings } from '../sample/sightings.js';
 import type { CompileContext, StreamView } from '../sample/types.js';
 import { AclResult, compileAcl, compileAclExpression } from './acl.js';
 
@@ -19,17 +20,23 @@ export class Condition {
 	readonly text: string;
 	readonly #groups: readonly (readonly Term[])[];
 	readonly #unless: boolean;
+	/** `option log-decision`: what the group that holds has seen is kept, or with `unless` what all have. */
+	readonly #notes: boolean;
 
-	constructor(text: string, groups: readonly (readonly Term[])[], unless: boolean) {
+	constructor(text: string, groups: readonly (readonly Term[])[], unless: boolean, notes = false) {
 		this.text = text;
 		this.#groups = groups;
 		this.#unless = unless;
+		this.#notes = notes;
 	}
 
 	/** Whether the rule applies; `yield` when that depends on input that has not come. */
 	test(stream: StreamView): boolean | 'yield' {
 		let undecided = false;
+		const notes = this.#notes;
+		if (notes) clearSightings();
 		for (const group of this.#groups) {
+			if (notes && !this.#unless) clearSightings();
 			const result = evaluateGroup(group, stream);
 			if (result === AclResult.PASS) return !this.#unless;
 			if (result === AclResult.MISS) undecided = true;
@@ -108,5 +115,5 @@ export function compileCondition(
 	if (group.length === 0)
 		return refuse(groups.length === 0 ? `'${keyword}' expects an ACL` : "an ACL is expected after 'or'");
 	groups.push(group);
-	return new Condition(words.slice(start + 1).join(' '), groups, keyword === 'unless');
+	return new Condition(words.slice(start + 1).join(' '), groups, keyword === 'unless', notesSightings(context.model));
 }

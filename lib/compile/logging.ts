@@ -72,10 +72,13 @@ function compileFormat(model: ProxyModel, context: CompileContext): LogFormat | 
 	if (logFormat === undefined) return undefined;
 	const [place, text] =
 		typeof logFormat === 'string'
-			? [model.place, FORMATS_OF_OPTIONS[logFormat]]
+			? [model.place, FORMATS_OF_OPTIONS[logFormat] + (model.options.logDecision ? DECISION_FIELD : '')]
 			: [logFormat.place, logFormat.words.join(' ')];
 	return compileLogFormat(text, context.at(place, 'log-format'));
 }
+
+/** `option log-decision`. It has spaces, and nothing comes after it. */
+const DECISION_FIELD = ' %{-Q}[decision]';
 
 const FORMATS_OF_OPTIONS: Readonly<Record<Extract<ProxyModel['logFormat'], string>, string>> = {
 	httplog: HTTP_LOG_FORMAT,

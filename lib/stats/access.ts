@@ -37,7 +37,8 @@ function compileRules(model: StatsModel, context: CompileContext): RuleSet | und
 	const ask = findAction('auth')?.compile(new RuleWords(words, context.at(model.place, 'http-request')));
 	if (ask === undefined) return undefined;
 	const { file, line } = model.place;
-	return new RuleSet([{ action: unlessKnown(model, ask), condition: undefined, file, line }]);
+	const action = unlessKnown(model, ask);
+	return new RuleSet([{ action, condition: undefined, name: 'stats auth', isConditional: false, file, line }]);
 }
 
 /** The first password of a user counts, as in a user list. */

@@ -34,8 +34,11 @@ export function ruleFiles(model: ConfigModel): string[] {
 	const files = new Set<string>();
 	for (const proxy of model.proxies) {
 		files.add(proxy.place.file);
-		const sets = [proxy.tcpRequestConnection, proxy.tcpRequestSession, proxy.tcpRequestContent, proxy.httpRequest];
-		for (const set of sets) for (const line of set) files.add(line.place.file);
+		for (const rules of [proxy, proxy.inheritedRules]) {
+			if (rules === undefined) continue;
+			const sets = [rules.tcpRequestConnection, rules.tcpRequestSession, rules.tcpRequestContent, rules.httpRequest];
+			for (const set of sets) for (const line of set) files.add(line.place.file);
+		}
 	}
 	return [...files];
 }

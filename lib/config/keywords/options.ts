@@ -31,7 +31,9 @@ const SWITCHES: readonly (readonly [name: string, field: Switch, sections: reado
 	['http-use-proxy-header', 'httpUseProxyHeader', FRONT],
 	['idle-close-on-response', 'idleCloseOnResponse', FRONT],
 	['independent-streams', 'independentStreams', undefined],
-	['log-decision', 'logDecision', undefined],
+	// Holdfast's own: the default formats end with the rule that ended the request (`-` for none), as
+	// `<file>:<line> <rule> table=<table> key=<key> <data>=<value>`; `%[decision]` in formats of one's own.
+	['log-decision', 'logDecision', FRONT],
 	['log-separate-errors', 'logSeparateErrors', FRONT],
 	['logasap', 'logasap', FRONT],
 	['nolinger', 'nolinger', undefined],

@@ -3,6 +3,7 @@
  * A proxy that is not named is the current one: the frontend of the stream for `fe_*`, its backend for `be_*`.
  */
 import { randomInt, randomUUID } from 'node:crypto';
+import { decisionText } from '../sightings.js';
 import type {
 	ArgumentValue,
 	CompileContext,
