@@ -2,8 +2,8 @@
 import type { CompiledConfiguration } from '../compile/index.js';
 import type { Traffic } from '../compile/traffic.js';
 import type { LiveConnection } from '../frontend/listener.js';
-import { applyPatternStep } from '../runtime-api/pattern-change.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply, SessionRow } from '../runtime-api/runtime-view.js';
+import { applyPatternStep } from '../sample/pattern-change.js';
 import type { Session } from '../stream/session.js';
 import { Cause, Phase } from '../stream/termination.js';
 

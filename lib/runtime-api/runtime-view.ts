@@ -8,9 +8,9 @@
 import type { AggregationDescription } from '../aggregate/show.js';
 import type { Server } from '../backend/server.js';
 import type { SectionDescription } from '../peers/show.js';
+import type { PatternStep } from '../sample/pattern-change.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { StickTable } from '../stick-table/table.js';
-import type { PatternStep } from './pattern-change.js';
 import type { StatSource } from './stat-rows.js';
 
 /** Told to every data thread of the configuration. */

@@ -7,11 +7,12 @@
  *
  * An entry is identified by its number, so that the runtime API can name one of several equal patterns.
  */
-import { IpAddress } from '../core/address.js';
 import { asciiLower } from '../core/bytes.js';
+import { NetworkMatcher } from './network-matcher.js';
+import { type Matcher, type PatternEntry, removeFrom } from './pattern-entry.js';
 import { compileRegex, type Regex } from './regex.js';
 import type { SampleType, SampleValue } from './types.js';
-import { parseInteger, readInt, toAddress, toBytes, toInt, toText } from './values.js';
+import { parseInteger, toBytes, toInt, toText } from './values.js';
 
 export const MATCH_METHODS = [
 	'found',
@@ -48,28 +49,18 @@ export const MATCH_INPUTS: Readonly<Record<MatchMethod, SampleType>> = {
 	reg: 'str',
 };
 
-export interface PatternEntry {
-	readonly id: number;
-	/** The pattern as it was written. */
-	readonly text: string;
-	readonly ignoreCase: boolean;
-	/** The second column of a map; empty for ACLs. */
-	readonly data: string;
-}
+export type { PatternEntry } from './pattern-entry.js';
+
+type Changeable = { -readonly [K in keyof PatternEntry]: PatternEntry[K] };
 
 type Added = PatternEntry | { readonly error: string };
-
-/** One way of matching; `PatternIndex` keeps the entries in order and rebuilds it after a removal. */
-interface Matcher {
-	/** A sentence on what is wrong with the pattern, or undefined. */
-	add(entry: PatternEntry): string | undefined;
-	find(value: SampleValue): PatternEntry | undefined;
-}
 
 export class PatternIndex {
 	readonly method: MatchMethod;
 	#matcher: Matcher;
 	#entries = new Map<number, PatternEntry>();
+	/** Entries by their text, in order; made at the first change by text, since most sets never change. */
+	#byText: Map<string, PatternEntry[]> | undefined;
 	#nextId = 1;
 
 	constructor(method: MatchMethod) {
@@ -91,7 +82,38 @@ export class PatternIndex {
 		if (error !== undefined) return { error };
 		this.#nextId++;
 		this.#entries.set(entry.id, entry);
+		if (this.#byText !== undefined) noteText(this.#byText, entry);
 		return entry;
+	}
+
+	/** Every entry with this very text, in order. */
+	entriesOf(text: string): readonly PatternEntry[] {
+		if (this.#byText === undefined) {
+			this.#byText = new Map();
+			for (const entry of this.#entries.values()) noteText(this.#byText, entry);
+		}
+		return this.#byText.get(text) ?? [];
+	}
+
+	/** Changes what is stored beside entries of a text; returns how many they are. A few steps, however long the set is. */
+	setDataOf(text: string, data: string): number {
+		const entries = this.entriesOf(text);
+		for (const entry of entries) (entry as Changeable).data = data;
+		return entries.length;
+	}
+
+	/** Removes the entries of a text; returns how many they were. */
+	removeText(text: string): number {
+		const entries = this.entriesOf(text);
+		if (entries.length === 0) return 0;
+		for (const entry of entries) this.#entries.delete(entry.id);
+		this.#byText?.delete(text);
+		for (const entry of entries) {
+			if (this.#matcher.remove?.(entry) === true) continue;
+			this.#rematch();
+			break;
+		}
+		return entries.length;
 	}
 
 	/** The entry that a value matches. The value must already be of the method's input type. */
@@ -105,36 +127,42 @@ export class PatternIndex {
 
 	/** Changes what is stored beside the entries that `selects` chooses; returns how many they were. */
 	setData(selects: (entry: PatternEntry) => boolean, data: string): number {
-		return this.#rebuild((entry) => (selects(entry) ? { ...entry, data } : entry));
+		let changed = 0;
+		for (const entry of this.#entries.values()) {
+			if (!selects(entry)) continue;
+			(entry as Changeable).data = data;
+			changed++;
+		}
+		return changed;
 	}
 
 	/** Removes the entries that `selects` chooses; returns how many they were. */
 	remove(selects: (entry: PatternEntry) => boolean): number {
-		return this.#rebuild((entry) => (selects(entry) ? undefined : entry));
+		const removed = [...this.#entries.values()].filter(selects);
+		if (removed.length === 0) return 0;
+		for (const { id } of removed) this.#entries.delete(id);
+		this.#byText = undefined;
+		this.#rematch();
+		return removed.length;
 	}
 
 	clear(): void {
 		this.#entries.clear();
+		this.#byText = undefined;
 		this.#matcher = MATCHERS[this.method]();
 	}
 
-	#rebuild(change: (entry: PatternEntry) => PatternEntry | undefined): number {
-		let changed = 0;
+	#rematch(): void {
 		const matcher = MATCHERS[this.method]();
-		const entries = new Map<number, PatternEntry>();
-		for (const entry of this.#entries.values()) {
-			const result = change(entry);
-			if (result !== entry) changed++;
-			if (result === undefined) continue;
-			entries.set(result.id, result);
-			matcher.add(result);
-		}
-		if (changed > 0) {
-			this.#entries = entries;
-			this.#matcher = matcher;
-		}
-		return changed;
+		for (const entry of this.#entries.values()) matcher.add(entry);
+		this.#matcher = matcher;
 	}
+}
+
+function noteText(byText: Map<string, PatternEntry[]>, entry: PatternEntry): void {
+	const known = byText.get(entry.text);
+	if (known === undefined) byText.set(entry.text, [entry]);
+	else known.push(entry);
 }
 
 const earlier = (a: PatternEntry | undefined, b: PatternEntry | undefined): PatternEntry | undefined => {
@@ -146,11 +174,19 @@ const earlier = (a: PatternEntry | undefined, b: PatternEntry | undefined): Patt
 class StringHash {
 	readonly #exact = new Map<string, PatternEntry>();
 	readonly #folded = new Map<string, PatternEntry>();
+	/** Some entry is hidden behind an equal one and would have to come forward when that goes. */
+	#hides = false;
 
 	add(key: string, entry: PatternEntry): void {
 		const map = entry.ignoreCase ? this.#folded : this.#exact;
 		const folded = entry.ignoreCase ? asciiLower(key) : key;
 		if (!map.has(folded)) map.set(folded, entry);
+		else this.#hides = true;
+	}
+
+	remove(key: string, entry: PatternEntry): boolean {
+		if (this.#hides) return false;
+		return removeFrom(entry.ignoreCase ? this.#folded : this.#exact, entry.ignoreCase ? asciiLower(key) : key, entry);
 	}
 
 	find(key: string): PatternEntry | undefined {
@@ -168,6 +204,10 @@ class ExactMatcher implements Matcher {
 
 	find(value: SampleValue): PatternEntry | undefined {
 		return this.#strings.find(toText(value));
+	}
+
+	remove(entry: PatternEntry): boolean {
+		return this.#strings.remove(entry.text, entry);
 	}
 }
 
@@ -209,6 +249,10 @@ class EdgeMatcher implements Matcher {
 		strings.add(entry.text, entry);
 	}
 
+	remove(entry: PatternEntry): boolean {
+		return this.#byLength.get(entry.text.length)?.remove(entry.text, entry) ?? false;
+	}
+
 	find(value: SampleValue): PatternEntry | undefined {
 		const text = toText(value);
 		let first: PatternEntry | undefined;
@@ -223,6 +267,12 @@ class EdgeMatcher implements Matcher {
 		}
 		return first;
 	}
+}
+
+function removeTest(tests: { readonly entry: PatternEntry }[], entry: PatternEntry): boolean {
+	const at = tests.findIndex((one) => one.entry.id === entry.id);
+	if (at >= 0) tests.splice(at, 1);
+	return at >= 0;
 }
 
 /** Patterns tried one by one. */
@@ -241,6 +291,10 @@ class ListMatcher implements Matcher {
 		const pattern = this.#prepare(entry.ignoreCase ? asciiLower(entry.text) : entry.text);
 		this.#folds ||= entry.ignoreCase;
 		this.#tests.push({ entry, pattern });
+	}
+
+	remove(entry: PatternEntry): boolean {
+		return removeTest(this.#tests, entry);
 	}
 
 	find(value: SampleValue): PatternEntry | undefined {
@@ -291,6 +345,10 @@ class RegexMatcher implements Matcher {
 		if (typeof regex === 'string') return `regex '${entry.text}' is invalid (error=${regex})`;
 		this.#tests.push({ entry, regex });
 		return undefined;
+	}
+
+	remove(entry: PatternEntry): boolean {
+		return removeTest(this.#tests, entry);
 	}
 
 	find(value: SampleValue): PatternEntry | undefined {
@@ -354,142 +412,6 @@ class IntMatcher implements Matcher {
 		}
 		return single;
 	}
-}
-
-/**
- * Networks by prefix length, longest first, each length a hash of the masked bits. A list has few lengths, so a
- * lookup is a few hash reads; a binary trie of 100,000 networks would be two million objects.
- */
-class NetworkTable {
-	readonly #v4 = new Map<number, Map<number, PatternEntry>>();
-	readonly #v6 = new Map<number, Map<string, PatternEntry>>();
-	#v4Lengths: readonly number[] = [];
-	#v6Lengths: readonly number[] = [];
-
-	add(network: IpAddress, prefixLength: number, entry: PatternEntry): void {
-		if (network.v6 === undefined) {
-			let known = this.#v4.get(prefixLength);
-			if (known === undefined) {
-				known = new Map();
-				this.#v4.set(prefixLength, known);
-				this.#v4Lengths = [...this.#v4.keys()].sort((a, b) => b - a);
-			}
-			if (!known.has(network.v4)) known.set(network.v4, entry);
-			return;
-		}
-		let known = this.#v6.get(prefixLength);
-		if (known === undefined) {
-			known = new Map();
-			this.#v6.set(prefixLength, known);
-			this.#v6Lengths = [...this.#v6.keys()].sort((a, b) => b - a);
-		}
-		const key = network.mask(prefixLength).toString();
-		if (!known.has(key)) known.set(key, entry);
-	}
-
-	findV4(address: IpAddress): PatternEntry | undefined {
-		for (const length of this.#v4Lengths) {
-			const masked = length === 0 ? 0 : (address.v4 & (-1 << (32 - length))) >>> 0;
-			const hit = this.#v4.get(length)?.get(masked);
-			if (hit !== undefined) return hit;
-		}
-		return undefined;
-	}
-
-	findV6(address: IpAddress): PatternEntry | undefined {
-		for (const length of this.#v6Lengths) {
-			const hit = this.#v6.get(length)?.get(address.mask(length).toString());
-			if (hit !== undefined) return hit;
-		}
-		return undefined;
-	}
-}
-
-/** Networks of one mask that is no prefix, `10.0.0.1/255.0.0.255`: rare, one by one. */
-interface MaskedNetwork {
-	readonly entry: PatternEntry;
-	readonly network: number;
-	readonly mask: number;
-}
-
-class NetworkMatcher implements Matcher {
-	readonly #networks = new NetworkTable();
-	readonly #masked: MaskedNetwork[] = [];
-
-	add(entry: PatternEntry): string | undefined {
-		const network = parseNetwork(entry.text);
-		if (network === undefined) return `'${entry.text}' is not a valid IPv4 or IPv6 address`;
-		const { address } = network;
-		if (network.prefixLength !== undefined) this.#networks.add(address, network.prefixLength, entry);
-		else this.#masked.push({ entry, network: (address.v4 & network.mask) >>> 0, mask: network.mask });
-		return undefined;
-	}
-
-	/** Across families as manual 7.1.6 says: IPv4 as `::ffff:a.b.c.d`, IPv6 as the IPv4 address it carries. */
-	find(value: SampleValue): PatternEntry | undefined {
-		const address = toAddress(value);
-		if (address === undefined) return undefined;
-		if (address.family === 4) return this.#findV4(address) ?? this.#networks.findV6(address.toV6());
-		const v4 = carriedV4(address);
-		return this.#networks.findV6(address) ?? (v4 === undefined ? undefined : this.#findV4(v4));
-	}
-
-	#findV4(address: IpAddress): PatternEntry | undefined {
-		const hit = this.#networks.findV4(address);
-		if (hit !== undefined || this.#masked.length === 0) return hit;
-		return this.#masked.find((one) => (address.v4 & one.mask) >>> 0 === one.network)?.entry;
-	}
-}
-
-/** The IPv4 address inside an IPv6 one: `::ffff:a.b.c.d`, `::a.b.c.d`, or any address of a 6to4 network. */
-function carriedV4(address: IpAddress): IpAddress | undefined {
-	const bytes = address.v6;
-	if (bytes?.[0] !== 0x20 || bytes[1] !== 0x02) return address.toV4();
-	return IpAddress.fromV4(Buffer.from(bytes.buffer, bytes.byteOffset, 16).readUInt32BE(2));
-}
-
-interface Network {
-	readonly address: IpAddress;
-	/** Undefined for an IPv4 mask whose ones are not all in front. */
-	readonly prefixLength: number | undefined;
-	readonly mask: number;
-}
-
-/** `a.b.c.d[/mask]`, with the abbreviations of manual 7.1.6, or `v6[/bits]`. */
-export function parseNetwork(text: string): Network | undefined {
-	const slash = text.indexOf('/');
-	const host = slash < 0 ? text : text.slice(0, slash);
-	const maskText = slash < 0 ? undefined : text.slice(slash + 1);
-	if (host.includes(':')) {
-		const address = IpAddress.parse(host);
-		if (address === undefined) return undefined;
-		if (maskText !== undefined && !/^\d{1,3}$/.test(maskText)) return undefined;
-		const prefixLength = maskText === undefined ? 128 : Number(maskText);
-		return prefixLength > 128 ? undefined : { address: address.mask(prefixLength), prefixLength, mask: 0 };
-	}
-	const v4 = parseAbbreviatedV4(host);
-	if (v4 === undefined) return undefined;
-	const address = IpAddress.fromV4(v4);
-	if (maskText === undefined) return { address, prefixLength: 32, mask: 0xffffffff };
-	if (/^\d{1,2}$/.test(maskText)) {
-		const prefixLength = Number(maskText);
-		return prefixLength > 32 ? undefined : { address: address.mask(prefixLength), prefixLength, mask: 0 };
-	}
-	const mask = IpAddress.parse(maskText);
-	if (mask?.family !== 4) return undefined;
-	const ones = Math.clz32(~mask.v4);
-	const isPrefix = ones === 32 || (mask.v4 << ones) >>> 0 === 0;
-	return { address, prefixLength: isPrefix ? ones : undefined, mask: mask.v4 };
-}
-
-/** `127.1` is 127.0.0.1: the last number fills what the others leave. */
-function parseAbbreviatedV4(text: string): number | undefined {
-	if (!/^\d{1,3}(?:\.\d{1,3}){0,3}$/.test(text)) return undefined;
-	const numbers = text.split('.').map((part) => Number(readInt(part)));
-	if (numbers.some((one) => one > 255)) return undefined;
-	const last = numbers.pop() ?? 0;
-	while (numbers.length < 3) numbers.push(0);
-	return numbers.reduce((sum, one) => sum * 256 + one, 0) * 256 + last;
 }
 
 /** `found` and `bool` take no pattern; what is given is kept and does not matter. */

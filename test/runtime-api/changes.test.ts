@@ -1,6 +1,6 @@
 /** What commands that change something tell the data threads, and what they refuse. */
 import t from 'tap';
-import { applyPatternStep, entriesOf } from '../../lib/runtime-api/pattern-change.js';
+import { applyPatternStep, entriesOf } from '../../lib/sample/pattern-change.js';
 import { PatternIndex } from '../../lib/sample/pattern-index.js';
 import { PatternRegistry } from '../../lib/sample/pattern-registry.js';
 import { ask, createView, type TestView } from './view.js';

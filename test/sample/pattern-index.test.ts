@@ -1,10 +1,12 @@
 /** Pattern sets: order and finest match, run-time changes, and long lists. */
 import t from 'tap';
 import { IpAddress } from '../../lib/core/address.js';
+import { parseNetwork } from '../../lib/sample/network-matcher.js';
 import { patternFileLines } from '../../lib/sample/pattern-file.js';
-import { type MatchMethod, PatternIndex, parseNetwork, parseRange } from '../../lib/sample/pattern-index.js';
+import { MATCH_INPUTS, type MatchMethod, PatternIndex, parseRange } from '../../lib/sample/pattern-index.js';
+import { castTo } from '../../lib/sample/values.js';
 
-function index(method: MatchMethod, patterns: readonly string[], ignoreCase = false): PatternIndex {
+function indexOf(method: MatchMethod, patterns: readonly string[], ignoreCase = false): PatternIndex {
 	const made = new PatternIndex(method);
 	for (const pattern of patterns) {
 		const added = made.add(pattern, ignoreCase);
@@ -20,7 +22,7 @@ function address(text: string): IpAddress {
 }
 
 t.test('the longest network and prefix, otherwise the first of the list', async (t) => {
-	const networks = index('ip', ['0.0.0.0/0', '10.0.0.0/8', '10.1.0.0/16', '10.1.2.3', '2001:db8::/32', '::/0']);
+	const networks = indexOf('ip', ['0.0.0.0/0', '10.0.0.0/8', '10.1.0.0/16', '10.1.2.3', '2001:db8::/32', '::/0']);
 	const text = (ip: string): string | undefined => networks.find(address(ip))?.text;
 	t.equal(text('10.1.2.3'), '10.1.2.3');
 	t.equal(text('10.1.9.9'), '10.1.0.0/16');
@@ -28,14 +30,14 @@ t.test('the longest network and prefix, otherwise the first of the list', async 
 	t.equal(text('9.9.9.9'), '0.0.0.0/0');
 	t.equal(text('2001:db8::5'), '2001:db8::/32');
 	t.equal(text('2001:db9::5'), '::/0');
-	t.equal(index('beg', ['/', '/a/b', '/a']).find('/a/b/c')?.text, '/a/b');
-	t.equal(index('end', ['c', '/b/c', '/c']).find('/a/b/c')?.text, 'c');
-	t.equal(index('sub', ['b', 'a']).find('ab')?.text, 'b');
-	t.equal(index('int', ['1:9', '5', '7:']).find(5)?.text, '1:9');
-	t.equal(index('int', ['5', '1:9']).find(5)?.text, '5');
-	t.equal(index('int', ['9223372036854775807']).find(9223372036854775807n)?.text, '9223372036854775807');
-	t.equal(index('reg', ['b$', 'a']).find('ab')?.text, 'b$');
-	t.equal(index('str', ['__proto__', 'constructor']).find('toString'), undefined);
+	t.equal(indexOf('beg', ['/', '/a/b', '/a']).find('/a/b/c')?.text, '/a/b');
+	t.equal(indexOf('end', ['c', '/b/c', '/c']).find('/a/b/c')?.text, 'c');
+	t.equal(indexOf('sub', ['b', 'a']).find('ab')?.text, 'b');
+	t.equal(indexOf('int', ['1:9', '5', '7:']).find(5)?.text, '1:9');
+	t.equal(indexOf('int', ['5', '1:9']).find(5)?.text, '5');
+	t.equal(indexOf('int', ['9223372036854775807']).find(9223372036854775807n)?.text, '9223372036854775807');
+	t.equal(indexOf('reg', ['b$', 'a']).find('ab')?.text, 'b$');
+	t.equal(indexOf('str', ['__proto__', 'constructor']).find('toString'), undefined);
 });
 
 t.test('with and without case in one set', async (t) => {
@@ -136,4 +138,47 @@ t.test('files', async (t) => {
 			[6, 'last', ''],
 		],
 	);
+});
+
+t.test('changes by text are those of a set made anew', async (t) => {
+	const methods: readonly (readonly [MatchMethod, readonly string[], readonly string[]])[] = [
+		['str', ['a', 'b', 'a', 'c'], ['a', 'A', 'b', 'c', 'd']],
+		['beg', ['a', 'ab', 'b', 'ab'], ['a', 'abc', 'b', 'x']],
+		['end', ['a', 'ba', 'b'], ['xa', 'ba', 'b', 'x']],
+		['sub', ['a', 'b', 'ab'], ['xax', 'xbx', 'xabx']],
+		['dom', ['a.b', 'b', '.b.'], ['a.b', 'x.b.c']],
+		['reg', ['^a', 'b$', '^a'], ['ab', 'b', 'x']],
+		['int', ['1', '01', '1:5', '2'], ['1', '2', '4', '9']],
+		[
+			'ip',
+			['10.0.0.1', '10.0.0.0/8', '10.0.0.1/32', '::1', '10.0.0.1/255.0.0.255'],
+			['10.0.0.1', '10.9.0.1', '::1', '1.1.1.1'],
+		],
+	];
+	for (const [method, patterns, values] of methods) {
+		for (const ignoreCase of [false, true]) {
+			for (const gone of new Set(patterns)) {
+				const index = new PatternIndex(method);
+				for (const text of patterns) index.add(text, ignoreCase, `data of ${text}`);
+				const count = patterns.filter((text) => text === gone).length;
+				t.equal(index.setDataOf(gone, 'new'), count);
+				t.equal(index.entriesOf(gone)[0]?.data, 'new');
+				t.equal(index.removeText(gone), count, `${method} ${gone}`);
+				t.equal(index.removeText(gone), 0);
+				index.add('9', ignoreCase, 'later');
+				const anew = new PatternIndex(method);
+				for (const text of patterns) if (text !== gone) anew.add(text, ignoreCase, `data of ${text}`);
+				anew.add('9', ignoreCase, 'later');
+				t.same(
+					Array.from(index.entries(), (entry) => entry.text),
+					Array.from(anew.entries(), (entry) => entry.text),
+				);
+				for (const value of values) {
+					const found = index.find(castTo(MATCH_INPUTS[method], value) ?? value);
+					const expected = anew.find(castTo(MATCH_INPUTS[method], value) ?? value);
+					t.equal(found?.data, expected?.data, `${method} without ${gone}: ${value}`);
+				}
+			}
+		}
+	}
 });

@@ -5,11 +5,7 @@
  * Everything that one command changes goes to the data threads as one message. Versions that are being prepared
  * exist here alone; `commit` sends the new contents as a whole.
  */
-import { MATCH_INPUTS, type MatchMethod, PatternIndex } from '../../sample/pattern-index.js';
-import type { PatternReference } from '../../sample/pattern-registry.js';
-import { castTo } from '../../sample/values.js';
-import { type Answer, type Command, DONE, fault, type Invocation, info, type Message } from '../command.js';
-import { jsonArray, takeJsonWord } from '../json.js';
+
 import {
 	applyPatternStep,
 	entriesOf,
@@ -17,7 +13,13 @@ import {
 	type NewPattern,
 	type PatternSelector,
 	type PatternStep,
-} from '../pattern-change.js';
+	selectorOf,
+} from '../../sample/pattern-change.js';
+import { MATCH_INPUTS, type MatchMethod, PatternIndex } from '../../sample/pattern-index.js';
+import type { PatternReference } from '../../sample/pattern-registry.js';
+import { castTo } from '../../sample/values.js';
+import { type Answer, type Command, DONE, fault, type Invocation, info, type Message } from '../command.js';
+import { jsonArray, takeJsonWord } from '../json.js';
 import type { RuntimeView } from '../runtime-view.js';
 
 type Kind = 'acl' | 'map';
@@ -237,17 +239,16 @@ function addAll(view: RuntimeView, found: Target, kind: Kind, patterns: readonly
 	return DONE;
 }
 
-/** `#0x1f` is an entry's reference, anything else a pattern. Undefined: no reference at all. */
-function selectorOf(word: string): PatternSelector | undefined {
-	if (!word.startsWith('#')) return { text: word };
-	return /^#0x[0-9a-f]{1,12}$/i.test(word) ? { id: Number(word.slice(1)) } : undefined;
-}
+/** `#0x1f` is an entry's reference, anything else a pattern. */
+type Selection = PatternSelector | 'malformed' | 'absent';
 
-function isThere({ reference }: Target, selector: PatternSelector): boolean {
-	for (const entry of entriesOf(reference)) {
-		if ('id' in selector ? entry.id === selector.id : entry.text === selector.text) return true;
+function select({ reference }: Target, word: string): Selection {
+	if (word.startsWith('#')) {
+		if (!/^#0x[0-9a-f]{1,12}$/i.test(word)) return 'malformed';
+		return selectorOf(reference, Number(word.slice(1))) ?? 'absent';
 	}
-	return false;
+	const [index] = reference.indexes.values();
+	return (index?.entriesOf(word).length ?? 0) > 0 ? { text: word } : 'absent';
 }
 
 function setMap(invocation: Invocation): Answer {
@@ -257,9 +258,9 @@ function setMap(invocation: Invocation): Answer {
 	const found = target(invocation, 'map');
 	if ('severity' in found) return found;
 	const [word = '', data = ''] = found.rest;
-	const selector = selectorOf(word);
-	if (selector === undefined) return fault('Malformed identifier. Please use #<id> or <file>.');
-	if (!isThere(found, selector)) return fault('id' in selector ? 'key or pattern not found.' : 'entry not found.');
+	const selector = select(found, word);
+	if (selector === 'malformed') return fault('Malformed identifier. Please use #<id> or <file>.');
+	if (selector === 'absent') return fault(word.startsWith('#') ? 'key or pattern not found.' : 'entry not found.');
 	change(invocation.view, found.reference, [{ step: 'set', selector, data }]);
 	return DONE;
 }
@@ -270,8 +271,8 @@ function del(invocation: Invocation, kind: Kind): Answer {
 	}
 	const found = target(invocation, kind);
 	if ('severity' in found) return found;
-	const selector = selectorOf(found.rest[0] ?? '');
-	if (selector === undefined || !isThere(found, selector)) return fault('Key not found.');
+	const selector = select(found, found.rest[0] ?? '');
+	if (typeof selector === 'string') return fault('Key not found.');
 	change(invocation.view, found.reference, [{ step: 'delete', selector }]);
 	return DONE;
 }
