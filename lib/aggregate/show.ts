@@ -31,6 +31,9 @@ export interface OriginDescription {
 	readonly isDirect: boolean;
 	/** Milliseconds since something of it was learned; undefined: never. */
 	readonly lastWordMs: number | undefined;
+	readonly via: 'peers' | 'redis';
+	/** From counting there to knowing here, of what came last; undefined where it is not measured. */
+	readonly lagMs: number | undefined;
 }
 
 export function describeAggregation(aggregation: Aggregation, section: string, clock: Clock): AggregationDescription {
@@ -45,7 +48,7 @@ export function describeAggregation(aggregation: Aggregation, section: string, c
 			sumName: sumWireName,
 			ownEntries: own?.usedCount(),
 			sumEntries: Math.max(total?.usedCount() ?? 0, target?.usedCount() ?? 0, own?.usedCount() ?? 0),
-			origins: [...origins.values()].map(({ name, lives, isDirect, lastWordMs }) => ({
+			origins: [...origins.values()].map(({ name, lives, isDirect, lastWordMs, lagMs }) => ({
 				name,
 				isSelf: own !== undefined && name === aggregation.localName,
 				life: lives[0]?.number ?? 0,
@@ -53,6 +56,8 @@ export function describeAggregation(aggregation: Aggregation, section: string, c
 				entries: lives.reduce((sum, { table }) => Math.max(sum, table.usedCount()), 0),
 				isDirect,
 				lastWordMs: lastWordMs === undefined ? undefined : nowMs - lastWordMs,
+				via: lagMs === undefined ? ('peers' as const) : ('redis' as const),
+				lagMs,
 			})),
 		})),
 	};

@@ -1,6 +1,7 @@
 /** What the runtime API sees of the configuration that serves, put together by the control thread. */
 import { hostname } from 'node:os';
 import { describeAggregation } from '../aggregate/show.js';
+import { originStatuses } from '../aggregate/status.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { describeSection, formatPeers } from '../peers/show.js';
@@ -35,6 +36,10 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		),
 		maxconn: model.global.maxconn ?? 0,
 	};
+	const aggregations = () =>
+		[...options.peers.aggregations].map(([section, aggregation]) =>
+			describeAggregation(aggregation, section, systemClock),
+		);
 	return {
 		model,
 		clock: systemClock,
@@ -63,10 +68,8 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
-		aggregations: () =>
-			[...options.peers.aggregations].map(([section, aggregation]) =>
-				describeAggregation(aggregation, section, systemClock),
-			),
+		aggregations,
+		originStatuses: () => originStatuses(aggregations()),
 		frontendState(name) {
 			const frontend = compiled.frontends.get(name);
 			const { accepts, stopped, maxconn } = state.frontends.get(name) ?? { accepts: true, stopped: false, maxconn: 0 };

@@ -6,6 +6,7 @@
  * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
  */
 import type { AggregationDescription } from '../aggregate/show.js';
+import type { OriginStatus } from '../aggregate/status.js';
 import type { Server } from '../backend/server.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternStep } from '../sample/pattern-change.js';
@@ -122,4 +123,6 @@ export interface RuntimeView extends StatSource {
 	readonly peers: PeersView | undefined;
 	/** `show aggregations`: sums over nodes, none where there are none. */
 	aggregations?(): readonly AggregationDescription[];
+	/** The same as numbers per origin, for metrics and the page. */
+	originStatuses?(): readonly OriginStatus[];
 }
