@@ -8,9 +8,11 @@
 import { Command, CommanderError, Option } from 'commander';
 import { didYouMean } from '../lib/core/diagnostics.js';
 import { HoldfastError } from '../lib/core/errors.js';
+import { parseTimeMs } from '../lib/core/units.js';
 import type { CliOptions } from '../lib/process/cli.js';
 import type { ProgramOptions } from '../lib/process/options.js';
 import type { ReloadOptions } from '../lib/process/reload-command.js';
+import type { TopCommandOptions } from '../lib/process/top-command.js';
 
 type Arity = 'none' | 'one' | 'pids';
 
@@ -140,7 +142,7 @@ function createCommand(): Command {
 		.helpOption('--help', 'show this help')
 		.addHelpText(
 			'after',
-			"\nholdfast cli '<command>' talks with a running one; see holdfast cli --help.\nholdfast reload has it read its configuration again; see holdfast reload --help.",
+			"\nholdfast cli '<command>' talks with a running one; see holdfast cli --help.\nholdfast top shows what goes on in a running one; see holdfast top --help.\nholdfast reload has it read its configuration again; see holdfast reload --help.",
 		)
 		.allowExcessArguments(false);
 	const options: readonly Option[] = [
@@ -190,6 +192,58 @@ function parseCliArguments(argv: readonly string[]): { readonly cli: CliOptions 
 	});
 }
 
+const VIEWS = ['all', 'tables', 'keys', 'servers', 'peers', 'sums'] as const;
+
+/** `holdfast top [-f <file>]* [--socket <path>] [--once|--batch] [-d <time>] [-n <count>] [--view <view>] [--sort <order>]`. */
+function parseTopArguments(argv: readonly string[]): { readonly top: TopCommandOptions } | { readonly help: string } {
+	const command = new Command('holdfast top')
+		.description(
+			'Shows the fullest tables, the hottest keys, servers, peers and sums of a running Holdfast, refreshed each second.',
+		)
+		.exitOverride()
+		.configureOutput({ writeErr: () => undefined })
+		.helpOption('--help', 'show this help')
+		.option('-f, --config <file|dir>', 'configuration that names the socket, repeatable', collect)
+		.option('-s, --socket <address>', 'the socket: a path, or <address>:<port>')
+		.option('--once', 'print one screen and leave; so it is without a terminal')
+		.option('--batch', 'print a screen each interval, for a file or a pipe')
+		.option('-d, --delay <time>', 'time between two looks, by default 1s', '1s')
+		.option('-n, --count <count>', 'leave after so many screens in batch mode', parseCount)
+		.addOption(new Option('--view <view>', 'what to show first').choices([...VIEWS]).default('all'))
+		.option('--sort <order>', 'order of the view, such as fill, rate, requests')
+		.addHelpText(
+			'after',
+			'\nKeys: q quit, a all, t tables, k keys, s servers, p peers, u sums, o next order, r reverse, space pause, arrows scroll.\nNO_COLOR in the environment switches colours off.',
+		);
+	return guarded(() => {
+		command.parse(argv, { from: 'user' });
+		const options = command.opts<{
+			config?: string[];
+			socket?: string;
+			once?: true;
+			batch?: true;
+			delay: string;
+			count?: number;
+			view: (typeof VIEWS)[number];
+			sort?: string;
+		}>();
+		const delay = parseTimeMs(options.delay, 's');
+		if (!delay.ok) throw new HoldfastError('ARGUMENT_INVALID', `option '--delay': ${delay.reason}`);
+		if (delay.value < 100) throw new HoldfastError('ARGUMENT_INVALID', "option '--delay': at least 100ms");
+		return {
+			top: {
+				configPaths: options.config ?? [],
+				socket: options.socket,
+				mode: options.once === true ? 'once' : options.batch === true ? 'batch' : 'screen',
+				intervalMs: delay.value,
+				count: options.count,
+				view: options.view,
+				sort: options.sort,
+			},
+		};
+	});
+}
+
 /** `holdfast reload [-S <socket>] [-p <pidfile>] [-f <file>]*`. */
 function parseReloadArguments(argv: readonly string[]): { readonly reload: ReloadOptions } | { readonly help: string } {
 	const command = new Command('holdfast reload')
@@ -226,8 +280,14 @@ function guarded<T>(parse: () => T): T | { readonly help: string } {
  */
 export function parseArguments(
 	argv: readonly string[],
-): ProgramOptions | { readonly help: string } | { readonly cli: CliOptions } | { readonly reload: ReloadOptions } {
+):
+	| ProgramOptions
+	| { readonly help: string }
+	| { readonly cli: CliOptions }
+	| { readonly top: TopCommandOptions }
+	| { readonly reload: ReloadOptions } {
 	if (argv[0] === 'cli') return parseCliArguments(argv.slice(1));
+	if (argv[0] === 'top') return parseTopArguments(argv.slice(1));
 	if (argv[0] === 'reload') return parseReloadArguments(argv.slice(1));
 	const command = createCommand();
 	const { translated, withoutEffect } = translate(argv);

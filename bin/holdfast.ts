@@ -15,6 +15,7 @@ async function main(): Promise<number> {
 	const options = parseArguments(process.argv.slice(2));
 	if ('help' in options) return 0;
 	if ('reload' in options) return (await import('../lib/process/reload-command.js')).runReload(options.reload);
+	if ('top' in options) return (await import('../lib/process/top-command.js')).runTop(options.top);
 	if ('cli' in options) return (await import('../lib/process/cli.js')).runCli(options.cli);
 	if (options.version !== undefined) {
 		process.stdout.write(`${VERSION_LINE}\n`);

@@ -30,19 +30,21 @@ const NO_ARGUMENTS = {
 
 /** Throws HoldfastError ARGUMENT_INVALID, FILE_UNREADABLE, CONFIG_INVALID or SOCKET_UNREACHABLE. */
 export async function runCli(options: CliOptions): Promise<number> {
-	const address = options.socket === undefined ? configuredSocket(options.configPaths) : parseSocket(options.socket);
+	const address = findSocket(options);
 	if (options.command === '') await converse(address, process.stdin, process.stdout);
 	else await runCommand(address, options.command, process.stdout);
 	return 0;
 }
 
+/** Where the words of the command line lead to. Throws as `runCli`, but for SOCKET_UNREACHABLE. */
+export function findSocket({ configPaths, socket }: Omit<CliOptions, 'command'>): SocketAddress {
+	return socket === undefined ? configuredSocket(configPaths) : parseSocket(socket);
+}
+
 /** The socket of the files that gives the most rights. A file with mistakes elsewhere still tells its sockets. */
 function configuredSocket(paths: readonly string[]): SocketAddress {
 	if (paths.length === 0) {
-		throw new HoldfastError(
-			'ARGUMENT_INVALID',
-			"'cli' needs -f <file> to find the stats socket in, or --socket <path>",
-		);
+		throw new HoldfastError('ARGUMENT_INVALID', 'the stats socket is found by -f <file>, or named by --socket <path>');
 	}
 	const options = configurationOptions(readConfigurationFiles(paths), NO_ARGUMENTS);
 	const sockets = readConfiguration(options, new Diagnostics())?.global.statsSockets ?? [];

@@ -7,6 +7,9 @@ import type { Readable, Writable } from 'node:stream';
 import type { SocketAddress } from '../core/address.js';
 import { HoldfastError } from '../core/errors.js';
 
+/** How long an answer may be silent. */
+const ANSWER_TIMEOUT_MS = 30_000;
+
 /** Connects; throws SOCKET_UNREACHABLE with the system's reason. */
 export function connectTo(address: SocketAddress): Promise<Socket> {
 	const where =
@@ -39,6 +42,23 @@ export async function runCommand(address: SocketAddress, command: string, output
 		socket.once('close', () => resolve());
 		socket.pipe(output, { end: false });
 		// End-of-stream behind the command: nothing else will be asked.
+		socket.end(`${command}\n`, 'latin1');
+	});
+}
+
+/** Gives the commands of one line; resolves with the whole answer, rejects with SOCKET_UNREACHABLE. */
+export async function ask(address: SocketAddress, command: string): Promise<string> {
+	const socket = await connectTo(address);
+	return new Promise((resolve, reject) => {
+		const pieces: string[] = [];
+		socket.setEncoding('latin1');
+		socket.on('data', (piece) => pieces.push(String(piece)));
+		socket.once('error', (cause) => reject(new HoldfastError('SOCKET_UNREACHABLE', cause.message, { cause })));
+		socket.once('close', () => resolve(pieces.join('')));
+		socket.setTimeout(ANSWER_TIMEOUT_MS, () => {
+			reject(new HoldfastError('SOCKET_UNREACHABLE', 'no answer came in time'));
+			socket.destroy();
+		});
 		socket.end(`${command}\n`, 'latin1');
 	});
 }

@@ -9,8 +9,8 @@ import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { Server } from '../backend/server.js';
 import type { SectionDescription } from '../peers/show.js';
-import type { PatternStep } from '../sample/pattern-change.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
+import type { SharedChange } from '../sample/shared-change.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { StatSource } from './stat-rows.js';
 
@@ -36,13 +36,8 @@ export type RuntimeChange =
 	| { readonly kind: 'frontend-accepts'; readonly frontend: string; readonly accepts: boolean }
 	/** Without a frontend: of the process. 0: no limit. */
 	| { readonly kind: 'maxconn'; readonly frontend: string | undefined; readonly limit: number }
-	/** All steps of one command in one message: no request sees half of them. */
-	| {
-			readonly kind: 'patterns';
-			readonly usedBy: 'acl' | 'map';
-			readonly id: number;
-			readonly steps: readonly PatternStep[];
-	  };
+	/** Sets of patterns, all steps of one command in one message: no request sees half of them; and `proc.` variables. */
+	| SharedChange;
 
 /** Asked of every data thread. */
 export type RuntimeQuestion =

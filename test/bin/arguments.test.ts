@@ -115,3 +115,33 @@ t.test('holdfast reload', async (t) => {
 	});
 	t.throws(() => parseArguments(['reload', '--now']), { code: 'ARGUMENT_INVALID' });
 });
+
+t.test('holdfast top', async (t) => {
+	const top = (line: string): unknown => {
+		const parsed = parseArguments(line.split(' '));
+		return 'top' in parsed ? parsed.top : undefined;
+	};
+	const usual = {
+		configPaths: [],
+		socket: undefined,
+		mode: 'screen',
+		intervalMs: 1000,
+		count: undefined,
+		view: 'all',
+		sort: undefined,
+	};
+	t.strictSame(top('top -f a.cfg -f b.cfg'), { ...usual, configPaths: ['a.cfg', 'b.cfg'] });
+	t.strictSame(top('top -s /run/s --once'), { ...usual, socket: '/run/s', mode: 'once' });
+	t.strictSame(top('top --batch -n 3 -d 2 --view keys --sort value'), {
+		...usual,
+		mode: 'batch',
+		count: 3,
+		intervalMs: 2000,
+		view: 'keys',
+		sort: 'value',
+	});
+	t.match(top('top -d 500ms'), { intervalMs: 500 });
+	for (const wrong of ['top -d 1x', 'top -d 1ms', 'top --view moon', 'top -n many', 'top stray', 'top --nope']) {
+		t.throws(() => parseArguments(wrong.split(' ')), { code: 'ARGUMENT_INVALID' }, wrong);
+	}
+});

@@ -75,7 +75,19 @@ function headerObject(table: StickTable): Record<string, unknown> {
 		expireMs: expireMs ?? null,
 		evicted: table.evictionCount(),
 		refused: table.refusalCount(),
+		data: table.slots.flatMap(dataObjects),
 	};
+}
+
+/** What a table stores, under the names that filters and `top ... by` take. */
+function dataObjects({ type, isArray, count, isRate, periodMs, class: kind }: Slot): Record<string, unknown>[] {
+	// A server's number says which, not how many.
+	const isOrdered = kind !== 'string' && type !== 'server_id';
+	return Array.from({ length: count }, (_, index) => ({
+		name: isArray ? `${type}[${index}]` : type,
+		...(isRate ? { periodMs } : {}),
+		isOrdered,
+	}));
 }
 
 /** The key that `words[at]` spells, or what is wrong with it. */
