@@ -21,6 +21,8 @@ import { SystemdNotifier } from './notify.js';
 import type { ProgramOptions } from './options.js';
 
 /** Tells the process in the background that its parent waits for its first words. */
+/** Exit code of a program that SIGINT has ended, as shells count. */
+const EXIT_INTERRUPTED = 130;
 const DAEMON_MARK = 'HOLDFAST_DAEMON_START';
 
 function configArguments(options: ProgramOptions): ConfigArguments {
@@ -98,6 +100,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 	let masterWorker = options.masterWorker;
 	let cliSocket: BoundSocket | undefined;
 	let hasServed = false;
+	let stopSignal: 'SIGTERM' | 'SIGINT' = 'SIGTERM';
 	// With -sf or -st an older program may hold the addresses: it is asked to pause (management.txt, section 4).
 	const olderPids = [...options.finishPids, ...options.terminatePids];
 	let hasMadeRoom = false;
@@ -130,9 +133,9 @@ export async function run(options: ProgramOptions): Promise<number> {
 		},
 		onStopped: (how) => {
 			cliSocket?.close();
-			// Without master-worker mode a killed HAProxy dies of the signal, and scripts look at that.
-			if (how === 'hard' && !masterWorker) environment.exitBySignal('SIGTERM');
-			else environment.exit(0);
+			// As HAProxy: without master-worker mode it dies of the signal, with it only SIGINT shows, and scripts look at that.
+			if (how === 'hard' && !masterWorker) environment.exitBySignal(stopSignal);
+			else environment.exit(how === 'hard' && stopSignal === 'SIGINT' ? EXIT_INTERRUPTED : 0);
 		},
 	});
 	const reload = async (): Promise<LoadOutcome> => {
@@ -160,12 +163,13 @@ export async function run(options: ProgramOptions): Promise<number> {
 		void notifier?.stopping();
 		master.softStop();
 	});
-	const hardStop = (): void => {
-		void notifier?.stopping();
-		master.hardStop();
-	};
-	environment.onSignal('SIGTERM', hardStop);
-	environment.onSignal('SIGINT', hardStop);
+	for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+		environment.onSignal(signal, () => {
+			stopSignal = signal;
+			void notifier?.stopping();
+			master.hardStop();
+		});
+	}
 	environment.onSignal('SIGUSR2', () => void reload());
 	environment.onSignal('SIGHUP', () => void reload());
 	environment.onSignal('SIGTTOU', () => master.pause());

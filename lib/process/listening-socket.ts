@@ -99,7 +99,7 @@ export function bindSocket(request: SocketRequest): BoundSocket {
 	const { address } = request;
 	switch (address.kind) {
 		case 'fd':
-			return created(request, createHandle(null, -1, -1, 0, address.fd));
+			return created(request, createHandle(null, 0, -1, 0, address.fd));
 		case 'unix':
 			return bindUnix(request, address.path, address.abstract);
 		case 'name':
