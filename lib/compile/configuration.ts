@@ -13,7 +13,7 @@ import type { ServerTls } from '../backend/server-tls.js';
 import { StickRules } from '../backend/stick-rules.js';
 import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
-import type { Diagnostics } from '../core/diagnostics.js';
+import { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
 import { Frontend, type StreamLogger, type UseBackendRule } from '../frontend/frontend.js';
 import type { TlsAcceptor } from '../frontend/tls-acceptor.js';
@@ -23,18 +23,30 @@ import { requestCaptureSlots, responseCaptureSlots } from '../sample/capture-slo
 import { compileExpression } from '../sample/expression.js';
 import { compileLogFormat, type LogFormat } from '../sample/log-format.js';
 import { type PatternRegistry, patternRegistry } from '../sample/pattern-registry.js';
+import type { SharedChange } from '../sample/shared-change.js';
 import type { CompileContext, Expression, ProcessView, RuleSite } from '../sample/types.js';
 import { CounterMemory } from '../shared/counters.js';
+import { attachRings, type LogRing } from '../shared/log-ring.js';
 import { compileStatsAccess, type StatsAccess } from '../stats/access.js';
 import type { AdminEffects } from '../stats/admin.js';
 import { SumTable } from '../stick-table/sum-table.js';
 import { StickTable } from '../stick-table/table.js';
+import { ProcessVariables } from '../stream/process-variables.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
+import { DynamicServers } from './dynamic-servers.js';
+import { setGlobalVariables } from './global-variables.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { compilePersistRule, compileStickRule } from './persistence.js';
-import { CounterIndexes, isBackendSide, isFrontendSide, type SharedState, tableModels } from './shared-state.js';
+import {
+	CounterIndexes,
+	isBackendSide,
+	isFrontendSide,
+	type SharedState,
+	serverCapacity,
+	tableModels,
+} from './shared-state.js';
 import { provideStatistics } from './statistics.js';
 import { compileBindTls, compileServerTls } from './tls.js';
 
@@ -42,6 +54,7 @@ import { compileBindTls, compileServerTls } from './tls.js';
 export interface CompiledConfiguration {
 	readonly model: ConfigModel;
 	readonly tables: ReadonlyMap<string, StickTable>;
+	readonly rings: ReadonlyMap<string, LogRing>;
 	readonly backends: ReadonlyMap<string, BackendTraffic>;
 	readonly frontends: ReadonlyMap<string, Frontend>;
 	readonly counters: CounterMemory;
@@ -52,6 +65,8 @@ export interface CompiledConfiguration {
 	/** How the servers of each backend are checked; run by the control thread alone. */
 	readonly healthChecks: ReadonlyMap<string, CompiledCheck>;
 	readonly tlsAcceptors: ReadonlyMap<BindModel, TlsAcceptor>;
+	/** `add server`, `del server`. */
+	readonly dynamicServers: DynamicServers;
 }
 
 export interface CompileOptions {
@@ -63,6 +78,8 @@ export interface CompileOptions {
 	readonly wake: (threadIndex: number, backendId: number) => void;
 	/** What an action of the statistics page asks of other threads; without it they are not told. */
 	readonly adminEffects?: AdminEffects;
+	/** Tells the other threads what a rule has changed; absent where no traffic comes. */
+	readonly share?: (change: SharedChange) => void;
 	/** When the process began. */
 	readonly startedMs?: { readonly wall: number; readonly monotonic: number };
 }
@@ -119,7 +136,8 @@ export function compileConfiguration(
 	const counterIndexes = new CounterIndexes(model);
 	const gateWords = new Int32Array(shared.gates);
 	const activeConnections = (): number => Atomics.load(gateWords, counterIndexes.process);
-	const thread = new ThreadRuntime({ clock, logger, global: model.global, activeConnections });
+	const processVariables = new ProcessVariables(options.share);
+	const thread = new ThreadRuntime({ clock, logger, global: model.global, activeConnections, processVariables });
 	const processView: ProcessView = {
 		clock,
 		hostname: model.global.node ?? hostname(),
@@ -127,8 +145,10 @@ export function compileConfiguration(
 		threadCount: model.global.nbthread,
 		activeConnections,
 		isStopping: () => thread.isStopping,
+		...(options.share === undefined ? {} : { share: options.share }),
 	};
 	const names = new Names(model, tables, processView);
+	setGlobalVariables(model.global.variables, processVariables, new ProxyContext(names, undefined, diagnostics));
 	const parts: ProxyParts[] = [];
 	for (const proxy of model.proxies) {
 		const compiled = compileProxy(proxy, new ProxyContext(names, proxy, diagnostics), options.trafficLogs);
@@ -172,6 +192,7 @@ export function compileConfiguration(
 		frontends.set(name, frontend);
 	}
 	const patterns = patternRegistry({ diagnostics });
+	patterns.warnOfUnread(diagnostics);
 	const healthChecks = new Map<string, CompiledCheck>();
 	for (const { model: proxy, healthCheck } of parts) {
 		if (healthCheck !== undefined) healthChecks.set(proxy.name, healthCheck);
@@ -179,6 +200,7 @@ export function compileConfiguration(
 	const compiled: CompiledConfiguration = {
 		model,
 		tables,
+		rings: attachRings(shared.rings),
 		backends,
 		frontends,
 		counters,
@@ -187,6 +209,14 @@ export function compileConfiguration(
 		patterns,
 		healthChecks,
 		tlsAcceptors,
+		dynamicServers: new DynamicServers({
+			model,
+			names,
+			backends,
+			counters,
+			counterIndexes,
+			contextOf: (proxy) => new ProxyContext(names, proxy, new Diagnostics()),
+		}),
 	};
 	const access = parts.flatMap((part) => (part.stats === undefined ? [] : [[part.model, part.stats] as const]));
 	provideStatistics(compiled, shared, new Map(access), options);
@@ -348,13 +378,14 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 	if (state === undefined) throw new Error(`no memory was allocated for backend ${proxy.name}`);
 	const ownCounters = counters.object(counterIndexes.backend(proxy.name));
 	const { hashExpression } = part;
-	const serverCounters = proxy.servers.map((server) => counters.object(counterIndexes.server(proxy.name, server.id)));
+	const serverCounters = proxy.servers.map((_, index) => counters.object(counterIndexes.server(proxy.name, index)));
 	const resolved = shared.resolved.get(proxy.name);
 	const backendOptions: BackendOptions = {
 		model: proxy,
 		state,
 		threadIndex: options.threadIndex,
 		threadCount: surroundings.model.global.nbthread + 1,
+		capacity: serverCapacity(proxy, surroundings.model.global.tune),
 		clock: options.clock,
 		wake: (threadIndex) => options.wake(threadIndex, proxy.id),
 		useServers: part.useServers,

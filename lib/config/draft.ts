@@ -11,6 +11,7 @@ import { NO_HEALTH } from './keywords/server-checks.js';
 import type {
 	BindModel,
 	BindTlsModel,
+	CacheModel,
 	ErrorReplyModel,
 	GlobalModel,
 	HttpErrorsModel,
@@ -20,6 +21,7 @@ import type {
 	ProxyKind,
 	ProxyModel,
 	ProxyOptions,
+	RingModel,
 	ServerModel,
 	ServerTlsModel,
 	StatsModel,
@@ -103,7 +105,10 @@ export interface ServerDraft extends ServerOptions {
 }
 
 export interface GlobalDraft
-	extends Omit<Writable<GlobalModel>, 'tune' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread'> {
+	extends Omit<
+		Writable<GlobalModel>,
+		'tune' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread' | 'serverLineDefaults'
+	> {
 	tune: Writable<TuneModel>;
 	unixBind: { -readonly [K in keyof GlobalModel['unixBind']]: GlobalModel['unixBind'][K] };
 	localpeer: string | undefined;
@@ -140,11 +145,16 @@ export interface AggregationDraft {
 	readonly section: PeersDraft;
 }
 
+export type RingDraft = Writable<RingModel>;
+
 export type UserlistDraft = Omit<Writable<UserlistModel>, 'users'> & {
 	users: { name: string; password: string; encrypted: boolean; groups: string[]; place: Place }[];
 	/** `group NAME users a,b`. */
 	members: { group: string; users: string[]; place: Place }[];
 };
+
+/** Without `max-object-size` it follows from the size of the whole. */
+export type CacheDraft = Omit<Writable<CacheModel>, 'objectSizeMax'> & { objectSizeMax: number | undefined };
 
 export type HttpErrorsDraft = Writable<HttpErrorsModel>;
 
@@ -322,6 +332,8 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		logFormatSd: undefined,
 		logTag: undefined,
 		stats: undefined,
+		compression: undefined,
+		filters: [],
 		statsDraft: undefined,
 		serverDefaults: newServerOptions(),
 		defaults: undefined,
@@ -344,6 +356,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 	draft.errorLogFormat = from.errorLogFormat;
 	draft.logFormatSd = from.logFormatSd;
 	draft.errorSources = [...from.errorSources];
+	draft.compression = from.compression;
 	draft.statsDraft = from.statsDraft === undefined ? undefined : copyStats(from.statsDraft);
 	draft.serverDefaults = copyServerOptions(from.serverDefaults);
 	draft.tcpRequestInspectDelayMs = from.tcpRequestInspectDelayMs;
@@ -395,6 +408,8 @@ export function newGlobal(): GlobalDraft {
 		masterWorker: false,
 		nbthread: undefined,
 		maxconn: undefined,
+		compressionRateMax: 0,
+		compressionCpuMaxPercent: 100,
 		pidfile: undefined,
 		localpeer: undefined,
 		node: undefined,
@@ -419,6 +434,7 @@ export function newGlobal(): GlobalDraft {
 			bufsizeBytes: 16384,
 			maxrewriteBytes: 1024,
 			httpMaxhdr: 101,
+			compressionLevelMax: 1,
 			httpLogurilen: 1024,
 			httpCookielen: 63,
 			stickCounters: 3,
@@ -426,6 +442,7 @@ export function newGlobal(): GlobalDraft {
 			idletimerMs: 1000,
 			poolLowFdRatio: 20,
 			peersMaxUpdatesAtOnce: 200,
+			dynamicServers: 64,
 			reloadKeepTables: true,
 			patternCacheSize: 10_000,
 			varsGlobalMaxSize: 0,
@@ -436,6 +453,7 @@ export function newGlobal(): GlobalDraft {
 		),
 		stickTableFile: undefined,
 		environment: new Map(),
+		variables: [],
 		strictLimits: true,
 		defaultPath: { policy: 'current', origin: '' },
 		seen: new Map(),

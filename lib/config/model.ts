@@ -23,8 +23,10 @@ export interface ConfigModel {
 	readonly proxies: readonly ProxyModel[];
 	readonly peers: readonly PeersModel[];
 	readonly aggregations: readonly AggregationModel[];
+	readonly rings: readonly RingModel[];
 	readonly userlists: readonly UserlistModel[];
 	readonly httpErrors: readonly HttpErrorsModel[];
+	readonly caches: readonly CacheModel[];
 	/**
 	 * Files that rules, ACLs and maps name, read once by the control thread so that a data thread never
 	 * waits for a disk and a reload that fails half-way changes nothing. Byte strings by path.
@@ -38,6 +40,10 @@ export interface GlobalModel {
 	/** Data threads; the number of cores when the file does not say. */
 	readonly nbthread: number;
 	readonly maxconn: number | undefined;
+	/** `maxcomprate`: bytes per second that may be compressed by the whole process; 0: no limit. */
+	readonly compressionRateMax: number;
+	/** `maxcompcpuusage`: percent of a core beyond which nothing more is compressed. */
+	readonly compressionCpuMaxPercent: number;
 	readonly pidfile: string | undefined;
 	/** The name of the local peer: `-L`, else `localpeer`, else the host name. */
 	readonly localpeer: string;
@@ -70,8 +76,16 @@ export interface GlobalModel {
 	readonly httpErrCodes: readonly number[];
 	readonly httpFailCodes: readonly number[];
 	readonly stickTableFile: { readonly path: string; readonly intervalMs: number } | undefined;
+	/** What the lines of servers that are added at run time start from: `crt-base`, `ca-base`, `ssl-default-server-*`. */
+	readonly serverLineDefaults: {
+		readonly crtBase: string | undefined;
+		readonly caBase: string | undefined;
+		readonly tls: Partial<ServerTlsModel> & { readonly verify?: ServerTlsModel['verify'] };
+	};
 	/** Set by `setenv` and its kin; what `env()` and `show env` see. */
 	readonly environment: ReadonlyMap<string, string>;
+	/** Words of `set-var` and `set-var-fmt`, keyword first. */
+	readonly variables: readonly Line[];
 	readonly strictLimits: boolean;
 }
 
@@ -81,6 +95,8 @@ export interface TuneModel {
 	readonly bufsizeBytes: number;
 	readonly maxrewriteBytes: number;
 	readonly httpMaxhdr: number;
+	/** `tune.comp.maxlevel`, 1 to 9. */
+	readonly compressionLevelMax: number;
 	readonly httpLogurilen: number;
 	readonly httpCookielen: number;
 	readonly stickCounters: number;
@@ -88,6 +104,8 @@ export interface TuneModel {
 	readonly idletimerMs: number;
 	readonly poolLowFdRatio: number;
 	readonly peersMaxUpdatesAtOnce: number;
+	/** Servers that `add server` may add to each backend with a dynamic algorithm. */
+	readonly dynamicServers: number;
 	readonly reloadKeepTables: boolean;
 	readonly patternCacheSize: number;
 	readonly varsGlobalMaxSize: number;
@@ -104,6 +122,33 @@ export interface StatsSocketModel {
 	readonly maxconn: number | undefined;
 }
 
+/** What stands before the text of a line, and how (manual, 4.2 `log`). */
+export type LogLineFormat = 'local' | 'rfc3164' | 'rfc5424' | 'priority' | 'short' | 'timed' | 'iso' | 'raw';
+
+/** A `ring` section, or the ring that a log line made for itself (manual, 3.9). */
+export interface RingModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly description: string;
+	/** Undefined: raw. */
+	readonly format: LogLineFormat | undefined;
+	readonly maxlenBytes: number | undefined;
+	readonly sizeBytes: number;
+	readonly connectTimeoutMs: number | undefined;
+	readonly serverTimeoutMs: number | undefined;
+	readonly servers: readonly RingServerModel[];
+}
+
+/** A log server of a ring. */
+export interface RingServerModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly address: SocketAddress;
+	/** `legacy`: a newline after each line; `octet-count`: its length before it (RFC 6587, 3.4.2 and 3.4.1). */
+	readonly framing: 'legacy' | 'octet-count';
+	readonly tls: ServerTlsModel | undefined;
+}
+
 /** One `log` line (manual, 4.2 `log`). */
 export interface LogTargetModel {
 	readonly place: Place;
@@ -112,9 +157,13 @@ export interface LogTargetModel {
 		| { readonly kind: 'udp'; readonly host: string; readonly port: number }
 		| { readonly kind: 'unix'; readonly path: string }
 		| { readonly kind: 'fd'; readonly fd: number }
-		| { readonly kind: 'ring'; readonly name: string };
+		| { readonly kind: 'ring'; readonly name: string }
+		/** Only while the file is read: it becomes a ring of its own (check-rings.ts). */
+		| { readonly kind: 'tcp'; readonly address: SocketAddress };
 	readonly lengthBytes: number;
-	readonly format: 'local' | 'rfc3164' | 'rfc5424' | 'priority' | 'short' | 'timed' | 'iso' | 'raw';
+	readonly format: LogLineFormat;
+	/** `format` was written. */
+	readonly formatGiven: boolean;
 	readonly sample:
 		| { readonly ranges: readonly (readonly [low: number, high: number])[]; readonly size: number }
 		| undefined;
@@ -212,9 +261,13 @@ export interface ProxyModel {
 	readonly logFormatSd: Line | undefined;
 	readonly logTag: string | undefined;
 	readonly stats: StatsModel | undefined;
+	/** `compression`; undefined: not a line of it. */
+	readonly compression: CompressionModel | undefined;
+	/** `filter` lines, in their order. */
+	readonly filters: readonly FilterModel[];
 	/** What the named defaults section that this proxy follows says in ACLs and rules. */
 	readonly inheritedRules?: InheritedRulesModel | undefined;
-	/** Extra words of `email-alert`, `filter` and others that a later part may add are refused, not kept. */
+	/** Extra words of `email-alert` and others that a later part may add are refused, not kept. */
 }
 
 /**
@@ -385,6 +438,55 @@ export interface ServerTlsModel {
 	readonly maxVersion: string | undefined;
 }
 
+export type CompressionAlgorithm = 'gzip' | 'deflate' | 'raw-deflate' | 'identity' | 'br';
+
+/** `compression` (manual, 4.2 `compression`). */
+export interface CompressionModel {
+	readonly requestAlgorithm: CompressionAlgorithm | undefined;
+	/** In the order of the lines. */
+	readonly responseAlgorithms: readonly CompressionAlgorithm[];
+	/** Beginnings of content types; none: all types. */
+	readonly requestTypes: readonly string[];
+	readonly responseTypes: readonly string[];
+	readonly offload: boolean;
+	readonly direction: 'request' | 'response' | 'both';
+	/** Bytes of a body below which it is left as it is, where its length is known. */
+	readonly requestSizeMin: number;
+	readonly responseSizeMin: number;
+}
+
+export type FilterModel =
+	| { readonly kind: 'compression'; readonly place: Place }
+	| { readonly kind: 'cache'; readonly place: Place; readonly cache: string }
+	| BandwidthLimitModel;
+
+/** `filter bwlim-in|bwlim-out` (manual of 2.7, 9.7); one of `shared` and `perStream`. */
+export interface BandwidthLimitModel {
+	readonly kind: 'bwlim';
+	readonly place: Place;
+	readonly name: string;
+	/** To the client; else from it. */
+	readonly outgoing: boolean;
+	/** Bytes that are given on at a time, but for the last. */
+	readonly sizeMin: number;
+	/** Bytes in the period of the table's byte rate, for all streams with one key; without `table` the proxy's own. */
+	readonly shared?: { readonly limit: number; readonly key: Line; readonly table: string | undefined };
+	/** Bytes in the period for one stream. */
+	readonly perStream?: { readonly limit: number; readonly periodMs: number };
+}
+
+/** A `cache` section (manual, 6.2.1). */
+export interface CacheModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly totalSizeBytes: number;
+	/** Head and body together. */
+	readonly objectSizeMax: number;
+	readonly ageMaxSeconds: number;
+	readonly processVary: boolean;
+	readonly secondaryEntriesMax: number;
+}
+
 /** `balance <algorithm> [arguments]` (manual, 4.2 `balance`). */
 export type BalanceModel =
 	| { readonly algorithm: 'roundrobin' | 'static-rr' | 'leastconn' | 'first' | 'source' }
@@ -474,6 +576,34 @@ export interface PeersModel {
 	readonly logTargets: readonly LogTargetModel[];
 	/** Ours: refuse callers whose address is no peer's. */
 	readonly sourceCheck: boolean;
+	/** Ours: the section's tables are shared through Redis, and not with other peers. */
+	readonly redis: RedisModel | undefined;
+}
+
+/** `redis <url> ...` in a peers section. */
+export interface RedisModel {
+	readonly place: Place;
+	readonly servers: RedisServersModel;
+	/** All keys begin with it. */
+	readonly prefix: string;
+	/** Certificates (PEM) that the server's is checked with; undefined: those of the system. */
+	readonly ca: string | undefined;
+	/** Pause between two rounds of writing and reading. */
+	readonly intervalMs: number;
+}
+
+export interface RedisServersModel {
+	readonly kind: 'single' | 'unix' | 'sentinel' | 'cluster';
+	readonly tls: boolean;
+	/** Sentinels, or nodes of a cluster. */
+	readonly nodes: readonly { readonly host: string; readonly port: number }[];
+	/** Of a unix socket. */
+	readonly path: string | undefined;
+	/** What Sentinel calls the server. */
+	readonly master: string | undefined;
+	readonly database: number;
+	readonly user: string | undefined;
+	readonly password: string | undefined;
 }
 
 export interface PeerModel {

@@ -12,6 +12,7 @@ import { compileConfiguration } from '../compile/index.js';
 import { loadEngine, openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { attachRings } from '../shared/log-ring.js';
 import { effectsByMessage } from '../stats/admin.js';
 import { TrafficLogTargets } from '../stream/log.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
@@ -37,7 +38,7 @@ process.on('unhandledRejection', (reason) => {
 const backendsById = new Map<number, Backend>();
 const wakeMesh = new WakeMesh(start.wakePorts, (id) => backendsById.get(id)?.collectSlots());
 
-const trafficLogs = new TrafficLogTargets(model.global, systemClock, logger);
+const trafficLogs = new TrafficLogTargets(model.global, systemClock, logger, attachRings(shared.rings));
 /** The thread may be ended once this is told: its log lines are written. */
 const drained = (): void => trafficLogs.end(() => tell({ kind: 'drained' }));
 
@@ -50,6 +51,7 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 	wake: (target, backendId) => wakeMesh.wake(target, backendId),
 	adminEffects: effectsByMessage((message) => tell({ kind: 'admin', message })),
 	startedMs: start.startedMs,
+	share: (change) => tell({ kind: 'shared-change', change }),
 });
 
 function fail(reason: unknown, leftDescriptors: boolean): void {
@@ -60,6 +62,7 @@ if (compiled === undefined) {
 	const first = diagnostics.list.find(({ severity }) => severity === 'alert');
 	fail(first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid), true);
 } else {
+	for (const [name, value] of start.processVariables) compiled.thread.processVariables.receive(name, value);
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
 	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
 	const engine = await loadEngine(model.global.tune.httpEngine);

@@ -16,6 +16,8 @@ import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Logger } from '../core/logger.js';
 import type { RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
+import { applyPatternStep } from '../sample/pattern-change.js';
+import type { SharedChange } from '../sample/shared-change.js';
 import type { AdminMessage } from '../stats/admin.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
 
@@ -84,6 +86,8 @@ export class Generation {
 		this.number = options.number;
 		this.compiled = options.compiled;
 		this.shared = options.shared;
+		// Checks run in the control thread and may set variables too.
+		this.compiled.thread.processVariables.share = (change) => this.tell({ kind: 'runtime-change', change });
 		const threadCount = this.model.global.nbthread;
 		const ports = createWakePorts(threadCount);
 		this.#threads = Array.from({ length: threadCount }, (_, index) => this.#startThread(index, ports[index] ?? []));
@@ -184,7 +188,16 @@ export class Generation {
 			const fd = fds[threadIndex];
 			if (fd !== undefined) descriptors.set(key, fd);
 		}
-		const workerData: DataThreadStart = { threadIndex, model, shared, descriptors, wakePorts, debug, startedMs };
+		const workerData: DataThreadStart = {
+			threadIndex,
+			model,
+			shared,
+			descriptors,
+			wakePorts,
+			debug,
+			processVariables: [...this.compiled.thread.processVariables.plain()],
+			startedMs,
+		};
 		const worker = new Worker(new URL('./data-thread.js', import.meta.url), {
 			workerData,
 			transferList: wakePorts.filter((port) => port !== undefined),
@@ -221,6 +234,9 @@ export class Generation {
 			case 'runtime-reply':
 				this.#replied(thread, threadIndex, message.number, message.reply);
 				break;
+			case 'shared-change':
+				this.#share(message.change);
+				break;
 			case 'admin':
 				this.#options.onAdmin(message.message);
 				break;
@@ -230,6 +246,18 @@ export class Generation {
 				break;
 			}
 		}
+	}
+
+	/** Keeps what a rule has changed in step everywhere: here, and in the order of arrival in every thread. */
+	#share(change: SharedChange): void {
+		if (change.kind === 'process-variable') {
+			this.compiled.thread.processVariables.receive(change.name, change.value);
+		} else {
+			const reference = this.compiled.patterns.byId(change.id, change.usedBy);
+			if (reference === undefined) return;
+			for (const step of change.steps) applyPatternStep(reference, step);
+		}
+		this.tell({ kind: 'runtime-change', change });
 	}
 
 	#endThread(thread: DataThread): void {

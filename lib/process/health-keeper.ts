@@ -5,9 +5,11 @@
  */
 
 import { hostname } from 'node:os';
+import type { Backend } from '../backend/backend.js';
 import { descriptionOf, hasCode } from '../backend/health/check-status.js';
 import { HealthChecks } from '../backend/health/health-checks.js';
 import type { MonitorHost } from '../backend/health/server-monitor.js';
+import type { Server } from '../backend/server.js';
 import type { CompiledConfiguration } from '../compile/index.js';
 import { systemClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
@@ -44,6 +46,7 @@ export class HealthKeeper {
 			bufferSize: compiled.model.global.tune.bufsizeBytes,
 			spreadPercent: compiled.model.global.spreadChecksPercent,
 			tlsOf: (server) => clientTlsOptions(server.tls),
+			processVariables: compiled.thread.processVariables,
 		});
 		if (this.#checks !== undefined) checks.takeOver(this.#checks);
 		return checks;
@@ -80,6 +83,15 @@ export class HealthKeeper {
 		};
 	}
 
+	/** A server that was added at run time; its checks wait for `enable health`. */
+	addServer(backend: Backend, server: Server): void {
+		this.#checks?.addServer(backend, server);
+	}
+
+	removeServer(backend: Backend, server: Server): void {
+		this.#checks?.removeServer(backend, server);
+	}
+
 	/** `enable health`, `disable health`. */
 	setEnabled(backend: string, server: string, enabled: boolean): void {
 		const monitor = this.#checks?.monitor(backend, server);
@@ -87,7 +99,7 @@ export class HealthKeeper {
 	}
 
 	#hostOf(compiled: CompiledConfiguration, tell: (change: RuntimeChange) => void): MonitorHost {
-		const targets = new TrafficLogTargets(compiled.model.global, systemClock, this.#logger);
+		const targets = new TrafficLogTargets(compiled.model.global, systemClock, this.#logger, compiled.rings);
 		const logs = new Map(
 			[...compiled.backends].map(([name, { model }]) => [name, targets.logFor(model.logTargets, model)]),
 		);

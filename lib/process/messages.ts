@@ -16,6 +16,7 @@ import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
 import type { Level } from '../runtime-api/command.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
+import type { PlainValue, SharedChange } from '../sample/shared-change.js';
 import type { AdminMessage } from '../stats/admin.js';
 import type { SocketRequest } from './listening-socket.js';
 import type { LogEntry } from './thread-logger.js';
@@ -119,6 +120,8 @@ export interface DataThreadStart {
 	/** Row of `createWakePorts`: a port to each other data thread of the generation. */
 	readonly wakePorts: readonly (MessagePort | undefined)[];
 	readonly debug: boolean;
+	/** `proc.` variables that the configuration sets, and what the threads of a serving one have made of them. */
+	readonly processVariables: readonly (readonly [name: string, value: PlainValue])[];
 	/** When the worker began. */
 	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 }
@@ -145,4 +148,6 @@ export type FromDataThread =
 	| { readonly kind: 'log'; readonly entry: LogEntry }
 	/** An action of the statistics page. */
 	| { readonly kind: 'admin'; readonly message: AdminMessage }
+	/** A rule has changed what all threads have in common. */
+	| { readonly kind: 'shared-change'; readonly change: SharedChange }
 	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply };

@@ -28,10 +28,12 @@ export class RuntimeChanges {
 				}, change.cause);
 				break;
 			case 'server-address': {
-				const server = this.#compiled.backends.get(change.backend)?.backend.serverByName(change.server);
+				const backend = this.#compiled.backends.get(change.backend)?.backend;
+				const server = backend?.serverByName(change.server);
 				server?.setAddress(change.host, change.family, change.port);
 				// What rests there leads to the former address.
 				server?.idle.closeAll();
+				backend?.persistence?.addressesChanged();
 				break;
 			}
 			case 'frontend-accepts':
@@ -48,6 +50,9 @@ export class RuntimeChanges {
 				for (const step of change.steps) applyPatternStep(reference, step);
 				break;
 			}
+			case 'process-variable':
+				this.#compiled.thread.processVariables.receive(change.name, change.value);
+				break;
 		}
 	}
 
@@ -57,6 +62,13 @@ export class RuntimeChanges {
 				return { sessions: this.#sessions(question.afterId, question.limit) };
 			case 'shutdown-session':
 				return { count: this.#shutDown((session) => session.id === question.id) };
+			case 'add-server': {
+				const added = this.#compiled.dynamicServers.add(question.backend, question.server, question.index);
+				return { count: typeof added === 'string' ? 0 : 1 };
+			}
+			case 'remove-server':
+				this.#compiled.dynamicServers.remove(question.backend, question.server);
+				return { count: 1 };
 			case 'shutdown-server-sessions':
 				return {
 					count: this.#shutDown((_, { stream }) => {

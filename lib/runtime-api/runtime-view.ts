@@ -8,10 +8,13 @@
 import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { Server } from '../backend/server.js';
+import type { ServerModel } from '../config/model.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { SharedChange } from '../sample/shared-change.js';
 import type { StickTable } from '../stick-table/table.js';
+import type { BackendTraffic } from '../stream/proxies.js';
+import type { Message } from './command.js';
 import type { StatSource } from './stat-rows.js';
 
 /** Told to every data thread of the configuration. */
@@ -44,7 +47,10 @@ export type RuntimeQuestion =
 	| { readonly ask: 'sessions'; readonly afterId: number; readonly limit: number }
 	/** Closes connections; the answer counts them. */
 	| { readonly ask: 'shutdown-session'; readonly id: number }
-	| { readonly ask: 'shutdown-server-sessions'; readonly backend: string; readonly server: string };
+	| { readonly ask: 'shutdown-server-sessions'; readonly backend: string; readonly server: string }
+	/** `index`: its place in shared memory. The answer counts 1, or 0 if the thread could not build it. */
+	| { readonly ask: 'add-server'; readonly backend: string; readonly server: ServerModel; readonly index: number }
+	| { readonly ask: 'remove-server'; readonly backend: string; readonly server: string };
 
 /** A client's connection, as `show sess` tells it. */
 export interface SessionRow {
@@ -72,6 +78,13 @@ export interface DataThreads {
 	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]>;
 	/** Share of its time that each thread was busy since it was asked last, 0..1. */
 	utilization(): readonly number[];
+}
+
+/** `add server`, `del server`: resolves with what the command answers. */
+export interface DynamicServersView {
+	/** `words`: the server's name, its address and its options. */
+	add(backend: BackendTraffic, words: readonly string[]): Promise<Message>;
+	remove(backend: BackendTraffic, server: Server): Promise<Message>;
 }
 
 /** What was changed at run time and is kept nowhere else. */
@@ -116,6 +129,7 @@ export interface RuntimeView extends StatSource {
 	setCheckEnabled?(server: Server, enabled: boolean): void;
 	/** Undefined: no peers are run. */
 	readonly peers: PeersView | undefined;
+	readonly dynamicServers?: DynamicServersView;
 	/** `show aggregations`: sums over nodes, none where there are none. */
 	aggregations?(): readonly AggregationDescription[];
 	/** The same as numbers per origin, for metrics and the page. */

@@ -238,7 +238,10 @@ function resolveServer(text: string, context: CompileContext): ArgumentValue | F
 		return { failure: `unable to find proxy '${backendName}'${nearProxy(backendName, context)}` };
 	}
 	const server = backend.servers.find((one) => one.name === serverName);
-	if (server !== undefined) return server;
+	if (server !== undefined) {
+		server.noteReference?.();
+		return server;
+	}
 	const near = didYouMean(
 		serverName,
 		backend.servers.map((one) => one.name),

@@ -7,7 +7,7 @@ import { didYouMean } from '../core/diagnostics.js';
 import { type ResolvedArguments, resolveArguments, splitArguments } from './arguments.js';
 import { CONVERTERS, UNSUPPORTED_CONVERTERS } from './converters/index.js';
 import { FETCHES, UNSUPPORTED_FETCHES } from './fetches/index.js';
-import { NEED_NAMES, refuse, siteProvides } from './sites.js';
+import { GLOBAL_FETCHES, NEED_NAMES, refuse, siteProvides } from './sites.js';
 import type {
 	ArgumentSpec,
 	CompileContext,
@@ -134,7 +134,9 @@ const KEEPS_TYPE: ReadonlySet<string> = new Set(['set-var', 'unset-var', 'debug'
 
 /** What a fetch may not do at this site, or undefined. */
 export function siteError(fetch: FetchDescriptor, name: string, context: CompileContext): string | undefined {
-	if (fetch.needs.length === 0 || fetch.needs.some((need) => siteProvides(context, need))) return undefined;
+	const fitsSite = context.site !== 'global' || GLOBAL_FETCHES.has(fetch.name);
+	if (fitsSite && (fetch.needs.length === 0 || fetch.needs.some((need) => siteProvides(context, need))))
+		return undefined;
 	const needed = fetch.needs.map((need) => `'${NEED_NAMES[need]}'`).join(', ');
 	return `fetch method '${name}' extracts information from ${needed}, none of which is available here`;
 }

@@ -226,6 +226,7 @@ function addAlias(builder: Builder, name: string, style: LogStyle, context: Comp
 		const near = didYouMean(name, LOG_ALIASES.keys());
 		return `no such format variable '${name}'${near}. If you wanted to emit the '%' character verbatim, you need to use '%%'`;
 	}
+	if (context.site === 'global') return `format variable '${name}' shows a stream, and there is none here`;
 	if (alias.httpOnly && context.proxy?.mode === 'tcp') {
 		context.diagnostics.warning(context.place, `format variable '%${name}' is reserved for HTTP mode`);
 	}

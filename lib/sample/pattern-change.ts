@@ -66,6 +66,8 @@ export function applyPatternStep(reference: PatternReference, step: PatternStep)
 			return add(reference, { text: step.text, data: step.step === 'put' ? step.data : '' });
 		}
 		if (step.step === 'ensure') return 0;
+		// The same again is no change: nobody needs to be told.
+		if (index.entriesOf(step.text).every(({ data }) => data === step.data)) return 0;
 	}
 	let count = 0;
 	for (const index of reference.indexes.values()) count = changeIndex(index, step);

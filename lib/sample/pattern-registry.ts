@@ -3,7 +3,7 @@
  * runtime API changes it once for all of them (management guide, `show acl`, `add map`). ACLs without a
  * file have a number, `#<id>`, which `-u` may choose.
  */
-import type { Diagnostics } from '../core/diagnostics.js';
+import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import type { MatchMethod, PatternIndex } from './pattern-index.js';
 import type { CompileContext } from './types.js';
 
@@ -23,6 +23,12 @@ export class PatternRegistry {
 	readonly #byFile = new Map<string, PatternReference>();
 	readonly #byLine = new Map<string, PatternReference>();
 	#nextId = 0;
+	readonly #expected: {
+		readonly file: string;
+		readonly usedBy: 'acl' | 'map';
+		readonly place: Place;
+		readonly rule: string;
+	}[] = [];
 
 	/** The set of a file, made at its first use. */
 	forFile(file: string, usedBy: 'acl' | 'map', description: string): PatternReference {
@@ -60,6 +66,23 @@ export class PatternRegistry {
 
 	list(usedBy: 'acl' | 'map'): readonly PatternReference[] {
 		return [...this.#byId.values()].filter((one) => one.usedBy === usedBy).sort((a, b) => a.id - b.id);
+	}
+
+	/** A rule changes the set of a file; `warnOfUnread` says so if nothing reads it. */
+	expect(file: string, usedBy: 'acl' | 'map', place: Place, rule: string): void {
+		this.#expected.push({ file, usedBy, place, rule });
+	}
+
+	/** When everything is compiled: rules whose set nothing looks at. */
+	warnOfUnread(diagnostics: Diagnostics): void {
+		for (const { file, usedBy, place, rule } of this.#expected) {
+			if (this.find(file, usedBy) !== undefined) continue;
+			const names = this.list(usedBy).flatMap((reference) => reference.file ?? []);
+			diagnostics.warning(
+				place,
+				`'${rule}(${file})' has no effect: no ${usedBy === 'acl' ? 'ACL' : 'map'} of this configuration reads that file${didYouMean(file, names)}`,
+			);
+		}
 	}
 
 	#register(

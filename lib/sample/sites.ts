@@ -68,7 +68,34 @@ const PROVIDED: Readonly<Record<RuleSite, ReadonlySet<FetchNeed>>> = {
 	'log-format': new Set([...SESSION, 'stream', 'backend', 'server', 'response', 'log']),
 	check: new Set([...SESSION, 'backend', 'server', 'response', 'response-bytes', 'response-head', 'response-body']),
 	'server sni': new Set([...REQUEST, 'backend', 'server']),
+	global: new Set(['internal']),
 };
+
+/** Of the fetches from internal state, those that need no proxy: the only ones that a global section may use. */
+export const GLOBAL_FETCHES: ReadonlySet<string> = new Set([
+	'always_false',
+	'always_true',
+	'bin',
+	'bool',
+	'date',
+	'date_us',
+	'env',
+	'hostname',
+	'int',
+	'ipv4',
+	'ipv6',
+	'meth',
+	'nbproc',
+	'nbthread',
+	'pid',
+	'proc',
+	'rand',
+	'str',
+	'thread',
+	'unique-id',
+	'uuid',
+	'var',
+]);
 
 /** Sites whose rules exist in frontends and in backends. */
 const SITES_OF_BOTH: ReadonlySet<RuleSite> = new Set(['tcp-request content', 'http-request']);

@@ -22,6 +22,7 @@ import type { Diagnostics, Place } from '../core/diagnostics.js';
 import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { SharedChange } from './shared-change.js';
 import type { Decision } from './sightings.js';
 
 export type SampleValue = boolean | number | bigint | string | Buffer | IpAddress;
@@ -64,6 +65,8 @@ export type FetchNeed =
 
 /** The place of a rule, a log format or an expression, from which follows what it may use. */
 export type RuleSite =
+	/** `set-var` in the global section: constants, dates, other variables of the process. */
+	| 'global'
 	| 'tcp-request connection'
 	| 'tcp-request session'
 	| 'tcp-request content'
@@ -83,6 +86,13 @@ export type RuleSite =
 	| 'server sni';
 
 export type VariableScope = 'proc' | 'sess' | 'txn' | 'req' | 'res' | 'check';
+
+/** The variables of scope `proc`, which are the same for the whole process. */
+export interface ProcessScope {
+	get(name: string): SampleValue | undefined;
+	set(name: string, value: SampleValue): unknown;
+	delete(name: string): unknown;
+}
 
 /** Variables by scope and name. A Map: names such as `__proto__` are ordinary. */
 export interface VariableStore {
@@ -139,6 +149,8 @@ export interface ServerView {
 	readonly maxconn: number;
 	/** 0: no limit. */
 	readonly maxqueue?: number;
+	/** An argument of a line names this server: it cannot be removed while the configuration serves. */
+	noteReference?(): void;
 }
 
 /** A TLS connection whose handshake is over. */
@@ -363,6 +375,8 @@ export interface ProcessView {
 	activeConnections(): number;
 	/** A soft stop has begun. */
 	isStopping(): boolean;
+	/** Tells the other threads what a rule has changed; absent where no traffic comes (checks of the file, tests). */
+	readonly share?: (change: SharedChange) => void;
 }
 
 /** What compiling a line may ask for: the names it can refer to, and where remarks go. */

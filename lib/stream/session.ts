@@ -8,6 +8,7 @@ import { IpAddress } from '../core/address.js';
 import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { ProcessVariables } from './process-variables.js';
 import type { FrontendTraffic } from './proxies.js';
 import type { ThreadRuntime } from './thread-runtime.js';
 
@@ -110,7 +111,7 @@ export class Session implements SessionView {
 		return this.#tls?.cipher;
 	}
 
-	get processVariables(): Map<string, SampleValue> {
+	get processVariables(): ProcessVariables {
 		return this.thread.processVariables;
 	}
 

@@ -6,10 +6,10 @@ import type { GlobalModel } from '../config/model.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
-import type { SampleValue } from '../sample/types.js';
 import { ReadBuffers } from './native/read-buffers.js';
 import type { RefusalRing } from './refusals.js';
 import { NO_SERVICES, type Services } from './service.js';
+import { ProcessVariables } from './process-variables.js';
 import { SoftStop } from './soft-stop.js';
 import { TimerWheel } from './timeouts.js';
 
@@ -17,8 +17,8 @@ export interface ThreadRuntimeOptions {
 	readonly clock: Clock;
 	readonly logger: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
 	readonly global: Pick<GlobalModel, 'tune' | 'httpErrCodes' | 'httpFailCodes'>;
-	/** `proc.` variables; shared by the streams of this thread. */
-	readonly processVariables?: Map<string, SampleValue>;
+	/** `proc.` variables; shared by all streams. */
+	readonly processVariables?: ProcessVariables;
 	/** Client connections of the whole process now, `%ac`. */
 	readonly activeConnections: () => number;
 }
@@ -40,7 +40,7 @@ export class ThreadRuntime {
 	readonly stickCounters: number;
 	/** By status: ERROR_STATUS, FAILURE_STATUS, both or neither (`http-err-codes`, `http-fail-codes`). */
 	readonly statusEvents: Uint8Array;
-	readonly processVariables: Map<string, SampleValue>;
+	readonly processVariables: ProcessVariables;
 	readonly activeConnections: () => number;
 	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
 	currentMs: number;
@@ -74,7 +74,7 @@ export class ThreadRuntime {
 		this.statusEvents = new Uint8Array(1000);
 		for (const status of global.httpErrCodes) this.#noteStatus(status, ERROR_STATUS);
 		for (const status of global.httpFailCodes) this.#noteStatus(status, FAILURE_STATUS);
-		this.processVariables = options.processVariables ?? new Map();
+		this.processVariables = options.processVariables ?? new ProcessVariables();
 		this.activeConnections = options.activeConnections;
 	}
 

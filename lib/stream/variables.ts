@@ -3,14 +3,14 @@
  * client connection, `txn` as the request and its response, `req` until the response begins, `res` after.
  * Maps are made when a scope gets its first variable; most streams have none.
  */
-import type { SampleValue, VariableScope, VariableStore } from '../sample/types.js';
+import type { ProcessScope, SampleValue, VariableScope, VariableStore } from '../sample/types.js';
 
 type Scope = Map<string, SampleValue>;
 
 /** What keeps the variables that outlive a stream. */
 export interface VariableHolder {
 	variables: Scope | undefined;
-	readonly processVariables: Scope;
+	readonly processVariables: ProcessScope;
 }
 
 export class StreamVariables implements VariableStore {
@@ -40,7 +40,7 @@ export class StreamVariables implements VariableStore {
 		this.#req = undefined;
 	}
 
-	#scope(scope: VariableScope): Scope | undefined {
+	#scope(scope: VariableScope): ProcessScope | undefined {
 		switch (scope) {
 			case 'proc':
 				return this.#session.processVariables;
@@ -55,7 +55,7 @@ export class StreamVariables implements VariableStore {
 		}
 	}
 
-	#scopeFor(scope: VariableScope): Scope {
+	#scopeFor(scope: VariableScope): ProcessScope {
 		switch (scope) {
 			case 'proc':
 				return this.#session.processVariables;

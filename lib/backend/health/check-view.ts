@@ -4,6 +4,7 @@
  */
 import type { ResponseHead } from '../../http/message.js';
 import type {
+	ProcessScope,
 	ProxyView,
 	SampleValue,
 	ServerView,
@@ -14,14 +15,12 @@ import type {
 	VariableStore,
 } from '../../sample/types.js';
 
-type Scope = Map<string, SampleValue>;
-
 /** `proc` lives as long as the process, `sess` and `check` as one check (manual, `http-check set-var`). */
 class CheckVariables implements VariableStore {
-	readonly #process: Scope;
+	readonly #process: ProcessScope;
 	readonly #own = new Map<string, SampleValue>();
 
-	constructor(process: Scope) {
+	constructor(process: ProcessScope) {
 		this.#process = process;
 	}
 
@@ -91,7 +90,7 @@ export class CheckView implements StreamView {
 	readonly responseCaptures: readonly string[] = [];
 	readonly log = NO_LOG;
 
-	constructor(backend: ProxyView, server: ServerView, processVariables: Scope, nowMs: number) {
+	constructor(backend: ProxyView, server: ServerView, processVariables: ProcessScope, nowMs: number) {
 		this.nowMs = nowMs;
 		this.backend = backend;
 		this.frontend = backend;

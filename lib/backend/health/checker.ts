@@ -5,7 +5,7 @@
  */
 import net from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
-import type { SampleValue } from '../../sample/types.js';
+import type { ProcessScope } from '../../sample/types.js';
 import { CheckRun, type CheckTarget } from './check-run.js';
 import { type CheckResult, CheckStatus } from './check-status.js';
 import { CheckView } from './check-view.js';
@@ -15,14 +15,15 @@ import type { CompiledCheck } from './steps.js';
 export interface CheckerOptions {
 	readonly monitor: ServerMonitor;
 	readonly check: CompiledCheck;
-	readonly target: CheckTarget;
+	/** Asked before each check. */
+	readonly target: () => CheckTarget;
 	readonly clock: Clock;
 	readonly hostname: string;
 	readonly bufferSize: number;
 	/** `spread-checks`, 0..50. */
 	readonly spreadPercent: number;
 	readonly random: () => number;
-	readonly processVariables: Map<string, SampleValue>;
+	readonly processVariables: ProcessScope;
 }
 
 const CONNECT_TIMEOUT_NONE = Number.POSITIVE_INFINITY;
@@ -76,7 +77,7 @@ export class Checker {
 		const { connectMs, checkMs } = backend.model.timeouts;
 		const run = new CheckRun({
 			check,
-			target,
+			target: target(),
 			view: new CheckView(backend, server, this.#options.processVariables, this.#startedMs),
 			clock,
 			connectTimeoutMs: connectMs ?? CONNECT_TIMEOUT_NONE,
@@ -146,6 +147,7 @@ export class Checker {
 	readonly #askAgent = (): void => {
 		const { monitor, clock, target } = this.#options;
 		const { agent } = monitor.server.model.health;
+		const { destination } = target();
 		const startMs = clock.monotonicMs();
 		const timeoutMs = monitor.backend.model.timeouts.checkMs ?? agent.interMs;
 		this.#agentTimer = clock.setTimer(this.#askAgent, this.#spread(agent.interMs));
@@ -153,8 +155,8 @@ export class Checker {
 		const host =
 			agent.address?.kind === 'ip'
 				? agent.address.address
-				: target.destination.kind === 'tcp'
-					? target.destination.host
+				: destination.kind === 'tcp'
+					? destination.host
 					: '127.0.0.1';
 		let text = '';
 		let connected = false;

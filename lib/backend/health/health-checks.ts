@@ -9,7 +9,7 @@ import type { ServerModel } from '../../config/model.js';
 import { IpAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { writeProxyHeader, writeProxyLine } from '../../core/proxy-protocol.js';
-import type { SampleValue } from '../../sample/types.js';
+import type { ProcessScope, SampleValue } from '../../sample/types.js';
 import type { Backend } from '../backend.js';
 import type { Server } from '../server.js';
 import type { CheckTarget } from './check-run.js';
@@ -31,6 +31,8 @@ export interface HealthChecksOptions {
 	readonly spreadPercent: number;
 	readonly tlsOf: (server: ServerModel) => tls.ConnectionOptions;
 	readonly random?: () => number;
+	/** `proc.` variables, which checks share with rules. */
+	readonly processVariables?: ProcessScope;
 }
 
 /** How often the errors that traffic has met are looked at. */
@@ -43,25 +45,18 @@ export class HealthChecks {
 	readonly #checkers: Checker[] = [];
 	readonly #options: HealthChecksOptions;
 	readonly #observed: ServerMonitor[] = [];
+	readonly #checks: ReadonlyMap<Backend, CompiledCheck>;
+	readonly #processVariables = new Map<string, SampleValue>();
+	#started = false;
 	#observeTimer: Timer | undefined;
 
 	constructor(options: HealthChecksOptions) {
 		this.#options = options;
+		this.#checks = new Map(options.backends.map(({ backend, check }) => [backend, check]));
 		for (const { backend } of options.backends) {
-			for (const server of backend.servers) {
-				const { check, health } = server.model;
-				if (!check && !health.agentCheck && health.track === undefined) continue;
-				this.#monitors.set(
-					keyOf(backend.name, server.name),
-					new ServerMonitor(backend, server, options.clock, options.host),
-				);
-			}
+			for (const server of backend.servers) if (isMonitored(server.model)) this.#addMonitor(backend, server);
 		}
-		for (const monitor of this.#monitors.values()) {
-			const { track } = monitor.server.model.health;
-			if (track === undefined) continue;
-			this.#monitors.get(keyOf(track.backend ?? monitor.backend.name, track.server))?.addFollower(monitor);
-		}
+		for (const monitor of this.#monitors.values()) this.#follow(monitor);
 		for (const monitor of this.#monitors.values()) {
 			monitor.begin();
 			if (monitor.server.model.health.observe !== 'none') this.#observed.push(monitor);
@@ -81,33 +76,72 @@ export class HealthChecks {
 	}
 
 	start(): void {
-		const { backends, clock, hostname, bufferSize, spreadPercent } = this.#options;
-		const random = this.#options.random ?? Math.random;
-		const processVariables = new Map<string, SampleValue>();
-		const checks = new Map(backends.map(({ backend, check }) => [backend, check]));
-		for (const monitor of this.#monitors.values()) {
-			const { model } = monitor.server;
-			const check = checks.get(monitor.backend);
-			if (check === undefined || (!model.check && !model.health.agentCheck)) continue;
-			this.#checkers.push(
-				new Checker({
-					monitor,
-					check,
-					target: this.#targetOf(monitor),
-					clock,
-					hostname,
-					bufferSize,
-					spreadPercent,
-					random,
-					processVariables,
-				}),
-			);
-		}
+		this.#started = true;
+		for (const monitor of this.#monitors.values()) this.#makeChecker(monitor);
 		const shortestMs = Math.min(...this.#checkers.map(({ monitor }) => monitor.server.model.interMs));
-		if (this.#observed.length > 0) this.#lookAtTraffic();
+		this.#watchTraffic();
 		for (const [index, checker] of this.#checkers.entries()) {
 			checker.start(Math.floor((shortestMs * index) / this.#checkers.length));
 		}
+	}
+
+	/** `add server`: its checks and its agent wait until they are enabled (management guide, 9.3). */
+	addServer(backend: Backend, server: Server): void {
+		if (!isMonitored(server.model)) return;
+		const monitor = this.#addMonitor(backend, server);
+		monitor.checksEnabled = false;
+		monitor.agentEnabled = false;
+		this.#follow(monitor);
+		if (server.model.health.observe !== 'none') this.#observed.push(monitor);
+		if (!this.#started) return;
+		this.#makeChecker(monitor)?.start(0);
+		this.#watchTraffic();
+	}
+
+	/** `del server`. */
+	removeServer(backend: Backend, server: Server): void {
+		const monitor = this.#monitors.get(keyOf(backend.name, server.name));
+		if (monitor === undefined) return;
+		this.#monitors.delete(keyOf(backend.name, server.name));
+		for (const other of this.#monitors.values()) other.removeFollower(monitor);
+		const at = this.#checkers.findIndex((checker) => checker.monitor === monitor);
+		if (at >= 0) this.#checkers.splice(at, 1)[0]?.stop();
+		const observedAt = this.#observed.indexOf(monitor);
+		if (observedAt >= 0) this.#observed.splice(observedAt, 1);
+		monitor.stop();
+	}
+
+	#addMonitor(backend: Backend, server: Server): ServerMonitor {
+		const { clock, host } = this.#options;
+		const monitor = new ServerMonitor(backend, server, clock, host);
+		this.#monitors.set(keyOf(backend.name, server.name), monitor);
+		return monitor;
+	}
+
+	#follow(monitor: ServerMonitor): void {
+		const { track } = monitor.server.model.health;
+		if (track === undefined) return;
+		this.#monitors.get(keyOf(track.backend ?? monitor.backend.name, track.server))?.addFollower(monitor);
+	}
+
+	#makeChecker(monitor: ServerMonitor): Checker | undefined {
+		const { clock, hostname, bufferSize, spreadPercent } = this.#options;
+		const { model } = monitor.server;
+		const check = this.#checks.get(monitor.backend);
+		if (check === undefined || (!model.check && !model.health.agentCheck)) return undefined;
+		const checker = new Checker({
+			monitor,
+			check,
+			target: this.#targetOf(monitor),
+			clock,
+			hostname,
+			bufferSize,
+			spreadPercent,
+			random: this.#options.random ?? Math.random,
+			processVariables: this.#processVariables,
+		});
+		this.#checkers.push(checker);
+		return checker;
 	}
 
 	/** Errors of the traffic, which data threads count in shared memory (manual, 5.2 `observe`). */
@@ -119,8 +153,14 @@ export class HealthChecks {
 			states.clearObservedErrors(index);
 			monitor.observedErrors(observe === 'layer4' ? 'failed connection' : 'invalid response');
 		}
-		this.#observeTimer = this.#options.clock.setTimer(this.#lookAtTraffic, OBSERVE_MS);
+		this.#observeTimer = undefined;
+		this.#watchTraffic();
 	};
+
+	#watchTraffic(): void {
+		if (this.#observed.length === 0) return;
+		this.#observeTimer ??= this.#options.clock.setTimer(this.#lookAtTraffic, OBSERVE_MS);
+	}
 
 	stop(): void {
 		this.#observeTimer?.cancel();
@@ -129,18 +169,14 @@ export class HealthChecks {
 	}
 
 	/** Where and how a server is checked: as traffic goes there, unless its line says otherwise (manual, 5.2 `check`). */
-	#targetOf({ backend, server }: ServerMonitor): CheckTarget {
+	#targetOf({ backend, server }: ServerMonitor): () => CheckTarget {
 		const { model } = server;
 		const { health } = model;
 		const elsewhere = health.checkPort !== undefined || health.checkAddress !== undefined;
 		const ownAddress = health.checkAddress?.kind === 'ip' ? health.checkAddress.address : undefined;
 		const source = model.source ?? backend.model.source;
 		const options = this.#options.tlsOf(model);
-		return {
-			destination:
-				model.address.kind === 'unix' && ownAddress === undefined
-					? { kind: 'unix', path: model.address.abstract ? `\0${model.address.path}` : model.address.path }
-					: { kind: 'tcp', host: ownAddress ?? server.address, port: health.checkPort ?? server.port },
+		const fixed: Omit<CheckTarget, 'destination'> = {
 			localAddress: source?.kind === 'ip' ? source.address : undefined,
 			// SNI and ALPN of the traffic are not those of the checks (manual, 5.2 `check`).
 			tls: {
@@ -152,6 +188,14 @@ export class HealthChecks {
 			proxyHeader: (local, host, port) => checkProxyHeader(model.sendProxy, local, host, port),
 			usesProxyHeader: health.checkSendProxy ?? (!elsewhere && model.sendProxy !== 'none'),
 		};
+		// Its address may change while the program runs.
+		return () => ({
+			...fixed,
+			destination:
+				model.address.kind === 'unix' && ownAddress === undefined
+					? { kind: 'unix', path: model.address.abstract ? `\0${model.address.path}` : model.address.path }
+					: { kind: 'tcp', host: ownAddress ?? server.address, port: health.checkPort ?? server.port },
+		});
 	}
 }
 
@@ -162,6 +206,11 @@ function checkProxyHeader(version: string, local: AddressInfo, host: string, por
 	const destination = IpAddress.parse(host);
 	if (source === undefined || destination === undefined) return writeProxyLine(undefined);
 	return writeProxyLine({ source, sourcePort: local.port, destination, destinationPort: port });
+}
+
+/** It is checked, asks an agent, or follows one that does. */
+function isMonitored({ check, health }: ServerModel): boolean {
+	return check || health.agentCheck || health.track !== undefined;
 }
 
 function isSameServer(a: Server, b: Server): boolean {

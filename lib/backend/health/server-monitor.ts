@@ -79,6 +79,11 @@ export class ServerMonitor {
 		this.#followers.push(follower);
 	}
 
+	removeFollower(follower: ServerMonitor): void {
+		const at = this.#followers.indexOf(follower);
+		if (at >= 0) this.#followers.splice(at, 1);
+	}
+
 	/** Puts the state a server starts with into the shared memory: most start up. */
 	begin(): void {
 		const { states, index } = this.server;

@@ -100,6 +100,16 @@ function statusCodes(statement: Statement, codes: readonly number[]): number[] |
 
 const ENVIRONMENT_NAME = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
+/** `set-var`, `set-var-fmt`: compiled with the rules, which is where expressions are understood. */
+function readSetVar(statement: Statement, { global }: ParserState): void {
+	if (statement.word(1) === '' || statement.word(2) === '') {
+		const what = statement.word(0) === 'set-var' ? 'a sample expression' : 'a format string';
+		statement.alert(`'${statement.word(0)}' requires a process-wide variable name ('proc.<name>') and ${what}.`);
+		return;
+	}
+	global.variables.push(statement.rest(0));
+}
+
 function environmentName(statement: Statement, index: number): string | undefined {
 	const name = statement.word(index);
 	if (ENVIRONMENT_NAME.test(name)) return name;
@@ -360,6 +370,8 @@ const BUILT: readonly Row[] = [
 	},
 	{ name: 'unix-bind', parse: readUnixBind },
 	{ name: 'default-path', parse: readDefaultPath },
+	{ name: 'set-var', parse: readSetVar },
+	{ name: 'set-var-fmt', parse: readSetVar },
 	{ name: 'setenv', parse: readSetenv },
 	{ name: 'presetenv', parse: readSetenv },
 	{
@@ -448,6 +460,13 @@ const BUILT: readonly Row[] = [
 		},
 	},
 	tuneRow('tune.http.maxhdr', 'httpMaxhdr', 1, 32767),
+	tuneRow('tune.comp.maxlevel', 'compressionLevelMax', 1, 9),
+	numberRow('maxcomprate', 0, MAX_INT, (global, kilobytes) => {
+		global.compressionRateMax = kilobytes * 1024;
+	}),
+	numberRow('maxcompcpuusage', 0, 100, (global, percent) => {
+		global.compressionCpuMaxPercent = percent;
+	}),
 	tuneRow('tune.http.logurilen', 'httpLogurilen', 0, MAX_INT),
 	{
 		name: 'tune.http.cookielen',
@@ -470,6 +489,8 @@ const BUILT: readonly Row[] = [
 	},
 	tuneRow('tune.pool-low-fd-ratio', 'poolLowFdRatio', 0, 100),
 	tuneRow('tune.peers.max-updates-at-once', 'peersMaxUpdatesAtOnce', 1, MAX_INT),
+	// Holdfast's own: shared memory does not grow.
+	tuneRow('tune.dynamic-servers', 'dynamicServers', 0, 65_536),
 	tuneRow('tune.pattern.cache-size', 'patternCacheSize', 0, MAX_INT),
 	{
 		name: 'tune.vars.global-max-size',

@@ -7,6 +7,7 @@ import type { ActionDescriptor } from '../action.js';
 import { ADDRESS_ACTIONS } from './addresses.js';
 import { HEADER_ACTIONS } from './headers.js';
 import { LOGGING_ACTIONS } from './logging.js';
+import { PATTERN_ACTIONS } from './patterns.js';
 import { REDIRECT_ACTIONS } from './redirect.js';
 import { REPLY_ACTIONS } from './replies.js';
 import { REQUEST_LINE_ACTIONS } from './request-line.js';
@@ -32,6 +33,7 @@ const FAMILIES: readonly (readonly ActionDescriptor[])[] = [
 	TRACKING_ACTIONS,
 	ADDRESS_ACTIONS,
 	SCHEDULING_ACTIONS,
+	PATTERN_ACTIONS,
 ];
 
 export const ACTIONS: ReadonlyMap<string, ActionDescriptor> = new Map(
@@ -53,14 +55,11 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 	['set-tos', NO_SOCKET_OPTION],
 	['attach-srv', 'there are no reverse connections'],
 	...[
-		'add-acl',
 		'add-headers-bin',
 		'cache-store',
 		'cache-use',
 		'close',
-		'del-acl',
 		'del-headers-bin',
-		'del-map',
 		'disable-l7-retry',
 		'do-log',
 		'do-resolve',
@@ -69,7 +68,6 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 		'normalize-uri',
 		'pause',
 		'set-bandwidth-limit',
-		'set-map',
 		'set-retries',
 		'switch-mode',
 		'wait-for-body',
