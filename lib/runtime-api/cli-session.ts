@@ -50,6 +50,7 @@ export class CliSession {
 	readonly #abort = new AbortController();
 	readonly #state: CliState;
 	#working = false;
+	#hasAnswered = false;
 	#inputEnded = false;
 	#waitingForDrain = false;
 	#closed = false;
@@ -113,7 +114,7 @@ export class CliSession {
 		if (this.#working || this.#closed) return;
 		this.#working = true;
 		try {
-			await this.#answerLines();
+			while (await this.#answerLines()) await this.#moreMayHaveCome();
 		} catch (error) {
 			this.#options.onBug(error, '');
 			this.close();
@@ -122,7 +123,19 @@ export class CliSession {
 		}
 	}
 
-	async #answerLines(): Promise<void> {
+	/**
+	 * A client may write many lines at once, and the system hands them over in pieces: what has come by the time that
+	 * the former ones are answered is read before the connection is closed.
+	 */
+	async #moreMayHaveCome(): Promise<void> {
+		this.#socket.resume();
+		// Resumed in one turn, read in the next.
+		await nextTurn();
+		await nextTurn();
+	}
+
+	/** Answers all lines that are there; true when the connection is to be closed unless there are more. */
+	async #answerLines(): Promise<boolean> {
 		let answered = false;
 		while (!this.#closed && !this.#state.quitting) {
 			const line = this.#reader.next();
@@ -137,12 +150,16 @@ export class CliSession {
 				break;
 			}
 			answered = true;
+			this.#hasAnswered = true;
 			await this.#answerLine(line);
 		}
-		if (this.#closed) return;
-		const finished = answered && !this.#state.interactive && !this.#reader.inPayload;
-		if (this.#state.quitting || this.#inputEnded || finished) this.#socket.end(() => this.close());
-		else if (this.#socket.isPaused()) this.#socket.resume();
+		if (this.#closed) return false;
+		const finished = !this.#state.interactive && !this.#reader.inPayload;
+		if (answered && finished && !this.#state.quitting && !this.#inputEnded) return true;
+		if (this.#state.quitting || this.#inputEnded || (this.#hasAnswered && finished)) {
+			this.#socket.end(() => this.close());
+		} else if (this.#socket.isPaused()) this.#socket.resume();
+		return false;
 	}
 
 	async #answerLine(line: InputLine): Promise<void> {

@@ -1,4 +1,7 @@
-/** What the process has done, summed over its frontends: `show info` and the exporter tell the same figures. */
+/**
+ * What the process has done, summed over its frontends: `show info` and the exporter tell the same figures. They are the
+ * process's own, and `clear counters` leaves them as they are.
+ */
 import { readFileSync } from 'node:fs';
 import type { StatSource } from './stat-rows.js';
 
@@ -27,9 +30,9 @@ export function processTotals(source: Pick<StatSource, 'clock' | 'model' | 'fron
 		listeners: source.model.global.statsSockets.length,
 	};
 	for (const { model, counters } of source.frontends.values()) {
-		totals.connections += counters.total('conn_tot');
-		totals.requests += counters.total('req_tot');
-		totals.bytesOut += counters.total('bout');
+		totals.connections += counters.sinceStart('conn_tot');
+		totals.requests += counters.sinceStart('req_tot');
+		totals.bytesOut += counters.sinceStart('bout');
 		totals.connectionRate += counters.rate('connection', nowMs);
 		totals.connectionRateMax = Math.max(totals.connectionRateMax, counters.rateMax('connection'));
 		totals.sessionRate += counters.rate('session', nowMs);

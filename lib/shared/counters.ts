@@ -261,6 +261,11 @@ export class Counters {
 		}
 	}
 
+	/** A `total` column as it would be had nobody cleared it: what the process has done in all. */
+	sinceStart(name: CounterName): number {
+		return this.#sum(Column[name]);
+	}
+
 	#sum(column: number): number {
 		let sum = 0;
 		for (const slice of this.#slices) sum += slice[column]!;

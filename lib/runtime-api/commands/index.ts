@@ -1,6 +1,7 @@
 /** Every command, and the registry that finds them. */
 import { CommandRegistry } from '../registry.js';
 import { AGGREGATION_COMMANDS } from './aggregations.js';
+import { DYNAMIC_SERVER_COMMANDS } from './dynamic-servers.js';
 import { INFO_COMMANDS } from './info.js';
 import { LIMIT_COMMANDS } from './limits.js';
 import { PATTERN_COMMANDS } from './patterns.js';
@@ -15,6 +16,7 @@ import { UNSUPPORTED_COMMANDS } from './unsupported.js';
 export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
 		...AGGREGATION_COMMANDS,
+		...DYNAMIC_SERVER_COMMANDS,
 		...INFO_COMMANDS,
 		...LIMIT_COMMANDS,
 		...PATTERN_COMMANDS,

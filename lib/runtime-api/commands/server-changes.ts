@@ -3,8 +3,8 @@
  * `enable` and `disable server|health|agent`. States, weights and limits are in shared memory and hold for every
  * thread from the next request on; data threads are told, because waiting requests may now have a server, or none.
  */
+import { hasDynamicBalance } from '../../backend/balance/index.js';
 import type { Server } from '../../backend/server.js';
-import type { ProxyModel } from '../../config/model.js';
 import { IpAddress } from '../../core/address.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
 import { type Answer, type Command, DONE, fault, type Invocation, info } from '../command.js';
@@ -81,21 +81,6 @@ const setHealth: Change = ({ traffic, server }, words, view) => {
 
 // ---- weight and maxconn
 
-/** Algorithms that may follow a change of weights; the others were built for the weights of the file. */
-function isDynamic({ balance, hashType }: ProxyModel): boolean {
-	switch (balance.algorithm) {
-		case 'roundrobin':
-		case 'leastconn':
-		case 'first':
-		case 'random':
-			return true;
-		case 'static-rr':
-			return false;
-		default:
-			return hashType.method === 'consistent';
-	}
-}
-
 const setWeight: Change = ({ traffic, server }, words, view) => {
 	const word = words[0] ?? '';
 	if (word === '') return fault('Require <weight> or <weight%>.');
@@ -110,7 +95,7 @@ const setWeight: Change = ({ traffic, server }, words, view) => {
 	} else if (weight < 0 || weight > MAX_WEIGHT) {
 		return fault('Absolute weight can only be between 0 and 256 inclusive.');
 	}
-	if (!isDynamic(traffic.model) && weight !== 0 && weight !== server.initialWeight) {
+	if (!hasDynamicBalance(traffic.model) && weight !== 0 && weight !== server.initialWeight) {
 		return fault("Backend is using a static LB algorithm and only accepts weights '0%' and '100%'.");
 	}
 	server.states.setWeight(server.index, weight);
@@ -183,7 +168,7 @@ const checkSetting: Change = ({ server }, _words, view) =>
 
 function setCheck(enabled: boolean): Change {
 	return ({ server }, _words, view) => {
-		if (view.checkOf?.(server) === undefined || view.setCheckEnabled === undefined) {
+		if (!server.model.check || view.setCheckEnabled === undefined) {
 			return enabled ? fault('Health check was not configured on this server, cannot enable.') : DONE;
 		}
 		view.setCheckEnabled(server, enabled);
