@@ -6,6 +6,7 @@
  *     2  the configuration has no listener (-c); the condition cannot be read (-cc)
  */
 import { spawn } from 'node:child_process';
+import { fstatSync, readdirSync } from 'node:fs';
 import { type Diagnostic, formatDiagnostic } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import { createLogger } from '../core/logger.js';
@@ -20,9 +21,9 @@ import type { ConfigArguments } from './messages.js';
 import { SystemdNotifier } from './notify.js';
 import type { ProgramOptions } from './options.js';
 
-/** Tells the process in the background that its parent waits for its first words. */
 /** Exit code of a program that SIGINT has ended, as shells count. */
 const EXIT_INTERRUPTED = 130;
+/** Tells the process in the background that its parent waits for its first words. */
 const DAEMON_MARK = 'HOLDFAST_DAEMON_START';
 
 function configArguments(options: ProgramOptions): ConfigArguments {
@@ -247,7 +248,7 @@ function startInBackground(): Promise<number> {
 	const [, script, ...words] = process.argv;
 	const child = spawn(process.execPath, [...process.execArgv, script ?? '', ...words], {
 		detached: true,
-		stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+		stdio: ['ignore', 'ignore', 'ignore', ...inheritedSockets(), 'ipc'],
 		env: { ...process.env, [DAEMON_MARK]: '1' },
 	});
 	return new Promise((resolve) => {
@@ -261,4 +262,28 @@ function startInBackground(): Promise<number> {
 		child.once('error', () => resolve(1));
 		child.once('exit', (code) => resolve(code ?? 1));
 	});
+}
+
+/**
+ * Sockets that whoever started the program has left open for it (`bind fd@7`), each in its own place: Node marks
+ * everything that it inherits as not to be passed on.
+ */
+function inheritedSockets(): ('ignore' | number)[] {
+	const places: ('ignore' | number)[] = [];
+	const first = 3;
+	for (const name of readdirSync('/proc/self/fd')) {
+		const fd = Number(name);
+		if (fd < first || !isSocket(fd)) continue;
+		while (places.length < fd - first) places.push('ignore');
+		places[fd - first] = fd;
+	}
+	return places;
+}
+
+function isSocket(fd: number): boolean {
+	try {
+		return fstatSync(fd).isSocket();
+	} catch {
+		return false;
+	}
 }

@@ -44,7 +44,7 @@ export function socketOfPidfile(pidfile: string): MasterSocket {
 
 /** The address of `-S`, for whoever wants to talk. Throws HoldfastError ARGUMENT_INVALID. */
 export function addressOf(text: string): SocketAddress {
-	const parsed = parseAddress(text, { port: 'required', anyHost: true });
+	const parsed = parseAddress(text, { port: 'required', anyHost: true, fd: true });
 	if (!parsed.ok) throw invalid(`-S: ${parsed.reason}`);
 	return parsed.address;
 }
