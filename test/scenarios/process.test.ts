@@ -1,10 +1,12 @@
 /** The program as an operator starts and stops it: exit codes, signals, messages, pid file. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { keptConnection, RawClient, request } from '../fixtures/http-client.js';
 import { accepts } from '../fixtures/ports.js';
-import { spawnProgram, startProgram } from '../fixtures/program.js';
+import { HOLDFAST, spawnProgram, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
 t.setTimeout(110_000);
@@ -166,4 +168,32 @@ frontend f
 	});
 	t.equal(again.status, 200);
 	t.match(program.stderr, /worker died/);
+});
+
+t.test('bind fd@N: a listening socket that whoever starts the program leaves open for it, also with -D', async (t) => {
+	for (const args of [['-db'], ['-D', '-p', 'DIR/pid']]) {
+		const server = createServer();
+		await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+		const { port } = server.address() as AddressInfo;
+		const folder = t.testdir({
+			'test.cfg': `${DEFAULTS}
+frontend f
+  bind fd@5
+  http-request return status 200 content-type text/plain string inherited
+`,
+		});
+		const words = args.map((word) => word.replace('DIR', folder));
+		const handle = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
+		const child = spawn(process.execPath, [HOLDFAST, ...words, '-f', join(folder, 'test.cfg')], {
+			stdio: ['ignore', 'ignore', 'inherit', 'ignore', 'ignore', handle.fd],
+		});
+		const left = new Promise((resolve) => child.once('exit', resolve));
+		if (args[0] === '-D') t.equal(await left, 0);
+		server.close();
+		t.equal((await request(port)).body, 'inherited');
+		const pid = args[0] === '-D' ? Number(readFileSync(join(folder, 'pid'), 'latin1')) : (child.pid ?? 0);
+		process.kill(pid, 'SIGTERM');
+		await waitFor('the program to leave', () => !existsSync(`/proc/${pid}`));
+		await left;
+	}
 });
