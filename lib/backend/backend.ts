@@ -9,7 +9,7 @@
  * What is shared by threads is in `shared/server-state.ts`; what this thread keeps for itself (queued
  * requests, idle connections, maps and rings) hangs below.
  */
-import type { ProxyModel } from '../config/model.js';
+import type { ProxyModel, ServerModel } from '../config/model.js';
 import type { Clock, Timer } from '../core/clock.js';
 import type { ProxyView, StreamView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
@@ -68,6 +68,8 @@ export interface BackendOptions {
 	readonly state: SharedArrayBuffer;
 	readonly threadIndex: number;
 	readonly threadCount: number;
+	/** Servers there is room for in `state`; as many as the model has, if it is not said. */
+	readonly capacity?: number;
 	readonly clock: Clock;
 	/** Makes `collectSlots` be called soon on that thread's backend of this name. */
 	readonly wake: (threadIndex: number) => void;
@@ -111,7 +113,9 @@ export class Backend implements ProxyView {
 	readonly table: StickTable | undefined;
 	readonly maxconn: number;
 	readonly fullconn: number;
+	/** In the order of the file, then of `add server`. */
 	readonly servers: readonly Server[];
+	readonly #servers: Server[];
 	readonly serverTimeoutMs: number | undefined;
 	readonly clientTimeoutMs: number | undefined;
 	readonly tunnelTimeoutMs: number | undefined;
@@ -136,8 +140,9 @@ export class Backend implements ProxyView {
 		threadCount: number,
 		nowMs: number,
 		resolved?: ReadonlyMap<string, ResolvedAddress>,
+		capacity = model.servers.length,
 	): SharedArrayBuffer {
-		const shape = { capacity: model.servers.length, threadCount };
+		const shape = { capacity, threadCount };
 		const buffer = ServerStates.allocate(shape);
 		const states = new ServerStates(shape, buffer);
 		for (const [index, server] of model.servers.entries()) {
@@ -167,11 +172,13 @@ export class Backend implements ProxyView {
 		this.#useServers = options.useServers ?? [];
 		this.stickRules = options.stickRules;
 		this.persistRules = options.persistRules ?? [];
-		const shape = { capacity: model.servers.length, threadCount: options.threadCount };
+		const shape = { capacity: options.capacity ?? model.servers.length, threadCount: options.threadCount };
 		const states = new ServerStates(shape, options.state);
 		this.states = states;
-		this.servers = model.servers.map(
-			(server, index) =>
+		this.#servers = [];
+		this.servers = this.#servers;
+		for (const [index, server] of model.servers.entries()) {
+			this.#enter(
 				new Server({
 					model: server,
 					index,
@@ -183,10 +190,7 @@ export class Backend implements ProxyView {
 					counters: options.serverCounters?.[index],
 					tls: options.serverTls?.get(server.name),
 				}),
-		);
-		for (const server of this.servers) {
-			this.#byName.set(server.name, server);
-			this.#byId.set(server.id, server);
+			);
 		}
 		this.persistence =
 			model.cookie === undefined
@@ -210,6 +214,45 @@ export class Backend implements ProxyView {
 			assign: (request, server) => request.serverAssigned(server),
 			loadChanged: algorithm.loadChanged === undefined ? () => {} : (server) => algorithm.loadChanged?.(server),
 		});
+	}
+
+	#enter(server: Server): void {
+		this.#servers.push(server);
+		this.#byName.set(server.name, server);
+		this.#byId.set(server.id, server);
+	}
+
+	/** A place in the shared memory for one more server; undefined when all are taken. Asked by the control thread alone. */
+	vacantIndex(): number | undefined {
+		const taken = new Set(this.servers.map((server) => server.index));
+		for (let index = 0; index < this.states.capacity; index++) {
+			if (!taken.has(index) && this.states.isVacant(index)) return index;
+		}
+		return undefined;
+	}
+
+	/**
+	 * `add server`: one more server, whose state stands in shared memory already. Requests meet it once
+	 * `ServerStates.serversChanged` has been called, after all threads know it.
+	 */
+	addServer(model: ServerModel, index: number, counters: Counters | undefined, tls: ServerTls | undefined): Server {
+		const { states, name } = this;
+		const reuse = this.model.httpReuse;
+		const server = new Server({ model, index, states, clock: this.#clock, reuse, backendName: name, counters, tls });
+		this.#enter(server);
+		this.persistence?.addressesChanged();
+		return server;
+	}
+
+	/** `del server`: nobody finds it any more, and its idle connections of this thread close. */
+	removeServer(name: string): void {
+		const server = this.#byName.get(name);
+		if (server === undefined) return;
+		this.#servers.splice(this.#servers.indexOf(server), 1);
+		this.#byName.delete(name);
+		this.#byId.delete(server.id);
+		this.persistence?.addressesChanged();
+		server.idle.closeAll();
 	}
 
 	/** A stream has come to this backend: it counts for `fullconn` until `streamEnded`. */

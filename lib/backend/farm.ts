@@ -15,7 +15,7 @@ const SHARES_PER_WEIGHT = 16;
 
 export class Farm {
 	readonly states: ServerStates;
-	/** Every server of the backend, by index. */
+	/** Every server of the backend, in the order of the file, then of `add server`. */
 	readonly all: readonly Server[];
 	readonly #allBackups: boolean;
 	readonly fullconn: number;
@@ -66,9 +66,10 @@ export class Farm {
 		const isWarming = servers.some((server) => this.states.warmup(server.index) > 0);
 		this.shares = isWarming ? servers.map((server) => this.#warmShare(server)) : this.weights;
 		this.totalShare = isWarming ? this.shares.reduce((sum, share) => sum + share, 0) : this.totalWeight;
-		this.#member = this.all.map(() => false);
-		this.#weightBefore = this.all.map(() => 0);
-		this.#shareByIndex = this.all.map(() => 0);
+		const { capacity } = this.states;
+		this.#member = new Array<boolean>(capacity).fill(false);
+		this.#weightBefore = new Array<number>(capacity).fill(0);
+		this.#shareByIndex = new Array<number>(capacity).fill(0);
 		let sum = 0;
 		for (const [at, server] of servers.entries()) {
 			this.#member[server.index] = true;

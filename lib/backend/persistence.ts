@@ -59,7 +59,7 @@ export class CookiePersistence {
 	readonly #byCookie = new Map<string, Server>();
 	readonly #servers: readonly Server[];
 	/** By position of the server. */
-	#cookies: readonly (string | undefined)[] = [];
+	#cookies: (string | undefined)[] = [];
 	readonly #dynamicKey: string | undefined;
 	readonly #usesDeadServers: boolean;
 	/** Everything behind the value of an inserted cookie. */
@@ -84,15 +84,13 @@ export class CookiePersistence {
 	/** The address of a server is not what it was: its dynamic cookie is another one now. */
 	addressesChanged(): void {
 		const key = this.#dynamicKey;
-		this.#cookies = this.#servers.map(
-			(server) => server.cookie ?? (key === undefined ? undefined : dynamicCookie(key, server.address, server.port)),
-		);
+		this.#cookies = [];
 		this.#byCookie.clear();
-		for (const [index, cookie] of this.#cookies.entries()) {
-			const server = this.#servers[index];
+		for (const server of this.#servers) {
+			const cookie = server.cookie ?? (key === undefined ? undefined : dynamicCookie(key, server.address, server.port));
+			this.#cookies[server.index] = cookie;
 			// The first of two servers with one cookie has its clients.
-			if (cookie !== undefined && server !== undefined && !this.#byCookie.has(cookie))
-				this.#byCookie.set(cookie, server);
+			if (cookie !== undefined && !this.#byCookie.has(cookie)) this.#byCookie.set(cookie, server);
 		}
 	}
 

@@ -168,8 +168,14 @@ export class ProxyStandIn implements ProxyView {
 		return this.#view;
 	}
 
+	/** Until it is built those of the file, that lines refer to; then those there are. */
 	get servers(): readonly ServerView[] {
-		return this.#servers;
+		return this.#view === undefined ? this.#servers : this.#view.servers;
+	}
+
+	/** Whether an argument of some line is this server. */
+	isReferenced(serverName: string): boolean {
+		return this.#servers.some(({ name, isReferenced }) => name === serverName && isReferenced);
 	}
 
 	get table(): StickTable | undefined {
@@ -214,6 +220,7 @@ class ServerStandIn implements ServerView {
 	readonly id: number;
 	readonly initialWeight: number;
 	readonly maxconn: number;
+	isReferenced = false;
 	#view: ServerView | undefined;
 
 	constructor(model: ProxyModel['servers'][number]) {
@@ -225,6 +232,10 @@ class ServerStandIn implements ServerView {
 
 	become(view: ServerView): void {
 		this.#view = view;
+	}
+
+	noteReference(): void {
+		this.isReferenced = true;
 	}
 
 	get #real(): ServerView {

@@ -4,11 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { Backend } from '../backend/backend.js';
+import { hasDynamicBalance } from '../backend/balance/index.js';
 import type { ResolvedServers } from '../backend/resolve.js';
-import type { ConfigModel, ProxyModel, StickTableModel } from '../config/model.js';
+import type { ConfigModel, ProxyModel, StickTableModel, TuneModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import { Bulletin } from '../shared/bulletin.js';
 import { CounterMemory, type CounterShape } from '../shared/counters.js';
+import { LogRing } from '../shared/log-ring.js';
 import { allocateVitals } from '../shared/vitals.js';
 import { REPORT_CAPACITY_BYTES } from '../stats/report.js';
 import { StickTable } from '../stick-table/table.js';
@@ -22,6 +24,8 @@ export interface SharedState {
 	readonly tables: ReadonlyMap<string, SharedArrayBuffer>;
 	/** State of the servers, by backend. */
 	readonly backends: ReadonlyMap<string, SharedArrayBuffer>;
+	/** Log lines, by the name of their ring. */
+	readonly rings: ReadonlyMap<string, SharedArrayBuffer>;
 	readonly counters: SharedArrayBuffer;
 	readonly counterShape: CounterShape;
 	/** Connections that hold a place (`maxconn`), a word for each object that `CounterIndexes` numbers. */
@@ -47,6 +51,11 @@ export function tableModels(model: ConfigModel): StickTableModel[] {
 export const isFrontendSide = (proxy: ProxyModel): boolean => proxy.kind !== 'backend';
 export const isBackendSide = (proxy: ProxyModel): boolean => proxy.kind !== 'frontend';
 
+/** Servers that a backend has room for: those of the file, and those that may be added. */
+export function serverCapacity(proxy: ProxyModel, tune: TuneModel): number {
+	return proxy.servers.length + (hasDynamicBalance(proxy) ? tune.dynamicServers : 0);
+}
+
 /**
  * Numbers the objects that have counters: the process first, then for each proxy its frontend, its backend,
  * its listeners and its servers.
@@ -63,7 +72,9 @@ export class CounterIndexes {
 			if (isFrontendSide(proxy)) this.#indexes.set(`frontend ${proxy.name}`, next++);
 			if (isBackendSide(proxy)) this.#indexes.set(`backend ${proxy.name}`, next++);
 			for (const bind of proxy.binds) this.#indexes.set(`listener ${proxy.name} ${bind.id}`, next++);
-			for (const server of proxy.servers) this.#indexes.set(`server ${proxy.name} ${server.id}`, next++);
+			if (!isBackendSide(proxy)) continue;
+			this.#indexes.set(`servers ${proxy.name}`, next);
+			next += serverCapacity(proxy, model.global.tune);
 		}
 		this.count = next;
 	}
@@ -80,8 +91,9 @@ export class CounterIndexes {
 		return this.#get(`listener ${proxyName} ${bindId}`);
 	}
 
-	server(proxyName: string, serverId: number): number {
-		return this.#get(`server ${proxyName} ${serverId}`);
+	/** `index`: the server's place in its backend's shared memory. */
+	server(proxyName: string, index: number): number {
+		return this.#get(`servers ${proxyName}`) + index;
 	}
 
 	#get(key: string): number {
@@ -95,6 +107,8 @@ export class CounterIndexes {
 export interface FormerState {
 	/** By name. */
 	readonly tables: ReadonlyMap<string, StickTable>;
+	/** Likewise; a snapshot has none. */
+	readonly rings?: ReadonlyMap<string, LogRing>;
 }
 
 /**
@@ -111,18 +125,24 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 	);
 	const { nbthread } = model.global;
 	const nowMs = systemClock.monotonicMs();
-	const backends = new Map(
-		model.proxies
-			.filter(isBackendSide)
-			.map(
-				(proxy) => [proxy.name, Backend.allocateState(proxy, nbthread + 1, nowMs, resolved.get(proxy.name))] as const,
-			),
-	);
+	const backends = new Map<string, SharedArrayBuffer>();
+	for (const proxy of model.proxies) {
+		if (!isBackendSide(proxy)) continue;
+		const capacity = serverCapacity(proxy, model.global.tune);
+		const state = Backend.allocateState(proxy, nbthread + 1, nowMs, resolved.get(proxy.name), capacity);
+		backends.set(proxy.name, state);
+	}
 	const indexes = new CounterIndexes(model);
 	const counterShape: CounterShape = { objectCount: indexes.count, threadCount: nbthread + 1 };
 	return {
 		tables,
 		backends,
+		rings: new Map(
+			model.rings.map(({ name, sizeBytes }) => {
+				const before = former?.rings?.get(name);
+				return [name, before?.sizeBytes === sizeBytes ? before.buffer : LogRing.allocate(sizeBytes)];
+			}),
+		),
 		counters: CounterMemory.allocate(counterShape),
 		counterShape,
 		gates: new SharedArrayBuffer(indexes.count * Int32Array.BYTES_PER_ELEMENT),

@@ -7,9 +7,11 @@
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { addSums, finishAggregation } from './check-aggregations.js';
+import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks } from './check-health.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
+import { RingNames } from './check-rings.js';
 import { checkSupported } from './check-supported.js';
 import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
 import { readAclFiles, readReplyFiles, readRuleFiles } from './included-files.js';
@@ -44,15 +46,18 @@ const at = (place: Place): string => `${place.file}:${place.line}`;
 /** Makes the model. It is whole only if no alert was given; the caller looks at that. */
 export function checkConfiguration(state: ParserState, options: LoadOptions): ConfigModel {
 	const { diagnostics } = state;
-	const global = finishGlobal(state, options);
+	const rings = new RingNames(state.rings, diagnostics);
+	const global = finishGlobal(state, options, rings);
 	const groups = state.httpErrors satisfies readonly HttpErrorsModel[];
 	checkProxyNames(state.proxies, diagnostics);
 	const ids = giveIds(state.proxies, FIRST_PROXY_ID, (proxy) => proxy.place, 'proxy', diagnostics);
-	const proxies = state.proxies.map((draft, index) => finishProxy(draft, ids[index] ?? 0, global, groups, diagnostics));
-	const peers = state.peers.map((draft) => finishPeers(draft, global, state));
+	const proxies = state.proxies.map((draft, index) =>
+		finishProxy(draft, ids[index] ?? 0, global, groups, rings, diagnostics),
+	);
+	const peers = state.peers.map((draft) => finishPeers(draft, global, state, rings));
 	const userlists = state.userlists.map((draft) => finishUserlist(draft, diagnostics));
 	const aggregations = state.aggregations.map((draft) =>
-		finishAggregation(draft, (localName) => finishPeers(draft.section, global, state, localName), diagnostics),
+		finishAggregation(draft, (localName) => finishPeers(draft.section, global, state, rings, localName), diagnostics),
 	);
 	checkListeners(proxies, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
 	collectFiles(proxies, state);
@@ -60,18 +65,21 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		global,
 		...addStickStores(proxies, peers),
 		aggregations,
+		rings: rings.rings,
 		userlists,
 		httpErrors: groups,
+		caches: finishCaches(state.caches, diagnostics),
 		files: state.files,
 	};
 	const model = addSums(plain, state.tableRefused, diagnostics);
 	checkReferences(model, diagnostics, state.tableRefused);
+	checkFilters(model, diagnostics);
 	checkHealthChecks(model, diagnostics);
 	checkSupported(model, diagnostics);
 	return model;
 }
 
-function finishGlobal(state: ParserState, options: LoadOptions): GlobalModel {
+function finishGlobal(state: ParserState, options: LoadOptions, rings: RingNames): GlobalModel {
 	const draft: GlobalDraft = state.global;
 	const given = options.arguments ?? {};
 	const localpeer = given.localpeer ?? draft.localpeer ?? options.hostName;
@@ -84,15 +92,17 @@ function finishGlobal(state: ParserState, options: LoadOptions): GlobalModel {
 		defaultPath: _path,
 		seen: _seen,
 		maxrewriteSet: _set,
-		crtBase: _crt,
-		caBase: _ca,
+		crtBase,
+		caBase,
 		bindTlsDefaults: _bindTls,
-		serverTlsDefaults: _serverTls,
+		serverTlsDefaults,
 		...kept
 	} = draft;
 	return {
 		...kept,
 		tune: { ...tune },
+		logTargets: draft.logTargets.map((target) => rings.resolve(target)),
+		serverLineDefaults: { crtBase, caBase, tls: { ...serverTlsDefaults } },
 		logSendHostname: draft.logSendHostname === '' ? options.hostName : draft.logSendHostname,
 		daemon: given.daemon ?? draft.daemon,
 		masterWorker: given.masterWorker === true || draft.masterWorker,
@@ -170,18 +180,21 @@ function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel
 		}
 	}
 	const ids = giveIds(proxy.servers, 1, (server) => server.place, 'server', diagnostics);
-	return proxy.servers.map((server, index) => {
-		const { tlsDraft: _draft, tlsEnabled: _enabled, verifyGiven: _given, shard: _shard, ...kept } = server;
-		// `minconn` alone, or not below `maxconn`, is a plain limit (manual, 5.2 `minconn`).
-		const plain = server.minconn > 0 && server.minconn >= server.maxconn;
-		return {
-			...kept,
-			source: server.source ?? proxy.source,
-			id: ids[index] ?? 0,
-			maxconn: plain ? server.minconn : server.maxconn,
-			minconn: plain ? 0 : server.minconn,
-		};
-	});
+	return proxy.servers.map((server, index) => finishServer(server, ids[index] ?? 0, proxy.source));
+}
+
+export function finishServer(server: ServerDraft, id: number, source: ServerModel['source']): ServerModel {
+	const { tlsDraft: _draft, tlsEnabled: _enabled, verifyGiven: _given, shard: _shard, ...kept } = server;
+	// `minconn` alone, or not below `maxconn`, is a plain limit (manual, 5.2 `minconn`).
+	const plain = server.minconn > 0 && server.minconn >= server.maxconn;
+	return {
+		...kept,
+		source: server.source ?? source,
+		id,
+		idGiven: server.id !== undefined,
+		maxconn: plain ? server.minconn : server.maxconn,
+		minconn: plain ? 0 : server.minconn,
+	};
 }
 
 function finishProxy(
@@ -189,6 +202,7 @@ function finishProxy(
 	id: number,
 	global: GlobalModel,
 	groups: readonly HttpErrorsModel[],
+	rings: RingNames,
 	diagnostics: Diagnostics,
 ): ProxyModel {
 	const kind = draft.kind as ProxyKind;
@@ -210,6 +224,7 @@ function finishProxy(
 		...kept,
 		kind,
 		id,
+		idGiven: draft.id !== undefined,
 		stats: statsDraft,
 		maxconn: kind === 'backend' ? 0 : draft.maxconn || (global.maxconn ?? 0),
 		options: { ...draft.options },
@@ -220,7 +235,7 @@ function finishProxy(
 			diagnostics.alert(step.place, `${kind} '${draft.name}' : ${text}`),
 		),
 		httpRequest: [...draft.httpRequest, ...redirects],
-		logTargets: finishLogs(logs, global),
+		logTargets: finishLogs(logs, global, rings),
 		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),
 		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
 	};
@@ -244,8 +259,12 @@ function inheritedRulesOf(defaults: ProxyDraft): InheritedRulesModel | undefined
 	return Object.values(lists).some((list) => list.length > 0) ? { place, ...lists } : undefined;
 }
 
-function finishLogs(logs: readonly (LogTargetModel | 'global')[], global: GlobalModel): LogTargetModel[] {
-	return logs.flatMap((log) => (log === 'global' ? global.logTargets : [log]));
+function finishLogs(
+	logs: readonly (LogTargetModel | 'global')[],
+	global: GlobalModel,
+	rings: RingNames,
+): LogTargetModel[] {
+	return logs.flatMap((log) => (log === 'global' ? global.logTargets : [rings.resolve(log)]));
 }
 
 function finishErrorReplies(
@@ -290,13 +309,16 @@ function finishPeers(
 	draft: PeersDraft,
 	global: GlobalModel,
 	state: ParserState,
+	rings: RingNames,
 	localName = global.localpeer,
 ): PeersModel {
 	const { diagnostics } = state;
 	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, ...kept } = draft;
 	const local = peers.find((peer) => peer.name === localName);
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
-	if (local === undefined && !draft.disabled) {
+	if (draft.redis !== undefined) checkRedis(draft, local?.name, diagnostics);
+	// Through Redis nobody calls this node, its name is enough.
+	if (local === undefined && !draft.disabled && draft.redis === undefined) {
 		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
 		diagnostics.alert(
 			draft.place,
@@ -331,12 +353,28 @@ function finishPeers(
 	return {
 		...kept,
 		bind,
-		logTargets: finishLogs(logs, global),
+		logTargets: finishLogs(logs, global, rings),
 		peers: peers.map(({ keyword: _keyword, ...peer }) => ({
 			...peer,
 			local: peer === local || peer.name === local?.name,
 		})),
 	};
+}
+
+/** What is shared through Redis and with peers would come back by the other way as if it were news. */
+function checkRedis(
+	{ name, redis, peers, shards }: PeersDraft,
+	localName: string | undefined,
+	diagnostics: Diagnostics,
+): void {
+	const remote = peers.find((peer) => peer.name !== localName);
+	if (remote !== undefined) {
+		diagnostics.alert(
+			remote.place,
+			`'${remote.keyword} ${remote.name}' : peers section '${name}' is shared through Redis (${at(redis!.place)}); it cannot have other peers, only the local one, which an old process of this node teaches a new one by.`,
+		);
+	}
+	if (shards > 0) diagnostics.alert(redis!.place, `'redis' : 'shards' are for peers, Redis has no use for them.`);
 }
 
 /** The listener that the old form, `peer NAME ADDRESS`, means for the local peer. */

@@ -107,9 +107,10 @@ export interface ServerDraft extends ServerOptions {
 export interface GlobalDraft
 	extends Omit<
 		Writable<GlobalModel>,
-		'tune' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread' | 'serverLineDefaults'
+		'tune' | 'rateLimits' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread' | 'serverLineDefaults'
 	> {
 	tune: Writable<TuneModel>;
+	rateLimits: Writable<GlobalModel['rateLimits']>;
 	unixBind: { -readonly [K in keyof GlobalModel['unixBind']]: GlobalModel['unixBind'][K] };
 	localpeer: string | undefined;
 	nbthread: number | undefined;
@@ -408,6 +409,7 @@ export function newGlobal(): GlobalDraft {
 		masterWorker: false,
 		nbthread: undefined,
 		maxconn: undefined,
+		rateLimits: { connections: 0, sessions: 0, tls: 0 },
 		compressionRateMax: 0,
 		compressionCpuMaxPercent: 100,
 		pidfile: undefined,

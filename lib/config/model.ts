@@ -40,6 +40,8 @@ export interface GlobalModel {
 	/** Data threads; the number of cores when the file does not say. */
 	readonly nbthread: number;
 	readonly maxconn: number | undefined;
+	/** `maxconnrate`, `maxsessrate`, `maxsslrate`: new ones per second in the whole process; 0: no limit. */
+	readonly rateLimits: { readonly connections: number; readonly sessions: number; readonly tls: number };
 	/** `maxcomprate`: bytes per second that may be compressed by the whole process; 0: no limit. */
 	readonly compressionRateMax: number;
 	/** `maxcompcpuusage`: percent of a core beyond which nothing more is compressed. */
@@ -195,6 +197,8 @@ export interface ProxyModel {
 	readonly name: string;
 	/** Positive number, given by `id` or counted from 2, unique among proxies. */
 	readonly id: number;
+	/** The section has an `id`. */
+	readonly idGiven?: boolean;
 	readonly uuid: string | undefined;
 	readonly description: string | undefined;
 	readonly disabled: boolean;
@@ -388,6 +392,8 @@ export interface ServerModel {
 	readonly name: string;
 	/** Unique within the backend, given by `id` or counted from 1. */
 	readonly id: number;
+	/** The line has an `id`. */
+	readonly idGiven?: boolean;
 	readonly address: SocketAddress;
 	/** The port as written: absolute, or an offset to the port the client reached (`+1`, `-1`, none). */
 	readonly portOffset: number | undefined;

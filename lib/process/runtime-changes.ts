@@ -44,6 +44,9 @@ export class RuntimeChanges {
 			case 'maxconn':
 				this.#traffic.setMaxconn(change.frontend, change.limit);
 				break;
+			case 'rate-limits':
+				this.#traffic.setRateLimits(change.limits);
+				break;
 			case 'patterns': {
 				const reference = this.#compiled.patterns.byId(change.id, change.usedBy);
 				if (reference === undefined) throw new Error(`there is no set of patterns ${change.id}`);

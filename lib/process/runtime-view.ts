@@ -10,6 +10,7 @@ import type { Generation } from './generation.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { PeersKeeper } from './peers-keeper.js';
 import type { PreparedConfiguration } from './prepare.js';
+import { ServerKeeper } from './server-keeper.js';
 
 export interface RuntimeViewOptions {
 	readonly prepared: PreparedConfiguration;
@@ -35,6 +36,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			]),
 		),
 		maxconn: model.global.maxconn ?? 0,
+		rateLimits: model.global.rateLimits,
 	};
 	const aggregations = () =>
 		[...options.peers.aggregations].map(([section, aggregation]) =>
@@ -48,6 +50,12 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		backends: compiled.backends,
 		frontends: compiled.frontends,
 		patterns: compiled.patterns,
+		rings: new Map(
+			model.rings.flatMap(({ name, description }) => {
+				const ring = compiled.rings.get(name);
+				return ring === undefined ? [] : [[name, { ring, description }] as const];
+			}),
+		),
 		threads: {
 			count: model.global.nbthread,
 			tell: (change) => generation.tell({ kind: 'runtime-change', change }),
@@ -67,6 +75,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		state,
 		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
+		dynamicServers: new ServerKeeper(compiled, generation, options.health),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
 		aggregations,
 		originStatuses: () => originStatuses(aggregations()),
@@ -76,6 +85,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			const isFull = frontend !== undefined && maxconn > 0 && frontend.counters.current >= maxconn;
 			return { status: stopped ? 'STOP' : !accepts ? 'PAUSED' : isFull ? 'FULL' : 'OPEN', maxconn };
 		},
+		processCounters: counters.object(counterIndexes.process),
 		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
 	};
 }

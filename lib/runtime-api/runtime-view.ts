@@ -9,9 +9,11 @@ import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { Server } from '../backend/server.js';
 import type { ServerModel } from '../config/model.js';
+import type { RateLimits } from '../frontend/rate-limits.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { SharedChange } from '../sample/shared-change.js';
+import type { LogRing } from '../shared/log-ring.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import type { Message } from './command.js';
@@ -39,6 +41,8 @@ export type RuntimeChange =
 	| { readonly kind: 'frontend-accepts'; readonly frontend: string; readonly accepts: boolean }
 	/** Without a frontend: of the process. 0: no limit. */
 	| { readonly kind: 'maxconn'; readonly frontend: string | undefined; readonly limit: number }
+	/** Of the process, per second; 0: none. */
+	| { readonly kind: 'rate-limits'; readonly limits: RateLimits }
 	/** Sets of patterns, all steps of one command in one message: no request sees half of them; and `proc.` variables. */
 	| SharedChange;
 
@@ -92,6 +96,7 @@ export interface RuntimeState {
 	readonly frontends: Map<string, { accepts: boolean; stopped: boolean; maxconn: number }>;
 	/** 0: no limit. */
 	maxconn: number;
+	rateLimits: RateLimits;
 }
 
 export interface PeersView {
@@ -127,6 +132,8 @@ export interface RuntimeView extends StatSource {
 	readonly state: RuntimeState;
 	/** `enable health`, `disable health`; undefined: no server is checked. */
 	setCheckEnabled?(server: Server, enabled: boolean): void;
+	/** Rings of log lines, in the order of `show events`. */
+	readonly rings?: ReadonlyMap<string, { readonly ring: LogRing; readonly description: string }>;
 	/** Undefined: no peers are run. */
 	readonly peers: PeersView | undefined;
 	readonly dynamicServers?: DynamicServersView;

@@ -17,7 +17,7 @@
  * them (a hash ring, a map) compares one integer per request to know that it is stale.
  *
  * Given up: `capacity` servers and `threadCount` threads are fixed when the memory is allocated; room for
- * servers that are added at run time has to be asked for then.
+ * servers that are added at run time is asked for then (`tune.dynamic-servers`).
  */
 import { acquireLock, releaseLock } from './spin-lock.js';
 
@@ -130,8 +130,10 @@ export class ServerStates {
 		this.#grantStart = grantStart;
 	}
 
-	/** The state a server starts with; called once, by the thread that allocated the memory. */
+	/** The state a server starts with; called by the control thread, when it allocates the memory or adds a server. */
 	initialize(server: number, weight: number, maxconn: number, admin: number, nowMs: number): void {
+		const start = HEADER_SIZE + server * SERVER_SIZE;
+		this.#words.fill(0, start, start + SERVER_SIZE);
 		this.#store(server, ADMIN, admin);
 		this.#store(server, OPERATION, ServerOperation.UP);
 		this.#store(server, WEIGHT, weight);
@@ -156,6 +158,19 @@ export class ServerStates {
 
 	#changed(): void {
 		Atomics.add(this.#words, GENERATION, 1);
+	}
+
+	/** Threads know of another set of servers: what they derive from it is stale. */
+	serversChanged(): void {
+		this.#changed();
+	}
+
+	/** Nothing of a former server is left here: no stream, no waiting request, no idle connection. */
+	isVacant(server: number): boolean {
+		const words = this.#words;
+		const start = HEADER_SIZE + server * SERVER_SIZE;
+		for (const field of [CURRENT, QUEUED, IDLE]) if (Atomics.load(words, start + field) !== 0) return false;
+		return true;
 	}
 
 	/**

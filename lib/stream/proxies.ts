@@ -39,5 +39,5 @@ export interface BackendTraffic {
 	readonly errorReplies: ErrorReplies;
 	readonly counters: Counters;
 	/** By `Server.index`. */
-	readonly serverCounters: readonly Counters[];
+	readonly serverCounters: Counters[];
 }

@@ -33,3 +33,18 @@ export function createAlgorithm(
 		}
 	}
 }
+
+/** Whether servers may come and go, and weights change: other algorithms are built for the servers of the file. */
+export function hasDynamicBalance({ balance, hashType }: Pick<ProxyModel, 'balance' | 'hashType'>): boolean {
+	switch (balance.algorithm) {
+		case 'roundrobin':
+		case 'leastconn':
+		case 'first':
+		case 'random':
+			return true;
+		case 'static-rr':
+			return false;
+		default:
+			return hashType.method === 'consistent';
+	}
+}

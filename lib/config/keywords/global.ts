@@ -243,6 +243,15 @@ const BUILT: readonly Row[] = [
 	numberRow('maxconn', 0, MAX_INT, (global, value) => {
 		global.maxconn = value === 0 ? undefined : value;
 	}),
+	numberRow('maxconnrate', 0, MAX_INT, (global, value) => {
+		global.rateLimits.connections = value;
+	}),
+	numberRow('maxsessrate', 0, MAX_INT, (global, value) => {
+		global.rateLimits.sessions = value;
+	}),
+	numberRow('maxsslrate', 0, MAX_INT, (global, value) => {
+		global.rateLimits.tls = value;
+	}),
 	textRow('pidfile', 'a file name', (global, text) => {
 		global.pidfile = text;
 	}),

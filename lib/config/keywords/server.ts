@@ -389,6 +389,9 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 
 const BY_NAME: ReadonlyMap<string, ServerOption> = new Map(SERVER_OPTIONS.map((option) => [option.name, option]));
 
+export const serverOption = (name: string): ServerOption | undefined => BY_NAME.get(name);
+export const serverOptionNames = (): Iterable<string> => BY_NAME.keys();
+
 export const serverOptionRows = (): readonly Pick<ServerOption, 'name' | 'refused' | 'withoutEffect'>[] =>
 	SERVER_OPTIONS;
 

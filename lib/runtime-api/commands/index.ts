@@ -2,6 +2,7 @@
 import { CommandRegistry } from '../registry.js';
 import { AGGREGATION_COMMANDS } from './aggregations.js';
 import { DYNAMIC_SERVER_COMMANDS } from './dynamic-servers.js';
+import { EVENT_COMMANDS } from './events.js';
 import { INFO_COMMANDS } from './info.js';
 import { LIMIT_COMMANDS } from './limits.js';
 import { PATTERN_COMMANDS } from './patterns.js';
@@ -17,6 +18,7 @@ export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
 		...AGGREGATION_COMMANDS,
 		...DYNAMIC_SERVER_COMMANDS,
+		...EVENT_COMMANDS,
 		...INFO_COMMANDS,
 		...LIMIT_COMMANDS,
 		...PATTERN_COMMANDS,

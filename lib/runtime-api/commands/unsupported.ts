@@ -9,8 +9,6 @@ const NO_COUNTERPART = 'it shows the inside of another program';
 
 /** words, level, reason. */
 const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] = [
-	['add server', 'admin', 'servers are those of the configuration; a reload adds others and loses no count'],
-	['del server', 'admin', 'servers are those of the configuration; a reload removes them and loses no count'],
 	['enable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['disable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['set dynamic-cookie-key backend', 'admin', 'it is as the configuration says until a reload'],
