@@ -36,6 +36,7 @@ export function provideStatistics(
 		frontends,
 		backends,
 		tables,
+		processCounters: counters.object(counterIndexes.process),
 		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
 		bulletin: new Bulletin(shared.stats.bulletin),
 		vitals: shared.stats.vitals,

@@ -7,6 +7,7 @@ import type { BindModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
+import { ProcessRates, type RateLimits } from '../frontend/rate-limits.js';
 import { REST_CHECK_MS } from '../stream/soft-stop.js';
 import type { CompiledConfiguration } from './configuration.js';
 import type { SharedState } from './shared-state.js';
@@ -29,6 +30,8 @@ export interface Traffic {
 	stopAccepting(): void;
 	/** A limit of a frontend, or of the process, from now on; 0: none. */
 	setMaxconn(frontend: string | undefined, limit: number): void;
+	/** Of the process, from now on. */
+	setRateLimits(limits: RateLimits): void;
 }
 
 interface OpenListener {
@@ -50,6 +53,7 @@ export function openTraffic(
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
+	const rates = new ProcessRates(counters.object(counterIndexes.process), model.global.rateLimits);
 	const listeners: OpenListener[] = [];
 	const frontendGates = new Map<string, ConnectionGate>();
 	for (const frontend of compiled.frontends.values()) {
@@ -67,6 +71,7 @@ export function openTraffic(
 				bind,
 				frontend,
 				gates,
+				rates,
 				engine,
 				tls: compiled.tlsAcceptors.get(bind),
 				...(socketStats ? { counters: counters.object(at) } : {}),
@@ -116,6 +121,9 @@ export function openTraffic(
 		setMaxconn(frontend, limit) {
 			const gate = frontend === undefined ? processGate : frontendGates.get(frontend);
 			if (gate !== undefined) gate.limit = limit;
+		},
+		setRateLimits(limits) {
+			rates.limits = limits;
 		},
 	};
 }

@@ -24,6 +24,7 @@ import type { ThreadRuntime } from '../stream/thread-runtime.js';
 import { type ConnectionGate, enterAll, leaveAll } from './connection-gate.js';
 import { ConnectionSetup } from './connection-setup.js';
 import type { Frontend } from './frontend.js';
+import type { ProcessRates } from './rate-limits.js';
 import type { TlsAcceptor } from './tls-acceptor.js';
 
 /** A connection in service, of either engine. */
@@ -100,6 +101,8 @@ export interface ListenerOptions {
 	readonly frontend: Frontend;
 	/** The process, the frontend, the bind line: a connection needs a place at each. */
 	readonly gates: readonly ConnectionGate[];
+	/** Of the process: `maxconnrate` and its kin. */
+	readonly rates?: ProcessRates | undefined;
 	readonly engine: ConnectionEngine;
 	/** `ssl`. */
 	readonly tls?: TlsAcceptor | undefined;
@@ -117,6 +120,7 @@ export class Listener implements ListenerView {
 	readonly bind: BindModel;
 	readonly #frontend: Frontend;
 	readonly #gates: readonly ConnectionGate[];
+	readonly #rates: ProcessRates | undefined;
 	readonly #engine: ConnectionEngine;
 	readonly #tls: TlsAcceptor | undefined;
 	/** Something comes before the first byte of a request. */
@@ -135,6 +139,7 @@ export class Listener implements ListenerView {
 		this.id = bind.id;
 		this.#frontend = options.frontend;
 		this.#gates = options.gates;
+		this.#rates = options.rates;
 		this.#engine = options.engine;
 		this.#tls = options.tls;
 		const rules = options.frontend.model.tcpRequestConnection;
@@ -236,6 +241,7 @@ export class Listener implements ListenerView {
 		const frontend = this.#frontend;
 		if (frontend.model.rateLimitSessions !== undefined && frontend.isOverSessionRate(frontend.thread.nowMs()))
 			return false;
+		if (this.#rates?.isOver(frontend.thread.nowMs(), this.#tls !== undefined)) return false;
 		return enterAll(this.#gates);
 	}
 
@@ -253,6 +259,7 @@ export class Listener implements ListenerView {
 		counters.enter();
 		this.counters?.enter();
 		counters.countRate('connection', nowMs);
+		this.#rates?.connected(nowMs, this.#tls !== undefined);
 		try {
 			const { admission, silent } = this.#isSetUp ? admitConnection(session) : admit(session);
 			if (admission !== Admission.ACCEPTED) {
@@ -269,6 +276,7 @@ export class Listener implements ListenerView {
 				return;
 			}
 			frontend.countSession(nowMs);
+			this.#rates?.sessionBegan(nowMs);
 			if (this.counters !== undefined) count(this.counters, Column.stot);
 			this.#live.set(session, this.#engine(thread, session, handle));
 		} catch (error) {
@@ -311,6 +319,7 @@ export class Listener implements ListenerView {
 				return;
 			}
 			frontend.countSession(thread.nowMs());
+			this.#rates?.sessionBegan(thread.nowMs());
 			if (this.counters !== undefined) count(this.counters, Column.stot);
 			this.#live.set(session, this.#engine(thread, session, socket));
 		} catch (error) {
@@ -325,6 +334,7 @@ export class Listener implements ListenerView {
 		this.#frontend.counters.leave();
 		this.counters?.leave();
 		leaveAll(this.#gates);
+		this.#rates?.disconnected(this.#tls !== undefined);
 		if (this.#parked.length > 0) this.#unpark();
 	}
 

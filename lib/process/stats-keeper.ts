@@ -52,6 +52,7 @@ export class StatsKeeper {
 				startedAtMs: view.process.startedWallMs,
 				keptEntries,
 				reloads: this.#reloads,
+				limits: () => ({ maxconn: view.state.maxconn, ...view.state.rateLimits }),
 				activeConnections: () => view.process.currentConnections(),
 				describePeers: () => view.peers?.describe() ?? [],
 				frontends: () =>

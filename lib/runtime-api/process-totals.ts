@@ -3,6 +3,7 @@
  * process's own, and `clear counters` leaves them as they are.
  */
 import { readFileSync } from 'node:fs';
+import { tlsTotals } from '../frontend/rate-limits.js';
 import type { StatSource } from './stat-rows.js';
 
 export interface ProcessTotals {
@@ -15,9 +16,12 @@ export interface ProcessTotals {
 	sessionRate: number;
 	sessionRateMax: number;
 	listeners: number;
+	tls: ReturnType<typeof tlsTotals>;
 }
 
-export function processTotals(source: Pick<StatSource, 'clock' | 'model' | 'frontends'>): ProcessTotals {
+export function processTotals(
+	source: Pick<StatSource, 'clock' | 'model' | 'frontends' | 'processCounters'>,
+): ProcessTotals {
 	const nowMs = source.clock.monotonicMs();
 	const totals: ProcessTotals = {
 		connections: 0,
@@ -28,6 +32,7 @@ export function processTotals(source: Pick<StatSource, 'clock' | 'model' | 'fron
 		sessionRate: 0,
 		sessionRateMax: 0,
 		listeners: source.model.global.statsSockets.length,
+		tls: tlsTotals(source.processCounters, nowMs),
 	};
 	for (const { model, counters } of source.frontends.values()) {
 		totals.connections += counters.sinceStart('conn_tot');

@@ -48,6 +48,8 @@ export interface StatSource {
 	readonly clock: Clock;
 	readonly frontends: ReadonlyMap<string, { readonly model: ProxyModel; readonly counters: Counters }>;
 	readonly backends: ReadonlyMap<string, BackendTraffic>;
+	/** TLS connections of the process (frontend/rate-limits.ts). */
+	readonly processCounters: Counters;
 	listenerCounters(proxyName: string, bindId: number): Counters;
 	/** What was changed at run time: `OPEN`, `STOP`, ... and the limit of connections. */
 	frontendState?(name: string): { readonly status: string; readonly maxconn: number } | undefined;
@@ -138,8 +140,7 @@ function frontendRow(source: StatSource, proxy: ProxyModel, counters: Counters):
 	values[Stat.slim] = state?.maxconn ?? proxy.maxconn;
 	values[Stat.status] = state?.status ?? 'OPEN';
 	values[Stat.rate] = counters.rate('session', nowMs);
-	// No limit: `rate-limit sessions` is refused when the file is read.
-	values[Stat.rate_lim] = 0;
+	values[Stat.rate_lim] = proxy.rateLimitSessions ?? 0;
 	values[Stat.rate_max] = counters.rateMax('session');
 	values[Stat.conn_rate] = counters.rate('connection', nowMs);
 	values[Stat.conn_rate_max] = counters.rateMax('connection');

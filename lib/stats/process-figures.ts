@@ -32,6 +32,8 @@ export function processMetrics(source: StatsSource): ProcessMetric[] {
 	const gauge = add.bind(undefined, 'gauge');
 	const counter = add.bind(undefined, 'counter');
 	const none = 0;
+	// As changed at run time, which the control thread knows.
+	const limits = report?.limits ?? model.global.rateLimits;
 
 	gauge('nbthread', model.global.nbthread, 'Data threads (nbthread)');
 	gauge('nbproc', 1, 'Worker processes, always 1');
@@ -41,26 +43,26 @@ export function processMetrics(source: StatsSource): ProcessMetric[] {
 	counter('pool_failures_total', none, 'Failed allocations');
 	gauge('max_fds', descriptorLimit() ?? Number.NaN, 'Limit of file descriptors');
 	gauge('max_sockets', descriptorLimit() ?? Number.NaN, 'Limit of sockets');
-	gauge('max_connections', model.global.maxconn ?? 0, 'Limit of connections, 0 without one');
+	gauge('max_connections', report?.limits.maxconn ?? model.global.maxconn ?? 0, 'Limit of connections, 0 without one');
 	gauge('hard_max_connections', model.global.maxconn ?? 0, 'Limit of connections, 0 without one');
 	gauge('current_connections', connections, 'Connections now');
 	counter('connections_total', sums.connections, 'Connections since the start');
 	counter('requests_total', sums.requests, 'Requests since the start');
 	gauge('max_ssl_connections', none, 'Limit of TLS connections, 0 without one');
-	gauge('current_ssl_connections', none, 'TLS connections now');
-	counter('ssl_connections_total', none, 'TLS connections since the start');
+	gauge('current_ssl_connections', sums.tls.current, 'TLS connections now');
+	counter('ssl_connections_total', sums.tls.total, 'TLS connections since the start');
 	gauge('max_pipes', none, 'Pipes for splicing; none are used');
 	counter('pipes_used_total', none, 'Pipes in use');
 	counter('pipes_free_total', none, 'Pipes allocated and free');
 	gauge('current_connection_rate', sums.connectionRate, 'Connections of the last second');
-	gauge('limit_connection_rate', none, 'Limit of connections per second, 0 without one');
+	gauge('limit_connection_rate', limits.connections, 'Limit of connections per second, 0 without one');
 	gauge('max_connection_rate', sums.connectionRateMax, 'Most connections in a second of any one frontend');
 	gauge('current_session_rate', sums.sessionRate, 'Sessions of the last second');
-	gauge('limit_session_rate', none, 'Limit of sessions per second, 0 without one');
+	gauge('limit_session_rate', limits.sessions, 'Limit of sessions per second, 0 without one');
 	gauge('max_session_rate', sums.sessionRateMax, 'Most sessions in a second of any one frontend');
-	gauge('current_ssl_rate', none, 'TLS connections of the last second');
-	gauge('limit_ssl_rate', none, 'Limit of TLS connections per second, 0 without one');
-	gauge('max_ssl_rate', none, 'Most TLS connections in a second');
+	gauge('current_ssl_rate', sums.tls.rate, 'TLS connections of the last second');
+	gauge('limit_ssl_rate', limits.tls, 'Limit of TLS connections per second, 0 without one');
+	gauge('max_ssl_rate', sums.tls.rateMax, 'Most TLS connections in a second');
 	gauge('current_frontend_ssl_key_rate', none, 'TLS keys made for clients in the last second');
 	gauge('max_frontend_ssl_key_rate', none, 'Most TLS keys for clients in a second');
 	gauge('frontend_ssl_reuse', none, 'Percentage of TLS sessions that were resumed');

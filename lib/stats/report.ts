@@ -89,6 +89,13 @@ export interface FrontendReport {
 }
 
 export interface ControlReport {
+	/** In force: those of the configuration, or what `set maxconn global` and `set rate-limit` have made of them. */
+	readonly limits: {
+		readonly maxconn: number;
+		readonly connections: number;
+		readonly sessions: number;
+		readonly tls: number;
+	};
 	readonly atMs: number;
 	readonly pid: number;
 	readonly startedAtMs: number;

@@ -48,6 +48,7 @@ export interface SamplerOptions {
 	readonly activeConnections: () => number;
 	readonly describePeers: () => readonly SectionDescription[];
 	readonly frontends: () => readonly FrontendReport[];
+	readonly limits: () => ControlReport['limits'];
 }
 
 /** Outcomes of loads, the last of them in detail. */
@@ -206,7 +207,7 @@ export class StatsSampler {
 
 	/** Writes what is known now; also called when something has happened that should be seen at once. */
 	publish(): void {
-		const { bulletin, clock, generation, startedAtMs, keptEntries, reloads, frontends } = this.#options;
+		const { bulletin, clock, generation, startedAtMs, keptEntries, reloads, frontends, limits } = this.#options;
 		const report: ControlReport = {
 			atMs: clock.wallMs(),
 			pid: process.pid,
@@ -222,6 +223,7 @@ export class StatsSampler {
 			peers: this.#peerReports(),
 			checks: this.#checkReports(),
 			frontends: frontends(),
+			limits: limits(),
 		};
 		if (bulletin.write(JSON.stringify(report))) return;
 		// Thousands of peers or tables: what is counted stays, what is drawn goes.

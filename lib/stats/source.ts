@@ -27,6 +27,7 @@ export class StatsSource implements StatSource {
 	readonly clock: StatsSourceOptions['clock'];
 	readonly frontends: StatsSourceOptions['frontends'];
 	readonly backends: StatsSourceOptions['backends'];
+	readonly processCounters: StatsSourceOptions['processCounters'];
 	readonly listenerCounters: StatsSourceOptions['listenerCounters'];
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly options: StatsSourceOptions;
@@ -43,6 +44,7 @@ export class StatsSource implements StatSource {
 		this.backends = options.backends;
 		this.tables = options.tables;
 		this.startedMonotonicMs = options.startedMonotonicMs;
+		this.processCounters = options.processCounters;
 		this.listenerCounters = options.listenerCounters;
 	}
 

@@ -6,7 +6,7 @@ import type { ProgramOptions } from '../../lib/process/options.js';
 function parse(line: string): ProgramOptions {
 	const options = parseArguments(line.split(' ').filter((word) => word !== ''));
 	if ('help' in options) throw new Error('help was printed');
-	if ('cli' in options || 'reload' in options) throw new Error('a command for a running program');
+	if ('cli' in options || 'reload' in options || 'top' in options) throw new Error('a command for a running program');
 	return options;
 }
 

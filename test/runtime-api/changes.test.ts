@@ -162,8 +162,22 @@ t.test('frontends and limits', async (t) => {
 		{ kind: 'frontend-accepts', frontend: 'f', accepts: false },
 		{ kind: 'maxconn', frontend: 'f', limit: 7 },
 	]);
-	t.equal(await ask(test, 'set rate-limit connections global 0'), '');
-	t.match(await ask(test, 'set rate-limit connections global 5'), /not supported/);
+	test.told.length = 0;
+	t.equal(await ask(test, 'set rate-limit connections global 5'), '');
+	t.equal(await ask(test, 'set rate-limit ssl-sessions global 9'), '');
+	t.strictSame(test.told, [
+		{ kind: 'rate-limits', limits: { connections: 5, sessions: 0, tls: 0 } },
+		{ kind: 'rate-limits', limits: { connections: 5, sessions: 0, tls: 9 } },
+	]);
+	t.match(await ask(test, 'show info'), /\nConnRateLimit: 5\n.*\nSessRateLimit: 0\n.*\nSslRateLimit: 9\n/s);
+	t.equal(await ask(test, 'set rate-limit sessions global -1'), 'Value out of range.\n');
+	t.equal(await ask(test, 'set rate-limit sessions global x'), 'Expects an integer value.\n');
+	t.match(
+		await ask(test, 'set rate-limit sessions f 5'),
+		/^'set rate-limit' only supports :\n {3}- 'connections global'\n/,
+	);
+	t.equal(await ask(test, 'set rate-limit http-compression global 0'), '');
+	t.match(await ask(test, 'set rate-limit http-compression global 5'), /that of the configuration/);
 	t.equal(await ask(test, 'disable frontend b'), 'No such frontend.\n');
 });
 
@@ -202,7 +216,7 @@ t.test('sessions are asked for page by page', async (t) => {
 
 t.test('what is not supported says so', async (t) => {
 	const test = newView();
-	t.match(await ask(test, 'add server b/s9 127.0.0.1:1'), /^'add server' is not supported by Holdfast: /);
+	t.match(await ask(test, 'show pools'), /^'show pools' is not supported by Holdfast: /);
 	t.match(await ask(test, 'show ssl cert'), /not supported/);
 	t.match(await ask(test, 'show env __proto__'), /^__proto__=odd\n$/);
 	t.equal(await ask(test, 'show env constructor'), 'Variable not found\n');

@@ -66,8 +66,10 @@ export function createView(config: string, disk: ReadonlyMap<string, string> = n
 					]),
 				),
 				maxconn: model.global.maxconn ?? 0,
+				rateLimits: model.global.rateLimits,
 			},
 			peers: undefined,
+			processCounters: counters.object(counterIndexes.process),
 			listenerCounters: (proxy, bindId) => counters.object(counterIndexes.listener(proxy, bindId)),
 		},
 	};

@@ -6,7 +6,7 @@ import t from 'tap';
 import { systemClock } from '../../lib/core/clock.js';
 import type { SectionDescription } from '../../lib/peers/show.js';
 import { Bulletin } from '../../lib/shared/bulletin.js';
-import { Column } from '../../lib/shared/counters.js';
+import { Column, CounterMemory } from '../../lib/shared/counters.js';
 import { figuresOf, shownKey } from '../../lib/stats/hot-keys.js';
 import type { ControlReport } from '../../lib/stats/report.js';
 import { ReloadHistory, StatsSampler } from '../../lib/stats/sampler.js';
@@ -41,6 +41,8 @@ t.test('keys for people to read', async (t) => {
 	);
 	t.equal(shownKey(7), '7');
 });
+
+const counterShape = { objectCount: 1, threadCount: 1 };
 
 t.test('looks', async (t) => {
 	const harness = await startHarness(CONFIG);
@@ -82,6 +84,7 @@ t.test('looks', async (t) => {
 			frontends,
 			backends,
 			startedMonotonicMs: nowMs,
+			processCounters: new CounterMemory(counterShape, CounterMemory.allocate(counterShape), 0).object(0),
 			listenerCounters: () => {
 				throw new Error('not asked for');
 			},
@@ -97,6 +100,7 @@ t.test('looks', async (t) => {
 		activeConnections: () => 5,
 		describePeers: () => [{ name: 's', peers: [{ ...peer, pendingUpdates }] } as unknown as SectionDescription],
 		frontends: () => [],
+		limits: () => ({ maxconn: 7, connections: 0, sessions: 3, tls: 0 }),
 	});
 	const report = (): ControlReport => JSON.parse(bulletin.read(nowMs) ?? '{}') as ControlReport;
 	const look = (): ControlReport => {

@@ -100,7 +100,6 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 const TLS_KEYWORDS = [
 	'issuers-chain-path',
 	'maxsslconn',
-	'maxsslrate',
 	'ssl-engine',
 	'ssl-load-extra-del-ext',
 	'ssl-load-extra-files',
@@ -137,8 +136,6 @@ export const REFUSED_GLOBAL: readonly Row[] = [
 		'lua-load-per-thread',
 		'lua-prepend-path',
 		'max-spread-checks',
-		'maxconnrate',
-		'maxsessrate',
 		'pp2-never-send-local',
 		'server-state-base',
 		'server-state-file',

@@ -2,9 +2,12 @@
  * Frontends and limits at run time (management guide, 9.3): `enable`, `disable` and `shutdown frontend`, `set maxconn
  * frontend|global`, `set rate-limit`.
  *
+ * `set rate-limit http-compression` takes only 0: the compressor's limit is that of the configuration.
+ *
  * A disabled frontend refuses who comes with a reset, instead of giving its port up as HAProxy does: its sockets are
  * the master's, and outlive every reload.
  */
+import type { RateLimits } from '../../frontend/rate-limits.js';
 import { type Answer, type Command, DONE, fault, type Invocation, info } from '../command.js';
 import type { RuntimeState, RuntimeView } from '../runtime-view.js';
 import { wholeNumber } from './names.js';
@@ -68,8 +71,14 @@ function setGlobalMaxconn({ words, view }: Invocation): Answer {
 
 const RATE_LIMITS = ['connections', 'sessions', 'ssl-sessions', 'http-compression'];
 
-/** The limits themselves (maxconnrate and its kin) are refused in the configuration, and so are they here; 0 is what holds. */
-function setRateLimit({ words }: Invocation): Answer {
+/** Which of the limits of the process a word names. */
+const LIMIT_NAMES: ReadonlyMap<string, keyof RateLimits> = new Map([
+	['connections', 'connections'],
+	['sessions', 'sessions'],
+	['ssl-sessions', 'tls'],
+]);
+
+function setRateLimit({ words, view }: Invocation): Answer {
 	const [what = '', scope = '', value] = words.slice(2);
 	if (!RATE_LIMITS.includes(what) || scope !== 'global') {
 		return fault(`'set rate-limit' only supports :\n${RATE_LIMITS.map((one) => `   - '${one} global'`).join('\n')}`);
@@ -77,7 +86,13 @@ function setRateLimit({ words }: Invocation): Answer {
 	const limit = wholeNumber(value);
 	if (limit === undefined) return fault('Expects an integer value.');
 	if (limit < 0) return fault('Value out of range.');
-	return limit === 0 ? DONE : fault(`A limit of ${what} for the whole process is not supported.`);
+	const name = LIMIT_NAMES.get(what);
+	if (name === undefined) {
+		return limit === 0 ? DONE : fault(`The limit of ${what} is that of the configuration until a reload.`);
+	}
+	view.state.rateLimits = { ...view.state.rateLimits, [name]: limit };
+	view.threads.tell({ kind: 'rate-limits', limits: view.state.rateLimits });
+	return DONE;
 }
 
 export const LIMIT_COMMANDS: readonly Command[] = [
@@ -120,7 +135,7 @@ export const LIMIT_COMMANDS: readonly Command[] = [
 		words: ['set', 'rate-limit'],
 		level: 'admin',
 		usage: 'set rate-limit <setting> <value>',
-		help: 'limits of rates of the process; none is supported but 0',
+		help: 'most connections, sessions or TLS connections per second of the process, 0 for no limit',
 		run: setRateLimit,
 	},
 ];
