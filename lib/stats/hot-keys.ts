@@ -51,7 +51,7 @@ export interface FoundKey {
 
 /** Calls `done` with the keys, hottest first; an entry whose leading figure is 0 is not hot. */
 export class HotKeyScan {
-	readonly #entries: Iterator<EntryView>;
+	readonly #entries: Iterator<EntryView | undefined>;
 	readonly #figures: readonly Figure[];
 	readonly #done: (keys: readonly FoundKey[]) => void;
 	readonly #found: FoundKey[] = [];
@@ -59,7 +59,7 @@ export class HotKeyScan {
 
 	constructor(table: StickTable, nowMs: () => number, done: (keys: readonly FoundKey[]) => void) {
 		this.#figures = figuresOf(table);
-		this.#entries = table.entries(nowMs);
+		this.#entries = table.walk(nowMs);
 		this.#done = done;
 		setImmediate(this.#slice);
 	}
@@ -82,9 +82,12 @@ export class HotKeyScan {
 				this.#done(this.#found);
 				return;
 			}
-			const value = next.value.reading(leading.slot, leading.index);
-			if (value > 0) this.#consider(next.value, value);
-			if (count % CHECK_EVERY === 0 && performance.now() > untilMs) break;
+			const entry = next.value;
+			if (entry !== undefined) {
+				const value = entry.reading(leading.slot, leading.index);
+				if (value > 0) this.#consider(entry, value);
+			}
+			if ((entry === undefined || count % CHECK_EVERY === 0) && performance.now() > untilMs) break;
 		}
 		setImmediate(this.#slice);
 	};
