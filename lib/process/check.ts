@@ -20,8 +20,12 @@ export async function checkConfiguration(paths: readonly string[], args: ConfigA
 	const diagnostics = new Diagnostics();
 	try {
 		const files = readConfigurationFiles(paths);
-		const prepared = await prepareConfiguration(files, args, diagnostics, createLogger({ level: 'silent' }), () =>
-			Promise.resolve(undefined),
+		const prepared = await prepareConfiguration(
+			files,
+			args,
+			diagnostics,
+			createLogger({ level: 'silent' }),
+			() => undefined,
 		);
 		const hasListeners = prepared === undefined || socketRequests(prepared.model).length > 0;
 		return { diagnostics: diagnostics.list, failure: prepared === undefined ? FATAL : undefined, hasListeners };

@@ -31,8 +31,9 @@ import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
+import { restoreTables } from './restoration.js';
 import { createRuntimeView } from './runtime-view.js';
-import { restoreTables, SnapshotKeeper } from './snapshot-keeper.js';
+import { SnapshotKeeper } from './snapshot-keeper.js';
 import { StatsKeeper } from './stats-keeper.js';
 import { TableKeeper } from './table-keeper.js';
 import { TableMigrations } from './table-migrations.js';
@@ -45,6 +46,8 @@ export interface ControlThreadHost {
 
 /** How long the last save of the tables may hold up the end of the process. */
 const LAST_SAVE_MS = 3000;
+/** How long threads that are ready wait for the tables to be restored, so that all but very large ones are complete. */
+const RESTORE_HOLD_MS = 250;
 
 /** A configuration between `load` and `ready`. */
 interface Candidate extends PreparedConfiguration {
@@ -73,7 +76,8 @@ export class ControlThread {
 	readonly #migrations: TableMigrations;
 	readonly #snapshots: SnapshotKeeper;
 	readonly #cli: WorkerCli;
-	#restored: Promise<ReadonlyMap<string, StickTable>> | undefined;
+	/** Settled when the tables of the first configuration are as an earlier process has left them. */
+	#restored: Promise<void> = Promise.resolve();
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
 	#farewell: Promise<void> = Promise.resolve();
@@ -116,7 +120,7 @@ export class ControlThread {
 			case 'stop-accepting':
 				this.#serving?.tell(message);
 				this.#runtimeApi.stopAccepting();
-				this.#peers.stopListening();
+				void this.#restored.then(() => this.#peers.stopListening());
 				break;
 		}
 	}
@@ -129,6 +133,7 @@ export class ControlThread {
 			this.#host.tellMaster({ kind: 'failed', generation: number, reason, diagnostics: diagnostics.list });
 		};
 		try {
+			await this.#restored;
 			const args = this.#settings.arguments;
 			const prepared = await prepareConfiguration(files, args, diagnostics, this.#logger, (model) =>
 				this.#formerState(model),
@@ -152,14 +157,9 @@ export class ControlThread {
 		}
 	}
 
-	/** Whose tables a configuration takes over: what serves, or what an earlier process has left in its file. */
-	async #formerState(model: ConfigModel): Promise<FormerState | undefined> {
-		const { stickTableFile, tune } = model.global;
-		if (this.#serving !== undefined) return tune.reloadKeepTables ? this.#serving.compiled : undefined;
-		if (stickTableFile === undefined) return undefined;
-		// A start that is tried again, for an address that is still taken, reads it once.
-		this.#restored ??= restoreTables(stickTableFile.path, systemClock, this.#logger);
-		return { tables: await this.#restored };
+	/** Whose tables a configuration takes over. */
+	#formerState({ global }: ConfigModel): FormerState | undefined {
+		return global.tune.reloadKeepTables ? this.#serving?.compiled : undefined;
 	}
 
 	#keepHandle(generation: number, key: string, handle: SocketHandle): void {
@@ -185,6 +185,10 @@ export class ControlThread {
 		candidate.healthChecks = this.#health.prepare(candidate.compiled, (change) =>
 			candidate.generation?.tell({ kind: 'runtime-change', change }),
 		);
+		let prepared = (): void => undefined;
+		const arePrepared = new Promise<void>((resolve) => {
+			prepared = resolve;
+		});
 		const generation = new Generation({
 			number,
 			compiled: candidate.compiled,
@@ -195,9 +199,15 @@ export class ControlThread {
 			logger: this.#logger,
 			startedMs: this.#startedMs,
 			onAdmin: (message) => this.#stats.act(message),
-			onPrepared: () => this.#becomeServing(candidate, generation),
+			onPrepared: () => {
+				prepared();
+				void this.#restoredEnough().then(() => {
+					if (this.#candidate === candidate) this.#becomeServing(candidate, generation);
+				});
+			},
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
 			onGone: () => {
+				prepared();
 				this.#generations.delete(generation);
 				this.#closeUnused(candidate, generation);
 				this.#keepTables();
@@ -209,13 +219,31 @@ export class ControlThread {
 		});
 		candidate.generation = generation;
 		this.#generations.add(generation);
+		const { stickTableFile } = candidate.model.global;
+		if (this.#serving !== undefined || stickTableFile === undefined) return;
+		const { tables } = candidate.compiled;
+		this.#restored = restoreTables(stickTableFile.path, tables, systemClock, this.#logger, arePrepared).catch(
+			(error: unknown) => this.#logger.error({ err: error }, 'the stick-table-file could not be restored'),
+		);
+	}
+
+	/** Nobody waits longer than a moment, unless another process still serves. */
+	async #restoredEnough(): Promise<void> {
+		if (this.#settings.hasOldProcess) return this.#restored;
+		let late: NodeJS.Timeout | undefined;
+		const moment = new Promise<void>((resolve) => {
+			late = setTimeout(resolve, RESTORE_HOLD_MS);
+		});
+		await Promise.race([this.#restored, moment]);
+		clearTimeout(late);
 	}
 
 	#becomeServing(candidate: Candidate, generation: Generation): void {
 		const former = this.#serving;
 		try {
 			const fdOf = (key: string): number | undefined => candidate.handles.get(key)?.[0]?.fd;
-			this.#peers.serve(candidate.compiled, fdOf, former === undefined && this.#settings.hasOldProcess);
+			const hasOldProcess = former === undefined && this.#settings.hasOldProcess;
+			this.#peers.serve(candidate.compiled, fdOf, hasOldProcess, this.#restored);
 		} catch (error) {
 			this.#generationFailed(candidate, generation, error instanceof Error ? error.message : String(error));
 			return;
@@ -224,11 +252,10 @@ export class ControlThread {
 		this.#serving = generation;
 		generation.servingSinceMs = systemClock.monotonicMs();
 		this.#candidate = undefined;
-		this.#restored = undefined;
 		this.#keepTables();
 		// Sums are made of what the nodes tell again.
 		const kept = [...candidate.compiled.tables.values()].filter((table) => table.model.sumOf === undefined);
-		this.#snapshots.keep(candidate.model.global.stickTableFile, kept);
+		void this.#restored.then(() => this.#snapshots.keep(candidate.model.global.stickTableFile, kept));
 		this.#serveRuntimeApi(candidate, generation);
 		const { global } = candidate.model;
 		this.#letGo(former, generation, global.mworkerMaxReloads);
@@ -334,7 +361,7 @@ export class ControlThread {
 	#softStop(): void {
 		if (this.#stopping) return;
 		this.#stopping = true;
-		this.#farewell = this.#peers.softStop();
+		this.#farewell = this.#restored.then(() => this.#peers.softStop());
 		this.#runtimeApi.stopAccepting();
 		for (const generation of this.#generations) generation.softStop(generation.model.global.graceMs);
 		this.#leaveIfDone();
@@ -346,7 +373,7 @@ export class ControlThread {
 		const exit = (): void => this.#host.exit(0);
 		setTimeout(exit, LAST_SAVE_MS);
 		for (const generation of this.#generations) generation.hardStop();
-		void this.#snapshots.end().finally(exit);
+		void this.#restored.then(() => this.#snapshots.end()).finally(exit);
 	}
 
 	/** All connections have closed, and whoever takes over knows the tables. */

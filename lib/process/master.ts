@@ -224,7 +224,10 @@ export class Master {
 		this.#worker = worker;
 		worker.onMessage((message) => this.#receive(worker, message));
 		worker.onExit((code, signal) => this.#buried(worker, signal === null ? `code ${code ?? 'unknown'}` : signal));
-		worker.send({ kind: 'settings', ...this.#options.settings });
+		const { settings } = this.#options;
+		// The former program was told to leave when the first worker served.
+		const hasOldProcess = settings.hasOldProcess && this.#servingFiles === undefined;
+		worker.send({ kind: 'settings', ...settings, hasOldProcess });
 		return worker;
 	}
 

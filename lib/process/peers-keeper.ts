@@ -43,10 +43,16 @@ export class PeersKeeper {
 
 	/**
 	 * Runs the sections of a configuration in place of those before. `fdOf` gives the descriptor of a socket key;
-	 * `hasOldProcess`: another process of this node is leaving and may teach this one.
+	 * `hasOldProcess`: another process of this node is leaving and may teach this one. The peers are called when `ready`
+	 * is settled.
 	 * @throws HoldfastError FILE_UNREADABLE for a certificate, TABLE_TOO_LARGE; the former sections then go on
 	 */
-	serve(compiled: CompiledConfiguration, fdOf: (key: string) => number | undefined, hasOldProcess: boolean): void {
+	serve(
+		compiled: CompiledConfiguration,
+		fdOf: (key: string) => number | undefined,
+		hasOldProcess: boolean,
+		ready: Promise<void>,
+	): void {
 		const former = this.#sections;
 		const surroundings: Surroundings = { compiled, fdOf, hasOldProcess };
 		const sections = new Map<string, RunningPeers>();
@@ -80,7 +86,8 @@ export class PeersKeeper {
 		this.#sections = sections;
 		this.#aggregations = aggregations;
 		for (const [name, section] of sections) {
-			section.start().catch((error: unknown) => {
+			const start = (): Promise<void> => (this.#sections === sections ? section.start() : Promise.resolve());
+			ready.then(start).catch((error: unknown) => {
 				this.#logger.error({ err: error, section: name }, 'a peers section could not be started');
 			});
 		}

@@ -36,7 +36,7 @@ export async function prepareConfiguration(
 	args: ConfigArguments,
 	diagnostics: Diagnostics,
 	logger: Logger,
-	formerOf: (model: ConfigModel) => Promise<FormerState | undefined>,
+	formerOf: (model: ConfigModel) => FormerState | undefined,
 ): Promise<PreparedConfiguration | undefined> {
 	const written = readConfiguration(configurationOptions(files, args), diagnostics);
 	if (written === undefined) return undefined;
@@ -46,7 +46,7 @@ export async function prepareConfiguration(
 	}
 	const model = await resolveBindNames(written, diagnostics);
 	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
-	const former = await formerOf(model);
+	const former = formerOf(model);
 	const shared = allocateShared(model, resolved, former);
 	const compiled = compileForControl(model, shared, diagnostics, logger);
 	if (compiled === undefined || diagnostics.errorCount > 0) return undefined;

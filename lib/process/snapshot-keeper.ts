@@ -1,6 +1,6 @@
 /**
- * The snapshot file of `stick-table-file`: read once when the program starts, then kept up to date at every
- * interval, so that a crash costs at most what was counted since.
+ * The snapshot file of `stick-table-file`: read once when the program starts (restoration.ts), then kept up to
+ * date at every interval, so that a crash costs at most what was counted since.
  *
  *     <path>.tmp   a whole new file on its way; renamed over <path> when it is complete and on the disk
  *     <path>       grows by what each interval has changed; a new file replaces it when most of it is out of
@@ -10,19 +10,18 @@
  * Writing is asynchronous and copying goes in slices, a lock for one entry at a time: traffic does not wait
  * for either. An append is on the disk (fdatasync) before the next begins.
  *
- * A program that takes over (`-sf`) replaces the file; the old one notices and stops. A file that cannot be
- * used is put aside as `<path>.damaged` and the start goes on with empty tables.
+ * A program that takes over (`-sf`) replaces the file; the old one notices and stops.
  *
  * What it gives up: values learned again and again from peers are as fresh in it as the last whole file.
  * Peers teach them at the start anyway.
  */
-import { readFileSync, renameSync, statSync } from 'node:fs';
+import { renameSync, statSync } from 'node:fs';
 import { type FileHandle, open, unlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import type { Clock, Timer } from '../core/clock.js';
 import { HoldfastError, systemReason } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
-import { restoreSnapshot, SnapshotSource } from '../stick-table/snapshot.js';
+import { SnapshotSource } from '../stick-table/snapshot.js';
 import type { StickTable } from '../stick-table/table.js';
 
 export interface SnapshotSettings {
@@ -38,55 +37,6 @@ const GROWTH_ALLOWANCE_BYTES = 16 * 1024 * 1024;
 const COMPLAINT_INTERVAL_MS = 60_000;
 
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/**
- * The tables of the snapshot at `path`, by name; empty without a usable one. Says in the log what came back
- * and how much time is lost, and puts a file aside that cannot be used.
- */
-export async function restoreTables(
-	path: string,
-	clock: Clock,
-	logger: Logger,
-): Promise<ReadonlyMap<string, StickTable>> {
-	let bytes: Buffer;
-	try {
-		bytes = readFileSync(path);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== 'ENOENT') {
-			logger.error({ path, reason: systemReason(error) }, 'the stick-table-file cannot be read, tables start empty');
-		}
-		return new Map();
-	}
-	try {
-		const startMs = clock.monotonicMs();
-		const { tables, entryCount, writtenWallMs, ignoredBytes } = await restoreSnapshot(bytes, clock, nextTurn);
-		logger.info(
-			{
-				path,
-				entries: entryCount,
-				asOf: new Date(writtenWallMs).toISOString(),
-				lostMs: Math.max(0, clock.wallMs() - writtenWallMs),
-				ignoredBytes,
-				ms: clock.monotonicMs() - startMs,
-			},
-			'stick-tables restored from their file; what was counted in lostMs before this start is lost',
-		);
-		return tables;
-	} catch (error) {
-		if (!(error instanceof HoldfastError)) throw error;
-		const aside = `${path}.damaged`;
-		logger.error(
-			{ path, reason: error.message, aside },
-			'the stick-table-file is not usable: put aside, tables start empty',
-		);
-		try {
-			renameSync(path, aside);
-		} catch (failure) {
-			logger.error({ path, reason: systemReason(failure) }, 'the stick-table-file could not be put aside');
-		}
-		return new Map();
-	}
-}
 
 /** One file, from its first whole pass on. */
 class SnapshotFile {

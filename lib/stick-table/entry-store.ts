@@ -115,6 +115,12 @@ export class EntryStore {
 		return true;
 	}
 
+	/** The same for a key whose words stand at `from[at]` as they do in a record of this table. */
+	lockKeyWords(from: Int32Array, at: number): void {
+		for (let i = 0; i < this.#keyWords; i++) this.#key[i] = from[at + i]!;
+		this.#enterKey();
+	}
+
 	#enterKey(): void {
 		const words = this.words;
 		this.#enter(hashWords(this.#key, 0, this.#keyWords, words[SEED_0]!, words[SEED_1]!));
@@ -162,6 +168,19 @@ export class EntryStore {
 		return record !== 0 ? record : this.#create(nowTick);
 	}
 
+	/**
+	 * Makes the entry of the locked key, which is missing, from what is older than everything in the table: it pushes
+	 * nobody out and is the first of its date to go. 0 when the table is full.
+	 */
+	createOld(date: number): number {
+		const record = this.#takeRecord();
+		if (record === 0) return 0;
+		this.#fill(record, date);
+		this.order.linkFirst(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		this.words[record + STATE] = UNTRACKED;
+		return record;
+	}
+
 	#create(nowTick: number): number {
 		let record = this.#takeRecord();
 		if (record === 0) {
@@ -184,11 +203,14 @@ export class EntryStore {
 			}
 			record = this.#takeRecord();
 		}
-		this.#fill(record, nowTick);
+		this.#fill(record, (nowTick + this.expireMs) | 0);
+		this.order.link(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		this.words[record + STATE] = UNTRACKED;
 		return record;
 	}
 
-	#fill(record: number, nowTick: number): void {
+	/** Everything of a new entry but its place in the order and its state. */
+	#fill(record: number, date: number): void {
 		const words = this.words;
 		for (let i = 0; i < this.#keyWords; i++) words[record + KEY + i] = this.#key[i]!;
 		const end = record + this.layout.recordWords;
@@ -197,12 +219,9 @@ export class EntryStore {
 		words[record + UPDATE_STATE] = 0;
 		words[record + NEXT] = words[this.#bucketAt]!;
 		words[this.#bucketAt] = record;
-		words[record + EXPIRE] = (nowTick + this.expireMs) | 0;
+		words[record + EXPIRE] = date;
 		words[record + ORDER_SLOT] = 0;
-		const shardAt = this.#shardAt(this.#shard);
-		words[shardAt + SHARD_ENTRIES]!++;
-		this.order.link(shardAt, this.#wheelAt(this.#shard), record);
-		words[record + STATE] = UNTRACKED;
+		words[this.#shardAt(this.#shard) + SHARD_ENTRIES]!++;
 	}
 
 	// ---- What can be done to the entry of the step. ----
@@ -357,6 +376,15 @@ export class EntryStore {
 		return this.layout.shardCount * this.layout.bucketsPerShard;
 	}
 
+	/** The first chain from `from` on, below `end`, that is not empty; else `end`. A sparse table is mostly empty chains. */
+	nextChain(from: number, end: number): number {
+		const { words } = this;
+		const { bucketsAt } = this.layout;
+		let chain = from;
+		while (chain < end && words[bucketsAt + chain] === 0) chain++;
+		return chain;
+	}
+
 	/** Visits the entries of one chain with its shard locked; the visitor may remove the entry it is given. */
 	visitChain(chain: number, visit: (record: number) => void): void {
 		const headAt = this.layout.bucketsAt + chain;
@@ -470,7 +498,8 @@ export class EntryStore {
 	}
 
 	#listAllAsLearned(): void {
-		for (let chain = 0; chain < this.chainCount; chain++) {
+		const end = this.chainCount;
+		for (let chain = this.nextChain(0, end); chain < end; chain = this.nextChain(chain + 1, end)) {
 			this.visitChain(chain, (record) => {
 				if ((this.words[record + UPDATE_STATE]! & 3) === 0) this.updates.touchLearned(record);
 			});

@@ -68,6 +68,27 @@ export class ExpiryOrder {
 		if (tail === 0) words[slotAt] = record;
 		else words[tail + ORDER_NEXT] = record;
 		words[slotAt + 1] = record;
+		this.#linked(shardAt, date);
+	}
+
+	/** Puts the record at the head of the slot of its date: before those that were touched after it. */
+	linkFirst(shardAt: number, wheelAt: number, record: number): void {
+		const words = this.#words;
+		const date = words[record + EXPIRE]!;
+		const slot = this.#slotOf(date);
+		const slotAt = wheelAt + slot * 2;
+		const head = words[slotAt]!;
+		words[record + ORDER_SLOT] = slot + 1;
+		words[record + ORDER_PREV] = 0;
+		words[record + ORDER_NEXT] = head;
+		if (head === 0) words[slotAt + 1] = record;
+		else words[head + ORDER_PREV] = record;
+		words[slotAt] = record;
+		this.#linked(shardAt, date);
+	}
+
+	#linked(shardAt: number, date: number): void {
+		const words = this.#words;
 		if (words[shardAt + SHARD_LINKED]!++ === 0 || ((date - words[shardAt + SHARD_FIRST_TICK]!) | 0) < 0) {
 			words[shardAt + SHARD_FIRST_TICK] = date;
 		}

@@ -30,8 +30,8 @@ export const FRAME_HEADER_BYTES = 12;
 /** Frames of entries are sealed at this size; nothing longer is read. */
 const SEAL_BYTES = 256 * 1024;
 export const MAX_PAYLOAD_BYTES = 1024 * 1024;
-/** Table number, tick, wall clock. */
-const ENTRIES_HEADER_WORDS = 4;
+/** Of a frame of entries: table number, tick, wall clock. */
+export const ENTRIES_HEADER_WORDS = 4;
 
 /** The part of a declaration that says what the words mean. */
 export type TableDeclaration = Pick<
@@ -55,7 +55,9 @@ function checksum(header: Uint8Array, at: number, payload: Uint8Array): number {
 export function encodeTable(number: number, model: TableDeclaration): Buffer {
 	const { name, keyType, keyLengthBytes, size, expireMs = null, bratesFactor, store } = model;
 	const declaration = { number, name, keyType, keyLengthBytes, size, expireMs, bratesFactor, store };
-	return frame(Frame.TABLE, Buffer.from(JSON.stringify(declaration), 'utf8'));
+	const text = Buffer.from(JSON.stringify(declaration), 'utf8');
+	// Whole words, so that the entries behind it stand at whole words too.
+	return frame(Frame.TABLE, Buffer.concat([text, Buffer.alloc(-text.length & 3, ' ')]));
 }
 
 export function encodeCommit(wallMs: number): Buffer {
@@ -114,23 +116,25 @@ export class EntriesEncoder {
 }
 
 /** A frame that was found at some place of the file. */
-export interface DecodedFrame {
+export interface FoundFrame {
 	readonly type: number;
-	/** A copy, so that words in it are aligned. */
+	/** Not a copy. */
 	readonly payload: Buffer;
-	readonly bytes: number;
+	/** The bytes of the file that the payload takes. */
+	readonly start: number;
+	readonly end: number;
 }
 
 /** The frame at `at`; undefined when it is not whole or not what it was when it was written. */
-export function decodeFrame(bytes: Buffer, at: number): DecodedFrame | undefined {
-	if (at + FRAME_HEADER_BYTES > bytes.length) return undefined;
+export function frameAt(bytes: Buffer, at: number): FoundFrame | undefined {
+	const start = at + FRAME_HEADER_BYTES;
+	if (start > bytes.length) return undefined;
 	const length = bytes.readUInt32LE(at + 4);
-	const end = at + FRAME_HEADER_BYTES + length;
+	const end = start + length;
 	if (length > MAX_PAYLOAD_BYTES || end > bytes.length) return undefined;
-	const payload = Buffer.alloc(length);
-	bytes.copy(payload, 0, at + FRAME_HEADER_BYTES, end);
+	const payload = bytes.subarray(start, end);
 	if (bytes.readUInt32LE(at + 8) !== checksum(bytes, at, payload)) return undefined;
-	return { type: bytes.readUInt32LE(at), payload, bytes: end - at };
+	return { type: bytes.readUInt32LE(at), payload, start, end };
 }
 
 export function decodeCommit(payload: Buffer): number {
@@ -159,18 +163,4 @@ export function decodeTable(payload: Buffer): { readonly number: number; readonl
 	} catch (cause) {
 		throw new HoldfastError('SNAPSHOT_INVALID', 'a declaration in it cannot be read', { cause });
 	}
-}
-
-export interface EntriesHeader {
-	readonly tableNumber: number;
-	readonly tick: number;
-	readonly wallMs: number;
-	/** The payload as words, and where the entries begin. */
-	readonly words: Int32Array;
-	readonly at: number;
-}
-
-export function decodeEntriesHeader(payload: Buffer): EntriesHeader {
-	const words = new Int32Array(payload.buffer, payload.byteOffset, payload.length >> 2);
-	return { tableNumber: words[0]!, tick: words[1]!, wallMs: payload.readDoubleLE(8), words, at: ENTRIES_HEADER_WORDS };
 }

@@ -1,37 +1,15 @@
 /**
- * Tables into a snapshot and out of it again (the bytes: snapshot-format.ts; the file: the caller's).
+ * Tables into a snapshot (the bytes: snapshot-format.ts; back again: snapshot-restore.ts; the file: the caller's).
  *
  * What has changed is known from the lists of updates that peers are served from: a reader that starts at
  * their beginning meets every entry once, and from then on only those that were modified. So the first pass
  * is the whole table, each later one what an interval has changed, and both go in slices of the caller's
  * choice with a lock held for one entry at a time.
- *
- * Reading makes new tables, of the declaration they were written with; how these become the tables of a
- * configuration is what a reload does with the tables of the former one. Time has passed meanwhile, and only
- * the wall clock knows how much: entries that expired are left out, rates have decayed, and nobody is
- * connected any more (`conn_cur`).
  */
 import { tick } from '../core/clock.js';
-import { HoldfastError } from '../core/errors.js';
-import { CLASS_WORDS } from './data-types.js';
-import { MAX_STRING_BYTES } from './dictionary.js';
-import { EntryStore } from './entry-store.js';
 import type { EntryView } from './entry-view.js';
-import { type DataSlot, KEY } from './layout.js';
-import {
-	type DecodedFrame,
-	decodeCommit,
-	decodeEntriesHeader,
-	decodeFrame,
-	decodeTable,
-	EntriesEncoder,
-	type EntriesHeader,
-	encodeCommit,
-	encodeTable,
-	Frame,
-	SNAPSHOT_MAGIC,
-} from './snapshot-format.js';
-import { StickTable } from './table.js';
+import { EntriesEncoder, encodeCommit, encodeTable, SNAPSHOT_MAGIC } from './snapshot-format.js';
+import type { StickTable } from './table.js';
 import type { UpdateReader } from './update-list.js';
 
 /** Entries between two looks at the clock. */
@@ -144,166 +122,6 @@ export class SnapshotSource {
 				return;
 			}
 			if (view.remainingMs !== 0 || view.trackers > 0) encoder.add(view, nowTick, wallMs);
-		}
-	}
-}
-
-export interface RestoredTables {
-	/** By name, of the declarations they were written with. */
-	readonly tables: ReadonlyMap<string, StickTable>;
-	readonly entryCount: number;
-	/** When the snapshot was complete last. */
-	readonly writtenWallMs: number;
-	/** Bytes behind the last commit, of an append that a crash cut off. */
-	readonly ignoredBytes: number;
-}
-
-/**
- * Makes tables of the bytes of a snapshot file. Calls `pause` now and then when it is long.
- * @throws HoldfastError SNAPSHOT_INVALID when it is not a snapshot, of another version, or damaged;
- * TABLE_TOO_LARGE
- */
-export async function restoreSnapshot(
-	bytes: Buffer,
-	clock: SnapshotClock,
-	pause: () => Promise<void>,
-): Promise<RestoredTables> {
-	checkMagic(bytes);
-	const { end, writtenWallMs } = findLastCommit(bytes);
-	const tables = new Map<number, RestoringTable>();
-	let pausedAtMs = performance.now();
-	for (let at = SNAPSHOT_MAGIC.length; at < end; ) {
-		const frame = decodeFrame(bytes, at) as DecodedFrame;
-		at += frame.bytes;
-		if (frame.type === Frame.TABLE) {
-			const { number, model } = decodeTable(frame.payload);
-			tables.set(number, new RestoringTable(new StickTable(model, StickTable.allocate(model))));
-		} else if (frame.type === Frame.ENTRIES) {
-			const header = decodeEntriesHeader(frame.payload);
-			tables.get(header.tableNumber)?.restore(header, clock);
-		}
-		if (performance.now() - pausedAtMs > 10) {
-			await pause();
-			pausedAtMs = performance.now();
-		}
-	}
-	const restored = [...tables.values()].map(({ table }) => table);
-	return {
-		tables: new Map(restored.map((table) => [table.name, table])),
-		entryCount: restored.reduce((sum, table) => sum + table.usedCount(), 0),
-		writtenWallMs,
-		ignoredBytes: bytes.length - end,
-	};
-}
-
-function checkMagic(bytes: Buffer): void {
-	const magic = bytes.subarray(0, SNAPSHOT_MAGIC.length);
-	if (magic.equals(SNAPSHOT_MAGIC)) return;
-	const isOurs = magic.subarray(0, 6).equals(SNAPSHOT_MAGIC.subarray(0, 6));
-	throw new HoldfastError(
-		'SNAPSHOT_INVALID',
-		isOurs ? `it is of version ${bytes[6]}, this program reads version ${SNAPSHOT_MAGIC[6]}` : 'it is not a snapshot',
-	);
-}
-
-/**
- * The end of the last commit. A broken frame behind it is an append that was cut off, unless another commit
- * follows: then the file was damaged after it was written.
- */
-function findLastCommit(bytes: Buffer): { end: number; writtenWallMs: number } {
-	let end = 0;
-	let writtenWallMs = 0;
-	let at = SNAPSHOT_MAGIC.length;
-	for (let frame = decodeFrame(bytes, at); frame !== undefined; frame = decodeFrame(bytes, at)) {
-		at += frame.bytes;
-		if (frame.type !== Frame.COMMIT) continue;
-		end = at;
-		writtenWallMs = decodeCommit(frame.payload);
-	}
-	const commitHeader = encodeCommit(0).subarray(0, 8);
-	for (let found = bytes.indexOf(commitHeader, at); found >= 0; found = bytes.indexOf(commitHeader, found + 1)) {
-		if (decodeFrame(bytes, found) !== undefined)
-			throw new HoldfastError('SNAPSHOT_INVALID', `it is damaged at byte ${at}`);
-	}
-	if (end === 0) throw new HoldfastError('SNAPSHOT_INVALID', 'it is not complete');
-	return { end, writtenWallMs };
-}
-
-class RestoringTable {
-	readonly table: StickTable;
-	readonly #store: EntryStore;
-
-	constructor(table: StickTable) {
-		this.table = table;
-		this.#store = new EntryStore(table.model, new Int32Array(table.buffer));
-	}
-
-	restore(header: EntriesHeader, clock: SnapshotClock): void {
-		const { words } = header;
-		const now = tick(clock.monotonicMs()) | 0;
-		// A wall clock that was set back tells nothing: then no time has passed.
-		const passedMs = Math.max(0, clock.wallMs() - header.wallMs);
-		const { recordWords } = this.#store.layout;
-		const hasServerKey = this.#store.stringSlot !== undefined;
-		for (let at = header.at; at + 1 + recordWords - KEY <= words.length; ) {
-			const dataAt = at + 1;
-			const next = dataAt + recordWords - KEY;
-			let serverKey = '';
-			at = next;
-			if (hasServerKey) {
-				const length = Math.min(MAX_STRING_BYTES, words[next]!);
-				serverKey = Buffer.from(words.buffer, words.byteOffset + (next + 1) * 4, length).toString('latin1');
-				at = next + 1 + Math.ceil(length / 4);
-			}
-			this.#restoreEntry(words, dataAt, header.tick, passedMs, serverKey, now);
-		}
-	}
-
-	/** `dataAt`: the key's first word; the word before it is the expiry date. */
-	#restoreEntry(
-		words: Int32Array,
-		dataAt: number,
-		thenTick: number,
-		passedMs: number,
-		serverKey: string,
-		now: number,
-	): void {
-		const store = this.#store;
-		if (!store.lockKey(store.codec.decode(words, dataAt))) return;
-		const remainingMs = store.expireMs === 0 ? 0 : Math.max(0, (words[dataAt - 1]! - thenTick) | 0) - passedMs;
-		const isOver = store.expireMs !== 0 && remainingMs <= 0;
-		const record = isOver ? store.find(now) : store.findOrCreate(now);
-		if (record !== 0 && isOver) store.removeIfFree(record);
-		else if (record !== 0) {
-			for (const slot of store.layout.slots) this.#restoreSlot(words, dataAt, record, slot, thenTick, passedMs, now);
-			if (serverKey !== '') store.setServerKey(record, serverKey);
-			if (store.expireMs === 0) store.refresh(record, now);
-			else store.setDate(record, (now + Math.min(remainingMs, store.expireMs)) | 0);
-		}
-		store.unlock();
-	}
-
-	#restoreSlot(
-		words: Int32Array,
-		dataAt: number,
-		record: number,
-		slot: DataSlot,
-		thenTick: number,
-		passedMs: number,
-		now: number,
-	): void {
-		// A string is interned anew, and a connection that was open is not any more.
-		if (slot.class === 'string' || slot.type === 'conn_cur') return;
-		const target = this.#store.words;
-		const elementWords = CLASS_WORDS[slot.class];
-		for (let i = 0; i < slot.count; i++) {
-			const to = record + slot.offset + i * elementWords;
-			const from = dataAt + slot.offset - KEY + i * elementWords;
-			for (let word = 0; word < elementWords; word++) target[to + word] = words[from + word]!;
-			if (slot.class !== 'rate') continue;
-			const ageMs = ((thenTick - words[from]!) >>> 0) + passedMs;
-			if (ageMs < 2 * slot.periodMs) target[to] = (now - ageMs) | 0;
-			else target.fill(0, to, to + elementWords);
 		}
 	}
 }

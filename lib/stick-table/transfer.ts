@@ -40,6 +40,14 @@ export interface SourceEntry {
 	readonly serverKey: string;
 }
 
+export interface TransferOptions {
+	/**
+	 * The source is of the past: states of the target stand, what is over is not revived, and nothing is pushed out for
+	 * it. Entries come in the order of their age, the youngest first.
+	 */
+	readonly isPast?: boolean;
+}
+
 export type TransferOutcome = 'transferred' | 'over' | 'no key' | 'full';
 
 /** Places of a rate's start that mean the same: starts are made even, periods may be odd. */
@@ -51,11 +59,13 @@ export class EntryTransfer {
 	readonly #hasServerKey: boolean;
 	readonly #serverKeyFrom: number;
 	readonly #sourceExpireMs: number;
+	readonly #isPast: boolean;
 	/** The record of the target that the last `apply` wrote. */
 	record = 0;
 
-	constructor(source: StickTableModel, target: EntryStore) {
+	constructor(source: StickTableModel, target: EntryStore, { isPast = false }: TransferOptions = {}) {
 		const { slots } = layoutOf(source);
+		this.#isPast = isPast;
 		this.#target = target;
 		this.#sourceExpireMs = source.expireMs ?? 0;
 		this.#pairs = pairsOf(slots, target.layout.slotsByName);
@@ -83,12 +93,12 @@ export class EntryTransfer {
 		const isNew = record === 0;
 		const date = this.#dateOf(entry, now);
 		const isOver = target.expireMs !== 0 && ((date - now) | 0) <= 0 && !pins;
+		if (isOver && (isNew || this.#isPast)) {
+			target.unlock();
+			return 'over';
+		}
 		if (isNew) {
-			if (isOver) {
-				target.unlock();
-				return 'over';
-			}
-			record = target.findOrCreate(now);
+			record = this.#isPast ? target.createOld(date) : target.findOrCreate(now);
 			if (record === 0) {
 				target.unlock();
 				return 'full';
@@ -97,16 +107,18 @@ export class EntryTransfer {
 		this.record = record;
 		const known = isNew ? undefined : base;
 		for (const pair of this.#pairs) this.#transferElement(pair, entry, known, baseAt, record, now);
-		if (this.#hasServerKey && entry.serverKey !== '') {
+		const keepsStates = this.#isPast && !isNew;
+		if (this.#hasServerKey && entry.serverKey !== '' && !(keepsStates && target.serverKey(record) !== '')) {
 			const at = this.#serverKeyFrom;
 			if (known === undefined || known[baseAt + at] !== entry.words[entry.at + at]) {
 				target.setServerKey(record, entry.serverKey);
 			}
 		}
-		if (target.expireMs === 0) target.refresh(record, now);
+		if (!this.#isPast && target.expireMs === 0) target.refresh(record, now);
 		else if (isNew || ((date - target.words[record + EXPIRE]!) | 0) > 0) target.setDate(record, date);
 		if (pins) target.pin(record);
-		target.updates.touchLocal(record);
+		if (this.#isPast && isNew) target.updates.touchLearned(record);
+		else target.updates.touchLocal(record);
 		target.unlock();
 		return 'transferred';
 	}
@@ -142,7 +154,7 @@ export class EntryTransfer {
 				const value = words[from]!;
 				const before = base === undefined ? 0 : base[baseAt + pair.from]!;
 				if (!pair.isAsIs) target[to] = (target[to]! + value - before) | 0;
-				else if (base === undefined || value !== before) target[to] = value;
+				else if (this.#isPast ? target[to] === 0 : base === undefined || value !== before) target[to] = value;
 				break;
 			}
 			case 'uint64': {
@@ -263,7 +275,13 @@ function addWholeRate(
 	const ageMs = (now - start) >>> 0;
 	if ((current | previous) === 0 || ageMs >= 2 * fromPeriodMs) return;
 	const isEmpty = (target[to + RATE_CURRENT]! | target[to + RATE_PREVIOUS]!) === 0;
-	if (!isEmpty) {
+	if (!isEmpty && fromPeriodMs === toPeriodMs) {
+		// What was counted here meanwhile came after it, most likely in the source's present period: that one goes on.
+		const isOver = ageMs >= fromPeriodMs;
+		target[to] = isOver ? (start + fromPeriodMs) | 0 : start;
+		target[to + RATE_CURRENT] = (target[to + RATE_CURRENT]! + (isOver ? 0 : current)) | 0;
+		target[to + RATE_PREVIOUS] = (target[to + RATE_PREVIOUS]! + (isOver ? current : previous)) | 0;
+	} else if (!isEmpty) {
 		// Counted here meanwhile, in periods of its own: what the source reads now is added to this period.
 		const reading = rateValue(start, current >>> 0, previous >>> 0, now, fromPeriodMs);
 		addToRate(target, to, Math.min(reading, Math.floor((reading * toPeriodMs) / fromPeriodMs)), now, toPeriodMs);

@@ -181,8 +181,14 @@ frontend f
 	const text = readFileSync(program.configPath, 'latin1');
 	const full = await startProgram(t, { config: text, ports: 1, usePorts: program.ports });
 	const serving = performance.now() - startMs;
-	const restored = /"msg":"stick-tables restored/.test(full.stderr) ? /"ms":(\d+)/.exec(full.stderr)?.[1] : 'not';
-	print(`${entries} entries: restored in ${restored} ms, serving ${serving.toFixed(0)} ms after the start`);
+	const restored = /"ms":(\d+),"msg":"stick-tables restored/;
+	const meanwhile = await slowestWhile(full, async () => {
+		await waitFor('the tables to be restored', () => restored.test(full.stderr), 60_000);
+	});
+	print(
+		`${entries} entries: serving ${serving.toFixed(0)} ms after the start, restored after ` +
+			`${restored.exec(full.stderr)?.[1]} ms, slowest answer meanwhile ${meanwhile.toFixed(1)} ms`,
+	);
 	const idle = await slowestWhile(full, () => sleep(3000));
 	print(`nothing but the first whole snapshot and its appends, 3 s: slowest answer ${idle.toFixed(1)} ms`);
 	const tenMs = await slowestWhile(full, () => sleep(3000));
@@ -212,11 +218,17 @@ frontend f
 	const { body } = await request(full.port(), '/read');
 	const killedMs = performance.now();
 	process.kill(Number(body.split(' ')[1]), 'SIGKILL');
-	await waitFor(
-		'another worker',
-		async () => (await request(full.port(), '/read').catch(() => undefined))?.body !== body,
+	const pidOf = (text: string | undefined): string | undefined => text?.split(' ')[1];
+	await waitFor('another worker', async () => {
+		const pid = pidOf((await request(full.port(), '/read').catch(() => undefined))?.body);
+		return pid !== undefined && pid !== pidOf(body);
+	});
+	const servingAgain = performance.now() - killedMs;
+	await waitFor('its tables', () => full.stderr.split('stick-tables restored').length === 3, 60_000);
+	print(
+		`kill -9 of the worker: serving again after ${servingAgain.toFixed(0)} ms, with all of its tables after ` +
+			`${(performance.now() - killedMs).toFixed(0)} ms`,
 	);
-	print(`kill -9 of the worker: serving again, with its tables, after ${(performance.now() - killedMs).toFixed(0)} ms`);
 	print(`the count of one address is ${(await request(full.port(), '/read')).body.split(' ')[0]}`);
 }
 

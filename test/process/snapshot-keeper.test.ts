@@ -15,7 +15,8 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import t from 'tap';
 import { systemClock } from '../../lib/core/clock.js';
-import { restoreTables, SnapshotKeeper } from '../../lib/process/snapshot-keeper.js';
+import { restoreTables } from '../../lib/process/restoration.js';
+import { SnapshotKeeper } from '../../lib/process/snapshot-keeper.js';
 import type { StickTable } from '../../lib/stick-table/table.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { makeTable } from '../stick-table/model.js';
@@ -41,7 +42,9 @@ function count(table: StickTable | undefined, key: string, amount = 0): number |
 
 async function restored(path: string, key: string, name = 't'): Promise<number | undefined> {
 	if (!existsSync(path)) return undefined;
-	return count((await restoreTables(path, systemClock, logger)).get(name), key);
+	const table = makeTable(['gpc0'], { keyType: 'string', name });
+	await restoreTables(path, new Map([[name, table]]), systemClock, logger);
+	return count(table, key);
 }
 
 t.test('what is counted is in the file an interval later; what is cleared is not', async (t) => {
@@ -121,18 +124,4 @@ t.test('a folder that is missing is said once, and used when it is there', async
 	await waitFor('a save', async () => (await restored(path, 'a')) === 1);
 	t.equal(said(/cannot be written/), 1);
 	await keeper.end();
-});
-
-t.test('nothing there, nothing readable, nothing usable', async (t) => {
-	lines.length = 0;
-	t.equal((await restoreTables(join(folder, 'none'), systemClock, logger)).size, 0);
-	t.same(lines, [], 'the first start says nothing');
-	t.equal((await restoreTables(folder, systemClock, logger)).size, 0);
-	t.equal(said(/cannot be read/), 1);
-	const path = join(folder, 'foreign');
-	writeFileSync(path, 'foreign');
-	t.equal((await restoreTables(path, systemClock, logger)).size, 0);
-	t.equal(said(/put aside/), 1);
-	t.equal(readFileSync(`${path}.damaged`, 'latin1'), 'foreign');
-	t.notOk(existsSync(path));
 });
