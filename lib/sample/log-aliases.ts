@@ -5,6 +5,7 @@
 
 import { hostname } from 'node:os';
 import type { IpAddress } from '../core/address.js';
+import { programPid } from '../core/program-pid.js';
 import { requestCaptureSlots, responseCaptureSlots } from './capture-slots.js';
 import { pathOf } from './http-parts.js';
 import type { LogStyle } from './log-format.js';
@@ -321,7 +322,7 @@ export const LOG_ALIASES: ReadonlyMap<string, LogAlias> = new Map<string, LogAli
 			},
 		},
 	],
-	['pid', hexNumber(4, () => process.pid)],
+	['pid', hexNumber(4, programPid)],
 	['r', text((stream) => encodeForLog(requestLineOf(stream) ?? NO_REQUEST), true)],
 	['rc', raw(({ log }) => `${log.redispatched ? '+' : ''}${log.retries}`)],
 	['rt', hexNumber(4, ({ log }) => log.requestCounter)],

@@ -5,6 +5,7 @@
  *
  * The text is a byte string: names are bytes of the configuration, most likely UTF-8, and are passed on as such.
  */
+import { programPid } from '../core/program-pid.js';
 import { VERSION, VERSION_DATE } from '../core/version.js';
 import { RowType, Stat } from '../runtime-api/stat-columns.js';
 import { proxyRows, type StatRow } from '../runtime-api/stat-rows.js';
@@ -87,7 +88,7 @@ function header(page: StatsPage, options: PageOptions): string {
 		['uptime', 'Uptime', shortTime(uptime)],
 		['conns', 'Connections', String(source.options.activeConnections())],
 		['maxconn', 'Limit', source.model.global.maxconn === undefined ? 'none' : String(source.model.global.maxconn)],
-		['pid', 'Process', String(process.pid)],
+		['pid', 'Process', String(programPid())],
 		['threads', 'Threads', String(source.model.global.nbthread)],
 	];
 	const link = (change: Partial<PageOptions>, label: string): string =>

@@ -3,8 +3,10 @@
  * the last five minutes of what charts show, and writes all of it to the bulletin. The looks cost next to nothing,
  * but for the search of hot keys: large tables are only searched while somebody has the page open.
  */
+
 import type { Clock, Timer } from '../core/clock.js';
 import { tick } from '../core/clock.js';
+import { programPid } from '../core/program-pid.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { StatSource } from '../runtime-api/stat-rows.js';
 import type { Bulletin } from '../shared/bulletin.js';
@@ -210,7 +212,7 @@ export class StatsSampler {
 		const { bulletin, clock, generation, startedAtMs, keptEntries, reloads, frontends, limits } = this.#options;
 		const report: ControlReport = {
 			atMs: clock.wallMs(),
-			pid: process.pid,
+			pid: programPid(),
 			startedAtMs,
 			generation,
 			reloads: reloads.latest,
@@ -238,7 +240,9 @@ export class StatsSampler {
 		for (const { backend } of source.backends.values()) {
 			for (const server of backend.servers) {
 				const result = server.model.check ? source.checkOf(server) : undefined;
-				if (result !== undefined) reports.push({ backend: backend.name, server: server.name, result });
+				const agent = server.model.health.agentCheck ? source.agentOf?.(server) : undefined;
+				if (result === undefined && agent === undefined) continue;
+				reports.push({ backend: backend.name, server: server.name, result, agent });
 			}
 		}
 		return reports;

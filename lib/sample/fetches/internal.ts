@@ -2,7 +2,9 @@
  * Fetches from internal state (manual, 7.3.2 and the proxies' part of 7.3.3): the process, proxies and servers.
  * A proxy that is not named is the current one: the frontend of the stream for `fe_*`, its backend for `be_*`.
  */
+
 import { randomInt, randomUUID } from 'node:crypto';
+import { programPid } from '../../core/program-pid.js';
 import { decisionText } from '../sightings.js';
 import type {
 	ArgumentValue,
@@ -191,7 +193,7 @@ export const INTERNAL_FETCHES: readonly FetchDescriptor[] = [
 	},
 	plain('nbproc', 'sint', 'internal', () => 1),
 	plain('proc', 'sint', 'internal', () => 1),
-	plain('pid', 'sint', 'internal', () => process.pid),
+	plain('pid', 'sint', 'internal', programPid),
 	{
 		name: 'thread',
 		args: [],
