@@ -39,6 +39,9 @@ const REPLY_FILES = new Set(['errorfile', 'file', 'lf-file']);
 /** `map(`, `map_beg_str(`, ... as a converter: at the start of a word or behind a comma. */
 const MAP_CONVERTER = /(?:^|[,[\s(])map(?:_[a-z0-9_]+)?\(\s*([^,()]+)/g;
 
+/** `jwt_verify(<algorithm>,<file>)`; with an algorithm of the HMAC family it is no file but a secret. */
+const JWT_VERIFY = /(?:^|[,[\s(])jwt_verify\(\s*(?!["']?HS)[^,()]+,\s*([^,()]+)\)/g;
+
 /** Reads the files behind the `-f` flags that begin at words[from]. */
 function readPatternFiles(line: Line, from: number, state: ParserState): void {
 	for (let i = from; i < line.words.length; ) {
@@ -85,6 +88,14 @@ function readMapFiles(line: Line, state: ParserState): void {
 		for (const match of word.matchAll(MAP_CONVERTER)) {
 			const path = (match[1] ?? '').replace(/^["']|["']$/g, '');
 			if (path !== '') state.readFile(path, line.place, `'map'`);
+		}
+	}
+	for (const word of line.words) {
+		for (const match of word.matchAll(JWT_VERIFY)) {
+			const path = (match[1] ?? '').replace(/^["']|["']$/g, '');
+			// The compiler says what it means that one is absent.
+			const content = state.tryReadFile(path, line.place);
+			if (typeof content === 'string') state.files.set(path, content);
 		}
 	}
 	const action = /^(?:set-map|del-map|add-acl|del-acl)\((.+)\)$/.exec(line.words[0] ?? '');

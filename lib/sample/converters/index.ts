@@ -2,11 +2,16 @@
 import type { ConverterDescriptor } from '../types.js';
 import { DATE_CONVERTERS } from './date.js';
 import { ENCODE_CONVERTERS } from './encode.js';
+import { FIX_CONVERTERS } from './fix.js';
 import { HASH_CONVERTERS } from './hash.js';
 import { INTEGER_CONVERTERS } from './integer.js';
 import { IP_CONVERTERS } from './ip.js';
+import { JSON_CONVERTERS } from './json-query.js';
+import { JWT_CONVERTERS } from './jwt.js';
 import { LOOKUP_CONVERTERS } from './lookup.js';
 import { MAP_CONVERTERS } from './map.js';
+import { MQTT_CONVERTERS } from './mqtt.js';
+import { PROTOBUF_CONVERTERS } from './protobuf.js';
 import { STRING_CONVERTERS } from './string.js';
 import { TABLE_CONVERTERS } from './table.js';
 import { VARIABLE_CONVERTERS } from './variables.js';
@@ -23,6 +28,11 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 		...LOOKUP_CONVERTERS,
 		...MAP_CONVERTERS,
 		...TABLE_CONVERTERS,
+		...JSON_CONVERTERS,
+		...JWT_CONVERTERS,
+		...PROTOBUF_CONVERTERS,
+		...FIX_CONVERTERS,
+		...MQTT_CONVERTERS,
 	].map((row) => [row.name, row]),
 );
 
@@ -39,19 +49,10 @@ export const UNSUPPORTED_CONVERTERS: ReadonlyMap<string, string> = new Map([
 		'capture-res',
 		'date',
 		'debug',
-		'fix_is_valid',
-		'fix_tag_value',
-		'json_query',
-		'jwt_header_query',
-		'jwt_payload_query',
-		'jwt_verify',
 		'le2dec',
-		'mqtt_field_value',
-		'mqtt_is_valid',
 		'ms_ltime',
 		'ms_utime',
 		'param',
-		'protobuf',
 		'reverse',
 		'reverse_dom',
 		'rfc7239_field',
@@ -60,7 +61,6 @@ export const UNSUPPORTED_CONVERTERS: ReadonlyMap<string, string> = new Map([
 		'rfc7239_n2np',
 		'rfc7239_nn',
 		'rfc7239_np',
-		'ungrpc',
 		'us_ltime',
 		'us_utime',
 		'when',
