@@ -19,6 +19,7 @@ const HTTP_SWITCHES: readonly (readonly [name: string, field: keyof ProxyOptions
 	['accept-invalid-http-response', 'acceptInvalidHttpResponse'],
 	['http-pretend-keepalive', 'httpPretendKeepalive'],
 	['http-ignore-probes', 'httpIgnoreProbes'],
+	['disable-h2-upgrade', 'disableH2Upgrade'],
 	['http-no-delay', 'httpNoDelay'],
 	['http-use-proxy-header', 'httpUseProxyHeader'],
 	['checkcache', 'checkcache'],

@@ -403,6 +403,7 @@ function finishUserlist(draft: UserlistDraft, diagnostics: Diagnostics): Userlis
 			if (user === undefined) {
 				diagnostics.alert(
 					member.place,
+		proto: options.proto,
 					`userlist '${draft.name}': no such user '${name}' specified in group '${member.group}'.`,
 				);
 			} else if (!user.groups.includes(member.group)) user.groups.push(member.group);

@@ -14,6 +14,7 @@ import type {
 	CacheModel,
 	ErrorReplyModel,
 	GlobalModel,
+	H2Tuning,
 	HttpErrorsModel,
 	LogTargetModel,
 	PeerModel,
@@ -172,6 +173,7 @@ export const DEFAULT_OPTIONS: ProxyOptions = {
 	httpIgnoreProbes: false,
 	httpBufferRequest: false,
 	httpNoDelay: false,
+	disableH2Upgrade: false,
 	httpPretendKeepalive: false,
 	httpUseProxyHeader: false,
 	httpUseHtx: true,
@@ -231,6 +233,7 @@ export function newServerOptions(): ServerOptions {
 		sendProxy: 'none',
 		tls: undefined,
 		check: false,
+		proto: undefined,
 		interMs: 2000,
 		rise: 2,
 		fall: 3,
@@ -255,6 +258,17 @@ export function newServerOptions(): ServerOptions {
 export const NO_BIND_TLS: BindTlsModel = {
 	certificates: [],
 	ca: undefined,
+/** The defaults of the manual; windows of 64 kB hold back no client of this program's speed. */
+export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
+	headerTableSize: 4096,
+	maxFrameSize: undefined,
+	feInitialWindowSize: 65535,
+	feMaxConcurrentStreams: 100,
+	feMaxTotalStreams: 0,
+	beInitialWindowSize: 65535,
+	beMaxConcurrentStreams: 100,
+};
+
 	crl: undefined,
 	tickets: true,
 	crt: [],
@@ -439,6 +453,7 @@ export function newGlobal(): GlobalDraft {
 			compressionLevelMax: 1,
 			httpLogurilen: 1024,
 			httpCookielen: 63,
+			h2: { ...DEFAULT_H2_TUNING },
 			stickCounters: 3,
 			maxaccept: undefined,
 			idletimerMs: 1000,

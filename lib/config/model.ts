@@ -100,6 +100,8 @@ export interface TuneModel {
 	/** `tune.comp.maxlevel`, 1 to 9. */
 	readonly compressionLevelMax: number;
 	readonly httpLogurilen: number;
+	/** `tune.h2.*`. */
+	readonly h2: H2Tuning;
 	readonly httpCookielen: number;
 	readonly stickCounters: number;
 	readonly maxaccept: number | undefined;
@@ -116,6 +118,18 @@ export interface TuneModel {
 export interface StatsSocketModel {
 	readonly place: Place;
 	readonly address: SocketAddress;
+/** `tune.h2.*` (manual, 3.2); `fe` towards clients, `be` towards servers. */
+export interface H2Tuning {
+	readonly headerTableSize: number;
+	readonly maxFrameSize: number | undefined;
+	readonly feInitialWindowSize: number;
+	readonly feMaxConcurrentStreams: number;
+	/** Requests of one connection, then it is asked to go; 0: no limit. */
+	readonly feMaxTotalStreams: number;
+	readonly beInitialWindowSize: number;
+	readonly beMaxConcurrentStreams: number;
+}
+
 	readonly level: 'user' | 'operator' | 'admin';
 	readonly mode: number | undefined;
 	readonly uid: number | undefined;
@@ -308,6 +322,8 @@ export interface ProxyOptions {
 	readonly httpBufferRequest: boolean;
 	readonly httpNoDelay: boolean;
 	readonly httpPretendKeepalive: boolean;
+	/** A clear connection that begins with HTTP/2's preface is not served as HTTP/2. */
+	readonly disableH2Upgrade: boolean;
 	readonly httpUseProxyHeader: boolean;
 	readonly httpUseHtx: boolean;
 	readonly acceptInvalidHttpRequest: boolean;
@@ -357,6 +373,8 @@ export interface BindModel {
 	readonly tls: BindTlsModel | undefined;
 }
 
+	/** `proto`; undefined: what the client asks for, by ALPN or by its first bytes. */
+	readonly proto?: 'h1' | 'h2' | undefined;
 export interface CertificateModel {
 	readonly path: string;
 	/** The certificate and its chain. */
@@ -419,6 +437,8 @@ export interface ServerModel {
 	readonly tls: ServerTlsModel | undefined;
 	readonly check: boolean;
 	readonly interMs: number;
+	/** `proto`; undefined: HTTP/2 if ALPN agrees on it, else HTTP/1.1. */
+	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly rise: number;
 	readonly fall: number;
 	/** Everything else about its checks. */

@@ -15,6 +15,7 @@ import type { BindModel } from '../config/model.js';
 import { formatSocketAddress } from '../core/address.js';
 import { HoldfastError } from '../core/errors.js';
 import { Column, type Counters } from '../shared/counters.js';
+import { H2ClientSession } from '../stream/h2/client-session.js';
 import { ClientConnection } from '../stream/native/client-connection.js';
 import { type Endpoints, type ListenerView, Session } from '../stream/session.js';
 import { Admission, admit, admitConnection, admitSession } from '../stream/session-rules.js';
@@ -125,6 +126,8 @@ export class Listener implements ListenerView {
 	readonly #tls: TlsAcceptor | undefined;
 	/** Something comes before the first byte of a request. */
 	readonly #isSetUp: boolean;
+	/** A clear connection may begin with HTTP/2's preface. */
+	readonly upgradeToH2: ((session: Session, socket: Socket) => void) | undefined;
 	readonly counters: Counters | undefined;
 	readonly #live = new Map<Session, LiveConnection>();
 	readonly #parked: AcceptedHandle[] = [];
@@ -146,6 +149,37 @@ export class Listener implements ListenerView {
 		this.#isSetUp =
 			this.#tls !== undefined || bind.acceptProxy || rules.some(({ words }) => words[0] === 'expect-proxy');
 		this.counters = options.counters;
+		const { mode, options: switches } = options.frontend.model;
+		const mayUpgrade = mode === 'http' && bind.proto === undefined && !switches.disableH2Upgrade;
+		this.upgradeToH2 = mayUpgrade ? (session, socket) => this.#upgrade(session, socket) : undefined;
+	}
+
+	/** Served as HTTP/2: `proto h2`, or agreed on by ALPN. */
+	#speaksH2(session: Session): boolean {
+		if (this.#frontend.mode !== 'http') return false;
+		return this.bind.proto === undefined ? session.tls?.alpn === 'h2' : this.bind.proto === 'h2';
+	}
+
+	#serve(session: Session, handle: AcceptedHandle | Socket): LiveConnection {
+		const { thread } = this.#frontend;
+		if (!this.#speaksH2(session)) return this.#engine(thread, session, handle);
+		return new H2ClientSession(thread, session, handle, thread.h2);
+	}
+
+	#upgrade(session: Session, socket: Socket): void {
+		const { thread } = this.#frontend;
+		if (!this.#live.has(session)) {
+			socket.destroy();
+			return;
+		}
+		try {
+			this.#live.set(session, new H2ClientSession(thread, session, socket, thread.h2));
+		} catch (error) {
+			// The client has gone meanwhile.
+			thread.logger.debug({ err: error }, `frontend ${this.#frontend.name}: no HTTP/2 on a connection`);
+			socket.destroy();
+			session.end(thread.nowMs());
+		}
 	}
 
 	/**
@@ -278,7 +312,7 @@ export class Listener implements ListenerView {
 			frontend.countSession(nowMs);
 			this.#rates?.sessionBegan(nowMs);
 			if (this.counters !== undefined) count(this.counters, Column.stot);
-			this.#live.set(session, this.#engine(thread, session, handle));
+			this.#live.set(session, this.#serve(session, handle));
 		} catch (error) {
 			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was accepted`);
 			handle.close();
@@ -321,7 +355,7 @@ export class Listener implements ListenerView {
 			frontend.countSession(thread.nowMs());
 			this.#rates?.sessionBegan(thread.nowMs());
 			if (this.counters !== undefined) count(this.counters, Column.stot);
-			this.#live.set(session, this.#engine(thread, session, socket));
+			this.#live.set(session, this.#serve(session, socket));
 		} catch (error) {
 			thread.logger.error({ err: error }, `frontend ${frontend.name}: a connection failed as it was set up`);
 			socket.destroy();

@@ -17,6 +17,7 @@ import { CHAR_CLASSES, CharClass, isFieldValue, isToken } from './characters.js'
 import { connectionBitsOf } from './connection.js';
 import { type BodyFraming, ConnectionOption, type HeaderList, type RequestHead, type ResponseHead } from './message.js';
 import { standardReason } from './status.js';
+import { pathStart } from './uri.js';
 
 export interface RequestOptions {
 	/** The server is told that this is the last request of its connection. */
@@ -48,7 +49,8 @@ export function serializeRequest(head: RequestHead, options: RequestOptions): st
 	const { method, framing, version } = head;
 	if (method !== 'GET' && !isToken(method)) throw new HoldfastError('HTTP_MALFORMED', 'method is not a token');
 	const oldServer = version === 10;
-	const startLine = `${method} ${safeTarget(head.target)}${oldServer ? ' HTTP/1.0\r\n' : ' HTTP/1.1\r\n'}`;
+	const target = version === 20 ? originForm(head.target) : head.target;
+	const startLine = `${method} ${safeTarget(target)}${oldServer ? ' HTTP/1.0\r\n' : ' HTTP/1.1\r\n'}`;
 	const says = options.close ? (oldServer ? NEITHER : CLOSE) : oldServer ? KEEP_ALIVE : NEITHER;
 	return startLine + fieldLines(head.headers, framing, false, says);
 }
@@ -175,6 +177,12 @@ function withoutHopOptions(value: string): string {
 		.map((part) => part.trim())
 		.filter((token) => !/^(?:close|keep-alive)$/i.test(token))
 		.join(', ');
+}
+
+/** A request of HTTP/2 names the whole URI; servers of HTTP/1 are asked for its path (RFC 9112, section 3.2.1). */
+function originForm(target: string): string {
+	const start = pathStart(target);
+	return start > 0 ? target.slice(start) : target;
 }
 
 /** The target with every byte that must not stand there percent-encoded; nearly always the target itself. */

@@ -19,6 +19,8 @@ export interface ListenerView {
 	/** With `option socket-stats`: what its streams count on, besides the frontend. */
 	readonly counters?: Counters | undefined;
 	/** A connection that was counted when it was accepted has closed. */
+	/** Serves the connection as HTTP/2 from now on; undefined: it is not offered here. */
+	readonly upgradeToH2?: ((session: Session, socket: Socket) => void) | undefined;
 	sessionEnded(session: Session): void;
 }
 

@@ -2,7 +2,7 @@
  * What all connections of one data thread share: the clock and its wheel, buffers, limits, the program's
  * log, the process variables. Made once when the thread starts (compile.ts), passed down, never global.
  */
-import type { GlobalModel } from '../config/model.js';
+import type { GlobalModel, H2Tuning } from '../config/model.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
@@ -42,6 +42,8 @@ export class ThreadRuntime {
 	readonly statusEvents: Uint8Array;
 	readonly processVariables: ProcessVariables;
 	readonly activeConnections: () => number;
+	/** `tune.h2.*`. */
+	readonly h2: H2Tuning;
 	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
 	currentMs: number;
 	/** A stop was asked for, `stopping`; with `grace` it begins later. */
@@ -78,6 +80,7 @@ export class ThreadRuntime {
 		this.activeConnections = options.activeConnections;
 	}
 
+		this.h2 = global.tune.h2;
 	#noteStatus(status: number, event: number): void {
 		this.statusEvents[status] = (this.statusEvents[status] ?? 0) | event;
 	}

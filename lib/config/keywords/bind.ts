@@ -26,6 +26,7 @@ export interface BindOptions {
 	uid: number | undefined;
 	gid: number | undefined;
 	acceptProxy: boolean;
+	proto: 'h1' | 'h2' | undefined;
 	level: 'user' | 'operator' | 'admin' | undefined;
 	ssl: boolean;
 	tls: Writable<BindTlsModel>;
@@ -84,6 +85,16 @@ export function groupIdOf(statement: Statement, index: number, state: ParserStat
 }
 
 const MAX_ID = 2 ** 31 - 1;
+
+/** `proto h1|h2`, of `bind` and `server` (manual, 5.1, 5.2). */
+export function httpProtocol(statement: Statement, index: number, keyword: string): 'h1' | 'h2' | undefined {
+	const name = statement.word(index);
+	if (name === 'h1' || name === 'h2') return name;
+	if (name === 'fcgi' || name === 'quic' || name === 'none') {
+		statement.alert(`'${keyword} proto ${name}' is not supported by holdfast, it speaks 'h1' and 'h2'`);
+	} else statement.alert(`'proto' : unknown MUX protocol '${name}'${didYouMean(name, ['h1', 'h2'])}`);
+	return undefined;
+}
 
 const BIND_OPTIONS: readonly BindOption[] = [
 	{
@@ -175,6 +186,13 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		arguments: 1,
 		parse: (s, i, o) => {
 			o.level = s.choice(i, 'level', ['user', 'operator', 'admin']);
+		},
+	},
+	{
+		name: 'proto',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.proto = httpProtocol(s, i, 'bind');
 		},
 	},
 	// TLS
@@ -323,7 +341,6 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		['interface', 1],
 		['namespace', 1],
 		['npn', 1],
-		['proto', 1],
 		['quic-force-retry', 0],
 		['quic-cc-algo', 1],
 		['tls-ticket-keys', 1],
@@ -353,6 +370,7 @@ export function newBindOptions(): BindOptions {
 		uid: undefined,
 		gid: undefined,
 		acceptProxy: false,
+		proto: undefined,
 		level: undefined,
 		ssl: false,
 		tls: { ...NO_BIND_TLS, certificates: [], crt: [], alpn: [] },
@@ -370,14 +388,7 @@ function withDefaults(options: BindOptions, state: ParserState): BindOptions {
 function finishTls(options: BindOptions, statement: Statement, state: ParserState): BindTlsModel {
 	const { tls } = options;
 	if (statement.section === 'peers') return { ...tls };
-	const alpn = tls.alpn.filter((protocol) => protocol === 'http/1.1' || protocol === 'http/1.0');
-	if (alpn.length < tls.alpn.length) {
-		const others = tls.alpn.filter((protocol) => !(alpn as string[]).includes(protocol)).join(',');
-		statement.warning(
-			`'alpn ${tls.alpn.join(',')}' : '${others}' is not spoken by holdfast yet, clients are offered the rest.`,
-		);
-	}
-	return { ...tls, alpn, ...readBindCertificates(tls, options.crtLists, statement, state) };
+	return { ...tls, ...readBindCertificates(tls, options.crtLists, statement, state) };
 }
 
 /** Reads options from words[from] on; false if one was refused. */
@@ -475,6 +486,7 @@ export function readBind(
 				uid: options.uid ?? (isUnix ? unixBind.uid : undefined),
 				gid: options.gid ?? (isUnix ? unixBind.gid : undefined),
 				acceptProxy: options.acceptProxy,
+				proto: options.proto,
 				tls,
 			});
 		}

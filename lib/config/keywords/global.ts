@@ -1,7 +1,7 @@
 /** The `global` section (manual, chapter 3). */
 import { parseAddress } from '../address.js';
 import type { GlobalDraft } from '../draft.js';
-import type { TuneModel } from '../model.js';
+import type { H2Tuning, TuneModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import { type Keyword, KeywordTable, Statement } from '../statement.js';
 import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from './bind.js';
@@ -38,6 +38,18 @@ function tuneRow(
 		parse(statement, { global }) {
 			const value = statement.integer(1, name, min, max);
 			if (value !== undefined && statement.atMost(1)) global.tune[field] = value;
+		},
+	};
+}
+
+/** A row of `tune.h2`: one number for clients (`fe`), servers (`be`) or both. */
+function h2Row(name: string, fields: readonly (keyof H2Tuning)[], min: number, max: number): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			const value = statement.integer(1, name, min, max);
+			if (value === undefined || !statement.atMost(1)) return;
+			for (const field of fields) global.tune.h2 = { ...global.tune.h2, [field]: value };
 		},
 	};
 }
@@ -469,6 +481,15 @@ const BUILT: readonly Row[] = [
 		},
 	},
 	tuneRow('tune.http.maxhdr', 'httpMaxhdr', 1, 32767),
+	h2Row('tune.h2.header-table-size', ['headerTableSize'], 0, 65536),
+	h2Row('tune.h2.max-frame-size', ['maxFrameSize'], 16384, 2 ** 24 - 1),
+	h2Row('tune.h2.initial-window-size', ['feInitialWindowSize', 'beInitialWindowSize'], 0, MAX_INT),
+	h2Row('tune.h2.fe.initial-window-size', ['feInitialWindowSize'], 0, MAX_INT),
+	h2Row('tune.h2.be.initial-window-size', ['beInitialWindowSize'], 0, MAX_INT),
+	h2Row('tune.h2.max-concurrent-streams', ['feMaxConcurrentStreams', 'beMaxConcurrentStreams'], 0, MAX_INT),
+	h2Row('tune.h2.fe.max-concurrent-streams', ['feMaxConcurrentStreams'], 0, MAX_INT),
+	h2Row('tune.h2.be.max-concurrent-streams', ['beMaxConcurrentStreams'], 0, MAX_INT),
+	h2Row('tune.h2.fe.max-total-streams', ['feMaxTotalStreams'], 0, MAX_INT),
 	tuneRow('tune.comp.maxlevel', 'compressionLevelMax', 1, 9),
 	numberRow('maxcomprate', 0, MAX_INT, (global, kilobytes) => {
 		global.compressionRateMax = kilobytes * 1024;

@@ -22,6 +22,7 @@ const SWITCHES: readonly (readonly [name: string, field: Switch, sections: reado
 	['checkcache', 'checkcache', BACK],
 	['clitcpka', 'clitcpka', FRONT],
 	['contstats', 'contstats', FRONT],
+	['disable-h2-upgrade', 'disableH2Upgrade', FRONT],
 	['dontlog-normal', 'dontlogNormal', FRONT],
 	['dontlognull', 'dontlognull', FRONT],
 	['http-buffer-request', 'httpBufferRequest', undefined],
@@ -197,9 +198,6 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		'option splice-response',
 	]),
 	...withoutEffect<ProxySite>('HTTP is always parsed into messages', ['option http-use-htx']),
-	...withoutEffect<ProxySite>('a clear HTTP/1 connection is only upgraded to HTTP/2 where the bind line says so', [
-		'option disable-h2-upgrade',
-	]),
 	...refused<ProxySite>([
 		'option forwarded',
 		'option h1-case-adjust-bogus-client',

@@ -9,7 +9,7 @@ import { remarkPending } from '../features.js';
 import type { ServerTlsModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
-import { based, tlsVersion } from './bind.js';
+import { based, httpProtocol, tlsVersion } from './bind.js';
 import { positiveTime, SERVER_CHECK_OPTIONS } from './server-checks.js';
 
 export interface ServerOption {
@@ -358,6 +358,13 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		},
 	},
 	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
+	{
+		name: 'proto',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.proto = httpProtocol(s, i, 'server');
+		},
+	},
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
 	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
@@ -372,7 +379,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		['no-send-proxy-v2-ssl', 0],
 		['no-send-proxy-v2-ssl-cn', 0],
 		['npn', 1],
-		['proto', 1],
 		['proxy-v2-options', 1],
 		['resolve-net', 1],
 		['resolve-opts', 1],

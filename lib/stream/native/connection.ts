@@ -9,6 +9,7 @@
  * Reading goes on by itself until `pauseReading`. A reader that is ahead of its writer pauses: at most
  * `WRITE_LIMIT_BYTES` wait in a socket, so a slow client of a fast server costs two buffers.
  */
+import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -69,8 +70,8 @@ export abstract class Connection extends Deadline {
 			if (written !== undefined) this.buffers.give(written);
 			if (!this.closed) this.guarded(this.written);
 		};
-		if (handle instanceof Socket) {
-			this.socket = this.#adopt(handle);
+		if (handle instanceof EventEmitter) {
+			this.socket = this.#adopt(handle as Socket);
 			return;
 		}
 		const options = {
@@ -90,8 +91,8 @@ export abstract class Connection extends Deadline {
 	}
 
 	/**
-	 * A socket that TLS or the PROXY protocol has made: it is read from in Node's ordinary way, in buffers of Node's, and
-	 * what is encrypted is written in the ordinary way too.
+	 * A socket that TLS or the PROXY protocol has made, or a stream of HTTP/2 in the shape of one (h2/): it is read from
+	 * in Node's ordinary way, in buffers of Node's, and what is encrypted or framed is written in the ordinary way too.
 	 */
 	#adopt(socket: Socket): Socket {
 		this.#isEncrypted = socket instanceof TLSSocket;
@@ -313,6 +314,32 @@ export abstract class Connection extends Deadline {
 		if (!this.readPaused || this.closed) return;
 		this.readPaused = false;
 		this.socket.resume();
+	}
+
+	/**
+	 * Lets go of the socket for another protocol, which is to read the chunk again from `readBefore` bytes before what
+	 * is left of it. Undefined when it cannot be handed on. The connection is closed then, and its socket is not.
+	 */
+	protected takeSocket(readBefore: number): Socket | undefined {
+		const { socket, chunk, chunkStart, chunkEnd } = this;
+		if (this.closed || !(socket instanceof Socket)) return undefined;
+		const bytes = Buffer.from(chunk.subarray(chunkStart - readBefore, chunkEnd));
+		this.closed = true;
+		this.#handle = null;
+		this.chunk = EMPTY_CHUNK;
+		this.chunkStart = 0;
+		this.chunkEnd = 0;
+		this.readPaused = true;
+		(socket as TrafficSocket).connection = undefined;
+		socket.off('end', onSocketEnd);
+		socket.off('error', onSocketError);
+		socket.off('close', onSocketClose);
+		socket.off('data', onSocketData);
+		// Until the next owner listens.
+		socket.on('error', ignore);
+		socket.pause();
+		socket.unshift(bytes);
+		return socket;
 	}
 
 	/** Closes at once; `lost` is not called. */

@@ -40,6 +40,9 @@ export const Reading = {
 const DISCARD_BYTES = 256 * 1024;
 
 export abstract class RequestReader extends Connection {
+/** What of HTTP/2's preface looks like a head of HTTP/1. */
+const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
+
 	readonly session: Session;
 	stream: Stream | undefined;
 	/** The connection that serves the present exchange. */
@@ -164,7 +167,13 @@ export abstract class RequestReader extends Connection {
 		const headEnd = end + 4;
 		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
 		this.chunkStart = start + headEnd;
-		if (isRefusal(head)) return this.#refuse(head, nowMs);
+		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs);
+		this.beginRequest(head, nowMs);
+		return true;
+	}
+
+	/** A head is there: the request begins. What of its body has come is in the chunk. */
+	protected beginRequest(head: RequestHead, nowMs: number): void {
 		this.deadlineMs = 0;
 		this.reading = this.body.begin(head.framing) ? Reading.BODY : Reading.DONE;
 		this.bodySent = false;
@@ -179,6 +188,17 @@ export abstract class RequestReader extends Connection {
 		this.stream = stream;
 		stream.start(nowMs);
 		return true;
+	}
+
+	/** The first bytes are those of HTTP/2 (RFC 9113, section 3.4): the connection goes on as such. */
+	#offersH2(text: string): boolean {
+		const { listener, requestCount } = this.session;
+		if (requestCount > 0 || !text.startsWith(H2_PREFACE) || listener.upgradeToH2 === undefined) return false;
+		const socket = this.takeSocket(H2_PREFACE.length);
+		if (socket === undefined) return false;
+		this.thread.wheel.remove(this);
+		// Not below the read that has brought the bytes.
+		setImmediate(() => listener.upgradeToH2?.(this.session, socket));
 	}
 
 	/** Part of a head: wait for the rest, unless it can never become one. */
@@ -211,11 +231,11 @@ export abstract class RequestReader extends Connection {
 
 	/** A head that is no request: answered and counted without a stream's rules. */
 	#refuse(refusal: HttpRefusal, nowMs: number): false {
-		this.#startWithoutHead(nowMs).refuse(refusal.status, Failure.CLIENT_MALFORMED, nowMs);
+		this.startWithoutHead(nowMs).refuse(refusal.status, Failure.CLIENT_MALFORMED, nowMs);
 		return false;
 	}
 
-	#startWithoutHead(nowMs: number): Stream {
+	protected startWithoutHead(nowMs: number): Stream {
 		this.deadlineMs = 0;
 		this.reading = Reading.DONE;
 		this.responseStarted = false;
@@ -400,7 +420,7 @@ export abstract class RequestReader extends Connection {
 			this.destroy();
 			return;
 		}
-		const stream = this.#startWithoutHead(nowMs);
+		const stream = this.startWithoutHead(nowMs);
 		stream.isNull = !partial;
 		stream.refuse(400, Failure.CLIENT_ABORT, nowMs);
 	}
@@ -472,7 +492,7 @@ export abstract class RequestReader extends Connection {
 					this.destroy();
 					return;
 				}
-				this.#startWithoutHead(nowMs).refuse(408, Failure.CLIENT_TIMEOUT, nowMs);
+				this.startWithoutHead(nowMs).refuse(408, Failure.CLIENT_TIMEOUT, nowMs);
 				return;
 			case Reading.LINGER:
 				this.destroy();
@@ -515,8 +535,13 @@ export abstract class RequestReader extends Connection {
 		this.privateServer?.destroy();
 		this.privateServer = undefined;
 		// After whoever closed it has told the stream: a session ends after its last stream.
-		queueMicrotask(this.#endSession);
+		queueMicrotask(this.endSession);
 	}
 
-	readonly #endSession = (): void => this.session.end(this.thread.nowMs());
+	protected readonly endSession = (): void => this.sessionEnded();
+
+	/** A stream of HTTP/2 is not all of its session. */
+	protected sessionEnded(): void {
+		this.session.end(this.thread.nowMs());
+	}
 }

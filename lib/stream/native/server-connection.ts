@@ -418,7 +418,9 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#state = State.IDLE;
 		this.deadlineMs = 0;
 		this.bulk = false;
-		if (!this.#keepsAlive || this.readEnded || client?.mayKeepServer !== true) this.destroy();
+		// Whoever left before the request was complete has left its server in the midst of one.
+		const isWhole = client?.requestComplete === true;
+		if (!this.#keepsAlive || this.readEnded || !isWhole || client.mayKeepServer !== true) this.destroy();
 		else if (!this.server.idle.put(this) && !client.keepPrivate(this)) this.destroy();
 	}
 
