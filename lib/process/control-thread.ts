@@ -44,7 +44,7 @@ export interface ControlThreadHost {
 	exit(code: number): void;
 }
 
-/** How long the last save of the tables may hold up the end of the process. */
+/** How long the last log lines and the last save of the tables may hold up the end of the process. */
 const LAST_SAVE_MS = 3000;
 /** How long threads that are ready wait for the tables to be restored, so that all but very large ones are complete. */
 const RESTORE_HOLD_MS = 250;
@@ -81,6 +81,7 @@ export class ControlThread {
 	#stopping = false;
 	/** What is taught to another process of this node at the end. */
 	#farewell: Promise<void> = Promise.resolve();
+	#ended: Promise<void> | undefined;
 
 	constructor(settings: WorkerSettings, logger: Logger, host: ControlThreadHost) {
 		this.#settings = settings;
@@ -367,18 +368,31 @@ export class ControlThread {
 		this.#leaveIfDone();
 	}
 
-	/** SIGTERM: connections are closed at once, and nothing is waited for but the last words of the snapshot. */
+	/**
+	 * SIGTERM: connections are closed at once. Nothing is waited for but what closing them leaves to be written: the last
+	 * lines of the traffic logs, the last words of the snapshot.
+	 */
 	hardStop(): void {
 		this.#stopping = true;
-		const exit = (): void => this.#host.exit(0);
-		setTimeout(exit, LAST_SAVE_MS);
+		// A process that was to be taught first is not any more.
+		this.#farewell = this.#restored;
+		setTimeout(() => this.#host.exit(0), LAST_SAVE_MS);
 		for (const generation of this.#generations) generation.hardStop();
-		void this.#restored.then(() => this.#snapshots.end()).finally(exit);
+		this.#leaveIfDone();
 	}
 
 	/** All connections have closed, and whoever takes over knows the tables. */
 	#leaveIfDone(): void {
 		if (!this.#stopping || this.#generations.size > 0) return;
-		void this.#farewell.finally(() => this.#snapshots.end().finally(() => this.#host.exit(0)));
+		void this.#farewell.finally(() => this.#end());
+	}
+
+	async #end(): Promise<void> {
+		this.#ended ??= this.#lastWords();
+		await this.#ended.finally(() => this.#host.exit(0));
+	}
+
+	async #lastWords(): Promise<void> {
+		await Promise.all([this.#snapshots.end(), this.#peers.end(), this.#rings.end(LAST_LINES_MS)]);
 	}
 }
