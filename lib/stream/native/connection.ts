@@ -60,7 +60,7 @@ export abstract class Connection extends Deadline {
 	/** The socket's own, kept because asking for it each time costs as much as a small write in libuv. */
 	#handle: StreamHandle | null = null;
 
-	/** `handle`: of an accepted connection; without it the socket is to be connected. */
+	/** `handle`: of an accepted connection, or what serves as its socket; without it the socket is to be connected. */
 	constructor(thread: ThreadRuntime, handle: unknown) {
 		super();
 		this.thread = thread;
@@ -95,7 +95,7 @@ export abstract class Connection extends Deadline {
 	 * in Node's ordinary way, in buffers of Node's, and what is encrypted or framed is written in the ordinary way too.
 	 */
 	#adopt(socket: Socket): Socket {
-		this.#isEncrypted = socket instanceof TLSSocket;
+		this.#isEncrypted = socket instanceof TLSSocket || !(socket instanceof Socket);
 		(socket as TrafficSocket).connection = this;
 		socket.on('end', onSocketEnd);
 		socket.on('error', onSocketError);
@@ -388,6 +388,8 @@ export abstract class Connection extends Deadline {
 		}
 	}
 }
+
+function ignore(): void {}
 
 function onSocketData(this: Socket, chunk: Buffer): void {
 	(this as TrafficSocket).connection?.dataReceived(chunk);

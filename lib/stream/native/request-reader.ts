@@ -11,6 +11,7 @@
  */
 import { clientKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
+import type { RequestHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
@@ -39,10 +40,10 @@ export const Reading = {
 /** Body bytes that are read and forgotten to keep a connection, after an early answer. */
 const DISCARD_BYTES = 256 * 1024;
 
-export abstract class RequestReader extends Connection {
 /** What of HTTP/2's preface looks like a head of HTTP/1. */
 const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 
+export abstract class RequestReader extends Connection {
 	readonly session: Session;
 	stream: Stream | undefined;
 	/** The connection that serves the present exchange. */
@@ -187,7 +188,6 @@ const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 		stream.idleMs = this.requestBeganMs - this.idleSinceMs;
 		this.stream = stream;
 		stream.start(nowMs);
-		return true;
 	}
 
 	/** The first bytes are those of HTTP/2 (RFC 9113, section 3.4): the connection goes on as such. */
@@ -199,6 +199,7 @@ const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 		this.thread.wheel.remove(this);
 		// Not below the read that has brought the bytes.
 		setImmediate(() => listener.upgradeToH2?.(this.session, socket));
+		return true;
 	}
 
 	/** Part of a head: wait for the rest, unless it can never become one. */
@@ -263,7 +264,8 @@ const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 	protected forwardBody(prefix: string): boolean {
 		const { server, stream } = this;
 		if (server === undefined || stream === undefined) return false;
-		if (stream.requestFilters !== undefined) return this.#forwardFiltered(prefix, server, stream, stream.requestFilters);
+		if (stream.requestFilters !== undefined)
+			return this.#forwardFiltered(prefix, server, stream, stream.requestFilters);
 		const start = this.chunkStart;
 		const end = this.#bodyEnd(stream);
 		if (end < 0) {
