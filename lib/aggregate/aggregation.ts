@@ -198,7 +198,10 @@ export class Aggregation implements Aggregator {
 	}
 
 	started(): void {
-		for (const share of this.#ownShares.values()) this.#section?.watch(share);
+		// Through Redis nobody needs to be told at once.
+		if (this.#section?.peers.some(({ isLocal }) => !isLocal) === true) {
+			for (const share of this.#ownShares.values()) this.#section.watch(share);
+		}
 		if (this.#options.predecessor?.isComplete === true) this.#complete();
 		else this.#completionTimer = this.#clock.setTimer(() => this.#complete(), COMPLETION_MS);
 		this.#expiryTimer = this.#clock.setTimer(() => this.#expire(), EXPIRY_INTERVAL_MS);
@@ -453,12 +456,17 @@ export class Aggregation implements Aggregator {
 			`a process called '${localName}' has started later than this one: either the clock was set back since, or two nodes have the same name, which makes their sums wrong`,
 		);
 		this.#hasBecomeLater = true;
-		this.#life = life + 1;
+		this.becomeLife(life + 1);
+		return true;
+	}
+
+	/** This process is a later one of its node than its clock says. */
+	becomeLife(life: number): void {
+		this.#life = life;
 		for (const [summed, share] of this.#ownShares) {
 			share.wireName = shareName(summed.wireName, this.#options.localName, this.#life);
 		}
 		for (const { session } of this.#section?.peers ?? []) session?.retellOwnShare();
-		return true;
 	}
 
 	/** Sums for plain peers contain what is counted here. */

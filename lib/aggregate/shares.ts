@@ -96,7 +96,7 @@ export class SummedTable {
 	total: StickTable | undefined;
 	/** By name; this node's own earlier lives are under its own name. */
 	readonly origins = new Map<string, Origin>();
-	readonly #localName: string;
+	readonly localName: string;
 	readonly #clock: Clock;
 	readonly #defer: (callback: () => void) => void;
 	/** Keys to be summed, as byte strings. */
@@ -117,7 +117,7 @@ export class SummedTable {
 		this.sumWireName = options.sumWireName;
 		this.own = options.own;
 		this.target = options.target;
-		this.#localName = options.localName;
+		this.localName = options.localName;
 		this.#clock = options.clock;
 		this.#defer = options.defer;
 		const any = options.own ?? this.#newTable();
@@ -209,7 +209,7 @@ export class SummedTable {
 			}
 		}
 		origin.lastWordMs = nowMs;
-		const isForUs = origin.name === this.#localName && this.own !== undefined;
+		const isForUs = origin.name === this.localName && this.own !== undefined;
 		if (isForUs) return this.#absorb(life, record, nowMs);
 		table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all');
 		this.mark(record.key, record.keyLength);
@@ -227,6 +227,8 @@ export class SummedTable {
 			base = this.#known;
 			break;
 		}
+		// What came back already (from a snapshot, or by another way) may be the later state of the same history.
+		if (base !== undefined && !isNewerShare(record, base, life.table.slots)) return false;
 		this.#withoutConnections(record);
 		life.table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all');
 		if (!life.table.copyByKeyBytes(record.key, record.keyLength, this.#share, nowMs)) return false;
@@ -240,7 +242,7 @@ export class SummedTable {
 	 */
 	ownIsOfEarlierLife(nowMs: number): void {
 		const { own } = this;
-		const found = own === undefined || own.usedCount() === 0 ? undefined : this.life(this.#localName, 1);
+		const found = own === undefined || own.usedCount() === 0 ? undefined : this.life(this.localName, 1);
 		if (own === undefined || found === undefined) return;
 		for (const view of own.entries(nowMs)) {
 			this.#toRecord(view);
@@ -326,7 +328,7 @@ export class SummedTable {
 		const sum = this.#sum;
 		let isFirst = true;
 		for (const origin of this.origins.values()) {
-			if (origin.name === this.#localName && this.own !== undefined) continue;
+			if (origin.name === this.localName && this.own !== undefined) continue;
 			for (const { table } of origin.lives) {
 				if (!table.copyByKeyBytes(this.#key, keyLength, this.#share, nowMs)) continue;
 				this.#add(isFirst, nowMs);

@@ -14,6 +14,12 @@ import type {
 	SumModel,
 } from './model.js';
 
+/**
+ * Through Redis the number of nodes is not known. The sums have room for four nodes full of different keys; a table that is
+ * declared may have more. Memory is taken as entries come.
+ */
+const NODES_THROUGH_REDIS = 4;
+
 const at = (place: Place): string => `${place.file}:${place.line}`;
 
 /** The section alone; `finishSection` makes a peers section of an aggregator's own peers. */
@@ -94,7 +100,8 @@ function addSum(
 		const declared = allTables(result).find((table) => table.name === toName);
 		if (declared === undefined) {
 			const owner = result.peers.find((section) => section.name === sectionName) as PeersModel;
-			const nodes = Math.max(1, owner.peers.filter(({ disabled }) => !disabled).length);
+			const peers = Math.max(1, owner.peers.filter(({ disabled }) => !disabled).length);
+			const nodes = owner.redis === undefined ? peers : NODES_THROUGH_REDIS;
 			const made: StickTableModel = {
 				...source,
 				place: sum.place,

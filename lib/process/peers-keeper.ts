@@ -14,6 +14,7 @@ import type { Logger } from '../core/logger.js';
 import { RunningPeers } from '../peers/running-peers.js';
 import { SumTable } from '../stick-table/sum-table.js';
 import type { StickTable } from '../stick-table/table.js';
+import { RedisKeeper, type RedisSection } from './redis-keeper.js';
 
 /** What a section is made of, apart from its lines. */
 interface Surroundings {
@@ -27,9 +28,12 @@ export class PeersKeeper {
 	/** By name; aggregators for others are called `aggregations NAME`, which no peers section can be. */
 	#sections = new Map<string, RunningPeers>();
 	#aggregations = new Map<string, Aggregation>();
+	/** Those of them that go through Redis. */
+	readonly redis: RedisKeeper;
 
 	constructor(logger: Logger) {
 		this.#logger = logger;
+		this.redis = new RedisKeeper(logger);
 	}
 
 	get sections(): ReadonlyMap<string, RunningPeers> {
@@ -57,7 +61,9 @@ export class PeersKeeper {
 		const surroundings: Surroundings = { compiled, fdOf, hasOldProcess };
 		const sections = new Map<string, RunningPeers>();
 		const aggregations = new Map<string, Aggregation>();
+		const redisSections: RedisSection[] = [];
 		const { model } = compiled;
+		const { localpeer } = model.global;
 		for (const peers of model.peers) {
 			const sums = model.aggregations.filter((aggregation) => aggregation.peers === peers.name);
 			const tables = tablesOf(peers.name, compiled);
@@ -65,13 +71,13 @@ export class PeersKeeper {
 				tables.flatMap(({ model: { sumOf, name } }) => (sumOf === undefined ? [] : [sumOf, name])),
 			);
 			const aggregation =
-				summed.size === 0 ? undefined : this.#aggregation(peers.name, sums, model.global.localpeer, tables, compiled);
+				summed.size === 0 ? undefined : this.#aggregation(peers.name, sums, localpeer, tables, compiled);
 			if (aggregation !== undefined) aggregations.set(peers.name, aggregation);
 			const common = tables.filter(({ name }) => !summed.has(name));
-			sections.set(
-				peers.name,
-				this.#section(peers, peers.name, model.global.localpeer, common, aggregation, surroundings),
-			);
+			sections.set(peers.name, this.#section(peers, peers.name, localpeer, common, aggregation, surroundings));
+			const { name, redis, disabled } = peers;
+			if (redis === undefined || disabled) continue;
+			redisSections.push({ name, model: redis, localName: localpeer, tables: common, aggregation });
 		}
 		for (const aggregator of model.aggregations) {
 			const { section } = aggregator;
@@ -83,6 +89,7 @@ export class PeersKeeper {
 			sections.set(name, this.#section(section, name, local, [], aggregation, surroundings));
 		}
 		for (const section of former.values()) section.close();
+		this.redis.serve(redisSections, hasOldProcess, ready);
 		this.#sections = sections;
 		this.#aggregations = aggregations;
 		for (const [name, section] of sections) {
@@ -149,6 +156,13 @@ export class PeersKeeper {
 	/** Teaches another process of this node, if one has taken the address; resolves when all is said. */
 	async softStop(): Promise<void> {
 		await Promise.all([...this.#sections.values()].map((section) => section.softStop()));
+		// Now, for another process of this node that waits for its name.
+		await this.redis.leave();
+	}
+
+	/** The last words at the end of the process. */
+	async end(): Promise<void> {
+		await this.redis.leave();
 	}
 }
 

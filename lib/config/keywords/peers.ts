@@ -7,9 +7,10 @@ import { Diagnostics, type Place } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import { copyServerOptions, newServerOptions, type PeersDraft } from '../draft.js';
 import type { ParserState } from '../state.js';
-import { type Keyword, KeywordTable, refused, Statement } from '../statement.js';
+import { type Keyword, KeywordTable, Statement } from '../statement.js';
 import { type BindOptions, newBindOptions, readBind, readBindOptions } from './bind.js';
 import { readLog } from './log.js';
+import { readRedis } from './redis.js';
 import { checkName, readDefaultServer, readServerOptions, tlsOf } from './server.js';
 import { readStickTable } from './stick-table.js';
 
@@ -31,6 +32,7 @@ export function newPeers(name: string, place: Place): PeersDraft {
 		logTargets: [],
 		logs: [],
 		sourceCheck: false,
+		redis: undefined,
 		serverDefaults: newServerOptions(),
 	};
 }
@@ -166,6 +168,7 @@ const BUILT: readonly Keyword<PeersSite>[] = [
 			peers.sourceCheck = statement.atMost(0) && statement.prefix !== 'no';
 		},
 	},
+	{ name: 'redis', parse: readRedis },
 ];
 
-export const PEERS_KEYWORDS = new KeywordTable<PeersSite>(BUILT, refused<PeersSite>(['redis']));
+export const PEERS_KEYWORDS = new KeywordTable<PeersSite>(BUILT, []);

@@ -1,0 +1,111 @@
+/**
+ * `redis` in a peers section: its tables are shared through Redis instead of from node to node.
+ *
+ *     redis <url> [prefix <p>] [user <name>] [password-file <f>] [ca-file <f>] [interval <time>]
+ *
+ *     url            where Redis is, see redis-url.ts
+ *     prefix         what all keys begin with; `holdfast:<name of the section>` without it. Nodes that share it share their
+ *                    tables, so clusters that use one Redis need prefixes or section names of their own
+ *     user           of Redis 6 and later, when it is not in the URL
+ *     password-file  whose first line is the password; out of the conf file, and out of the process list
+ *     ca-file        certificates that the server's is checked with, for `rediss` URLs; those of the system without it
+ *     interval       pause between two rounds of writing and reading, 50 ms without it. What one node counts is known to the
+ *                    others after one and a half of it, and twice the way to Redis
+ *
+ * The node's name is that of the local peer (`-L`, `localpeer`, host name); a `peer` or `server` line is only needed
+ * for the local peer, where a new process of this node is taught by the old one. Redis 5.0 and later will do; 6.2 and
+ * later trim the streams by time. Redis must not evict our keys (`maxmemory-policy noeviction`, or a volatile one).
+ */
+import type { RedisModel } from '../model.js';
+import { parseRedisUrl } from '../redis-url.js';
+import type { Statement } from '../statement.js';
+import type { PeersSite } from './peers.js';
+
+const DEFAULT_INTERVAL_MS = 50;
+const MIN_INTERVAL_MS = 5;
+const MAX_INTERVAL_MS = 10_000;
+const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'interval'] as const;
+
+export function readRedis(statement: Statement, { peers, state }: PeersSite): void {
+	const url = statement.word(1);
+	if (url === '') {
+		statement.alert(`'redis' expects <url> as argument, as in redis://host:6379.`);
+		return;
+	}
+	if (peers.redis !== undefined) {
+		statement.alert(`'redis' : this section has one already, at line ${peers.redis.place.line}.`);
+		return;
+	}
+	const parsed = parseRedisUrl(url);
+	if (!parsed.ok) {
+		statement.alert(`'redis' : ${parsed.reason}.`);
+		return;
+	}
+	let { user, password } = parsed.servers;
+	let prefix = `holdfast:${peers.name}`;
+	let ca: string | undefined;
+	let intervalMs = DEFAULT_INTERVAL_MS;
+	for (let at = 2; at < statement.words.length; at += 2) {
+		const option = statement.choice(at, 'redis', OPTIONS);
+		if (option === undefined) return;
+		const value = statement.word(at + 1);
+		if (value === '') {
+			statement.alert(`'redis' : '${option}' expects an argument.`);
+			return;
+		}
+		switch (option) {
+			case 'prefix':
+				// Braces would decide which node of a cluster a key is on; the rest is for people who read keys.
+				if (!/^[A-Za-z0-9_.:/-]{1,128}$/.test(value)) {
+					statement.alert(`'redis' : a prefix is 1 to 128 letters, digits and '_.:/-', not '${value}'.`);
+					return;
+				}
+				prefix = value;
+				break;
+			case 'user':
+				user = value;
+				break;
+			case 'password-file': {
+				const text = state.tryReadFile(value, statement.place);
+				if (typeof text !== 'string') {
+					statement.alert(`'redis' : cannot read file '${value}' : ${text.reason}.`);
+					return;
+				}
+				password = text.split(/\r?\n/, 1)[0];
+				if (password === '') {
+					statement.alert(`'redis' : the first line of file '${value}' is empty, it should be the password.`);
+					return;
+				}
+				break;
+			}
+			case 'ca-file':
+				if (!parsed.servers.tls) {
+					statement.alert(`'redis' : 'ca-file' is for TLS, which the URL asks for with rediss:// instead of redis://.`);
+					return;
+				}
+				ca = state.readFile(value, statement.place, `'redis'`);
+				if (ca === undefined) return;
+				break;
+			case 'interval': {
+				const given = statement.timeMs(at + 1, 'interval');
+				if (given === undefined) return;
+				if (given < MIN_INTERVAL_MS || given > MAX_INTERVAL_MS) {
+					statement.alert(
+						`'redis' : 'interval' is between ${MIN_INTERVAL_MS}ms and ${MAX_INTERVAL_MS}ms, not '${value}'.`,
+					);
+					return;
+				}
+				intervalMs = given;
+				break;
+			}
+		}
+	}
+	const redis: RedisModel = {
+		place: statement.place,
+		servers: { ...parsed.servers, user, password },
+		prefix,
+		ca,
+		intervalMs,
+	};
+	peers.redis = redis;
+}
