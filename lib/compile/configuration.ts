@@ -12,6 +12,7 @@ import type { CompiledCheck } from '../backend/health/steps.js';
 import type { ServerTls } from '../backend/server-tls.js';
 import { StickRules } from '../backend/stick-rules.js';
 import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
+import { CacheStore } from '../cache/store.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
@@ -32,6 +33,8 @@ import type { AdminEffects } from '../stats/admin.js';
 import { SumTable } from '../stick-table/sum-table.js';
 import { StickTable } from '../stick-table/table.js';
 import { ProcessVariables } from '../stream/process-variables.js';
+import type { ThreadCache } from '../stream/filters/caching.js';
+import { compileFilters, type ProxyFilters } from '../stream/filters/proxy-filters.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
@@ -57,6 +60,7 @@ export interface CompiledConfiguration {
 	readonly rings: ReadonlyMap<string, LogRing>;
 	readonly backends: ReadonlyMap<string, BackendTraffic>;
 	readonly frontends: ReadonlyMap<string, Frontend>;
+	readonly caches: ReadonlyMap<string, ThreadCache>;
 	readonly counters: CounterMemory;
 	readonly counterIndexes: CounterIndexes;
 	readonly thread: ThreadRuntime;
@@ -89,6 +93,7 @@ interface ProxyParts {
 	readonly model: ProxyModel;
 	readonly rules: ProxyRuleSets;
 	readonly errorReplies: ErrorReplies;
+	readonly filters: ProxyFilters | undefined;
 	readonly useBackends: readonly { readonly condition: Condition | undefined; readonly name: string | LogFormat }[];
 	readonly monitorFails: readonly Condition[];
 	readonly uniqueIdFormat: LogFormat | undefined;
@@ -137,7 +142,12 @@ export function compileConfiguration(
 	const gateWords = new Int32Array(shared.gates);
 	const activeConnections = (): number => Atomics.load(gateWords, counterIndexes.process);
 	const processVariables = new ProcessVariables(options.share);
-	const thread = new ThreadRuntime({ clock, logger, global: model.global, activeConnections, processVariables });
+	const caches = new Map<string, ThreadCache>();
+	for (const cache of model.caches) {
+		const buffer = shared.caches.get(cache.name);
+		if (buffer !== undefined) caches.set(cache.name, { model: cache, store: new CacheStore(cache, buffer) });
+	}
+	const thread = new ThreadRuntime({ clock, logger, global: model.global, caches, activeConnections, processVariables });
 	const processView: ProcessView = {
 		clock,
 		hostname: model.global.node ?? hostname(),
@@ -177,6 +187,7 @@ export function compileConfiguration(
 			thread,
 			rules: part.rules,
 			errorReplies: part.errorReplies,
+			filters: part.filters,
 			counters: counters.object(counterIndexes.frontend(name)),
 			requestCaptureSlots: requestCaptureSlots(part.model),
 			responseCaptureSlots: responseCaptureSlots(part.model),
@@ -203,6 +214,7 @@ export function compileConfiguration(
 		rings: attachRings(shared.rings),
 		backends,
 		frontends,
+		caches,
 		counters,
 		counterIndexes,
 		thread,
@@ -244,6 +256,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 	for (const name of new Set(model.acls.map((line) => line.words[0] ?? ''))) compileAcl(name, context);
 	const rules = compileAllRules(model, context);
 	const errorReplies = compileErrorReplies(model, context);
+	const filters = compileFilters(model, context);
 	const useBackends = compileAll(model.useBackends, (line) => compileUseBackend(line, context));
 	const monitorFails = compileAll(model.monitorFails, (line) =>
 		compileCondition(line.words, 0, context.at(line.place, 'monitor fail')),
@@ -266,6 +279,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 	if (
 		rules === undefined ||
 		errorReplies === undefined ||
+		filters === 'failed' ||
 		useBackends === undefined ||
 		monitorFails === undefined ||
 		useServers === undefined ||
@@ -282,6 +296,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		model,
 		rules,
 		errorReplies,
+		filters,
 		useBackends,
 		monitorFails,
 		uniqueIdFormat,
@@ -404,6 +419,7 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		backend: new Backend(backendOptions),
 		rules: part.rules,
 		errorReplies: part.errorReplies,
+		filters: part.filters,
 		counters: ownCounters,
 		serverCounters,
 	};

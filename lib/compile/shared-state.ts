@@ -7,6 +7,7 @@ import { Backend } from '../backend/backend.js';
 import { hasDynamicBalance } from '../backend/balance/index.js';
 import type { ResolvedServers } from '../backend/resolve.js';
 import type { ConfigModel, ProxyModel, StickTableModel, TuneModel } from '../config/model.js';
+import { CacheStore } from '../cache/store.js';
 import { systemClock } from '../core/clock.js';
 import { Bulletin } from '../shared/bulletin.js';
 import { CounterMemory, type CounterShape } from '../shared/counters.js';
@@ -22,6 +23,8 @@ const TICKET_KEYS = randomBytes(48);
 export interface SharedState {
 	/** By the names that rules use: the proxy's, or `<peers section>/<table>`. */
 	readonly tables: ReadonlyMap<string, SharedArrayBuffer>;
+	/** Stored responses, by the name of their `cache` section. */
+	readonly caches: ReadonlyMap<string, SharedArrayBuffer>;
 	/** State of the servers, by backend. */
 	readonly backends: ReadonlyMap<string, SharedArrayBuffer>;
 	/** Log lines, by the name of their ring. */
@@ -109,6 +112,8 @@ export interface FormerState {
 	readonly tables: ReadonlyMap<string, StickTable>;
 	/** Likewise; a snapshot has none. */
 	readonly rings?: ReadonlyMap<string, LogRing>;
+	/** Memory of `cache` sections, by name. */
+	readonly caches?: ReadonlyMap<string, { readonly store: { readonly buffer: SharedArrayBuffer } }>;
 }
 
 /**
@@ -134,8 +139,16 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 	}
 	const indexes = new CounterIndexes(model);
 	const counterShape: CounterShape = { objectCount: indexes.count, threadCount: nbthread + 1 };
+	const caches = new Map(
+		model.caches.map((cache) => {
+			const kept = former?.caches?.get(cache.name)?.store.buffer;
+			const sizeBytes = CacheStore.sizeBytes(cache);
+			return [cache.name, kept?.byteLength === sizeBytes ? kept : CacheStore.allocate(cache)] as const;
+		}),
+	);
 	return {
 		tables,
+		caches,
 		backends,
 		rings: new Map(
 			model.rings.map(({ name, sizeBytes }) => {

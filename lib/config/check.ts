@@ -19,6 +19,7 @@ import type { LoadOptions } from './index.js';
 import type { BindOptions } from './keywords/bind.js';
 import { finishHealthCheck } from './keywords/health-checks.js';
 import { bindDefaultsOf } from './keywords/peers.js';
+import { defaultResolvers } from './keywords/resolvers.js';
 import type {
 	BindModel,
 	ConfigModel,
@@ -34,6 +35,7 @@ import type {
 	StickTableModel,
 	UserlistModel,
 } from './model.js';
+import type { ResolversModel } from './resolvers-model.js';
 import type { ParserState } from './state.js';
 
 const MAX_THREADS = 64;
@@ -66,6 +68,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		...addStickStores(proxies, peers),
 		aggregations,
 		rings: rings.rings,
+		resolvers: finishResolvers(state),
 		userlists,
 		httpErrors: groups,
 		caches: finishCaches(state.caches, diagnostics),
@@ -77,6 +80,14 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	checkHealthChecks(model, diagnostics);
 	checkSupported(model, diagnostics);
 	return model;
+}
+
+/** With the section `default` of the system's own name servers, when nothing else is called so (manual, 5.3.2). */
+function finishResolvers(state: ParserState): ResolversModel[] {
+	const { resolvers } = state;
+	if (resolvers.some(({ name }) => name === 'default')) return resolvers;
+	const ofSystem = defaultResolvers(state);
+	return ofSystem === undefined ? resolvers : [...resolvers, ofSystem];
 }
 
 function finishGlobal(state: ParserState, options: LoadOptions, rings: RingNames): GlobalModel {
@@ -313,12 +324,12 @@ function finishPeers(
 	localName = global.localpeer,
 ): PeersModel {
 	const { diagnostics } = state;
-	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, ...kept } = draft;
+	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, hasRedis, ...kept } = draft;
 	const local = peers.find((peer) => peer.name === localName);
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
 	if (draft.redis !== undefined) checkRedis(draft, local?.name, diagnostics);
 	// Through Redis nobody calls this node, its name is enough.
-	if (local === undefined && !draft.disabled && draft.redis === undefined) {
+	if (local === undefined && !draft.disabled && !hasRedis) {
 		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
 		diagnostics.alert(
 			draft.place,
@@ -392,6 +403,7 @@ function listenerOf(place: Place, address: SocketAddress, options: BindOptions):
 		uid: options.uid,
 		gid: options.gid,
 		acceptProxy: options.acceptProxy,
+		proto: options.proto,
 		tls: options.ssl ? { ...options.tls } : undefined,
 	};
 }
@@ -403,7 +415,6 @@ function finishUserlist(draft: UserlistDraft, diagnostics: Diagnostics): Userlis
 			if (user === undefined) {
 				diagnostics.alert(
 					member.place,
-		proto: options.proto,
 					`userlist '${draft.name}': no such user '${name}' specified in group '${member.group}'.`,
 				);
 			} else if (!user.groups.includes(member.group)) user.groups.push(member.group);

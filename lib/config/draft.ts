@@ -33,6 +33,8 @@ import type {
 	UserlistModel,
 } from './model.js';
 
+import { NO_RESOLUTION } from './resolvers-model.js';
+
 /** The same shape, one level deep, to be written to. */
 export type Writable<T> = {
 	-readonly [K in keyof T]: T[K] extends readonly (infer U)[]
@@ -131,6 +133,8 @@ export interface PeersDraft extends Omit<Writable<PeersModel>, 'bind' | 'peers'>
 	peers: (Omit<Writable<PeerModel>, 'local'> & { readonly keyword: 'peer' | 'server' })[];
 	serverDefaults: ServerOptions;
 	bindDefaults: readonly string[];
+	/** There is a `redis` line, be it a wrong one. */
+	hasRedis: boolean;
 	tables: StickTableModel[];
 	logs: (LogTargetModel | 'global')[];
 }
@@ -171,9 +175,9 @@ export const DEFAULT_OPTIONS: ProxyOptions = {
 	logSeparateErrors: false,
 	logHealthChecks: false,
 	httpIgnoreProbes: false,
+	disableH2Upgrade: false,
 	httpBufferRequest: false,
 	httpNoDelay: false,
-	disableH2Upgrade: false,
 	httpPretendKeepalive: false,
 	httpUseProxyHeader: false,
 	httpUseHtx: true,
@@ -231,13 +235,14 @@ export function newServerOptions(): ServerOptions {
 		maxReuse: -1,
 		source: undefined,
 		sendProxy: 'none',
+		proto: undefined,
 		tls: undefined,
 		check: false,
-		proto: undefined,
 		interMs: 2000,
 		rise: 2,
 		fall: 3,
 		health: NO_HEALTH,
+		resolution: NO_RESOLUTION,
 		shard: undefined,
 		tlsEnabled: false,
 		verifyGiven: false,
@@ -255,9 +260,6 @@ export function newServerOptions(): ServerOptions {
 	};
 }
 
-export const NO_BIND_TLS: BindTlsModel = {
-	certificates: [],
-	ca: undefined,
 /** The defaults of the manual; windows of 64 kB hold back no client of this program's speed. */
 export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
 	headerTableSize: 4096,
@@ -269,6 +271,9 @@ export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
 	beMaxConcurrentStreams: 100,
 };
 
+export const NO_BIND_TLS: BindTlsModel = {
+	certificates: [],
+	ca: undefined,
 	crl: undefined,
 	tickets: true,
 	crt: [],
@@ -450,10 +455,10 @@ export function newGlobal(): GlobalDraft {
 			bufsizeBytes: 16384,
 			maxrewriteBytes: 1024,
 			httpMaxhdr: 101,
+			h2: { ...DEFAULT_H2_TUNING },
 			compressionLevelMax: 1,
 			httpLogurilen: 1024,
 			httpCookielen: 63,
-			h2: { ...DEFAULT_H2_TUNING },
 			stickCounters: 3,
 			maxaccept: undefined,
 			idletimerMs: 1000,

@@ -38,7 +38,7 @@ export const SUPPORTED = {
 	/** `retry-on` other than connection failures. */
 	retryOn: true,
 	/** `log ring@`. */
-	logRings: false,
+	logRings: true,
 };
 
 export type Supported = { readonly [K in keyof typeof SUPPORTED]: boolean };

@@ -10,6 +10,7 @@
 import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
 import type { HealthCheckModel, ServerHealthModel } from './health-model.js';
+import type { ResolversModel, ServerResolutionModel } from './resolvers-model.js';
 
 /** A line of a rule language: the words that follow the keyword, unquoted and expanded. */
 export interface Line {
@@ -24,6 +25,8 @@ export interface ConfigModel {
 	readonly peers: readonly PeersModel[];
 	readonly aggregations: readonly AggregationModel[];
 	readonly rings: readonly RingModel[];
+	/** The section `default` stands for /etc/resolv.conf, where no section has that name. */
+	readonly resolvers: readonly ResolversModel[];
 	readonly userlists: readonly UserlistModel[];
 	readonly httpErrors: readonly HttpErrorsModel[];
 	readonly caches: readonly CacheModel[];
@@ -97,11 +100,11 @@ export interface TuneModel {
 	readonly bufsizeBytes: number;
 	readonly maxrewriteBytes: number;
 	readonly httpMaxhdr: number;
+	/** `tune.h2.*`. */
+	readonly h2: H2Tuning;
 	/** `tune.comp.maxlevel`, 1 to 9. */
 	readonly compressionLevelMax: number;
 	readonly httpLogurilen: number;
-	/** `tune.h2.*`. */
-	readonly h2: H2Tuning;
 	readonly httpCookielen: number;
 	readonly stickCounters: number;
 	readonly maxaccept: number | undefined;
@@ -115,9 +118,6 @@ export interface TuneModel {
 	readonly varsGlobalMaxSize: number;
 }
 
-export interface StatsSocketModel {
-	readonly place: Place;
-	readonly address: SocketAddress;
 /** `tune.h2.*` (manual, 3.2); `fe` towards clients, `be` towards servers. */
 export interface H2Tuning {
 	readonly headerTableSize: number;
@@ -130,6 +130,9 @@ export interface H2Tuning {
 	readonly beMaxConcurrentStreams: number;
 }
 
+export interface StatsSocketModel {
+	readonly place: Place;
+	readonly address: SocketAddress;
 	readonly level: 'user' | 'operator' | 'admin';
 	readonly mode: number | undefined;
 	readonly uid: number | undefined;
@@ -319,11 +322,11 @@ export interface ProxyOptions {
 	readonly logSeparateErrors: boolean;
 	readonly logHealthChecks: boolean;
 	readonly httpIgnoreProbes: boolean;
+	/** A clear connection that begins with HTTP/2's preface is not served as HTTP/2. */
+	readonly disableH2Upgrade: boolean;
 	readonly httpBufferRequest: boolean;
 	readonly httpNoDelay: boolean;
 	readonly httpPretendKeepalive: boolean;
-	/** A clear connection that begins with HTTP/2's preface is not served as HTTP/2. */
-	readonly disableH2Upgrade: boolean;
 	readonly httpUseProxyHeader: boolean;
 	readonly httpUseHtx: boolean;
 	readonly acceptInvalidHttpRequest: boolean;
@@ -370,11 +373,11 @@ export interface BindModel {
 	readonly uid: number | undefined;
 	readonly gid: number | undefined;
 	readonly acceptProxy: boolean;
+	/** `proto`; undefined: what the client asks for, by ALPN or by its first bytes. */
+	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly tls: BindTlsModel | undefined;
 }
 
-	/** `proto`; undefined: what the client asks for, by ALPN or by its first bytes. */
-	readonly proto?: 'h1' | 'h2' | undefined;
 export interface CertificateModel {
 	readonly path: string;
 	/** The certificate and its chain. */
@@ -434,15 +437,17 @@ export interface ServerModel {
 	readonly maxReuse: number;
 	readonly source: SocketAddress | undefined;
 	readonly sendProxy: 'none' | 'v1' | 'v2';
+	/** `proto`; undefined: HTTP/2 if ALPN agrees on it, else HTTP/1.1. */
+	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly tls: ServerTlsModel | undefined;
 	readonly check: boolean;
 	readonly interMs: number;
-	/** `proto`; undefined: HTTP/2 if ALPN agrees on it, else HTTP/1.1. */
-	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly rise: number;
 	readonly fall: number;
 	/** Everything else about its checks. */
 	readonly health: ServerHealthModel;
+	/** How its name becomes an address; of no meaning where it is no name. */
+	readonly resolution: ServerResolutionModel;
 }
 
 export interface ServerTlsModel {

@@ -8,10 +8,13 @@
 import { didYouMean, type Place } from '../core/diagnostics.js';
 import { inheritDefaults, newProxy, type ProxyDraft } from './draft.js';
 import { AGGREGATIONS_KEYWORDS, newAggregation } from './keywords/aggregations.js';
+import { CACHE_KEYWORDS, newCache } from './keywords/cache.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
 import { newPeers, PEERS_KEYWORDS } from './keywords/peers.js';
 import { PROXY_KEYWORDS } from './keywords/proxy.js';
+import { newResolvers, RESOLVERS_KEYWORDS } from './keywords/resolvers.js';
+import { newRing, RING_KEYWORDS } from './keywords/ring.js';
 import { newUserlist, USERLIST_KEYWORDS } from './keywords/userlist.js';
 import type { ParserState } from './state.js';
 import { Statement } from './statement.js';
@@ -19,7 +22,6 @@ import { Statement } from './statement.js';
 /** Sections of the manual, and of HAProxy Enterprise, that Holdfast refuses by name. */
 export const REFUSED_SECTIONS: readonly string[] = [
 	'acme',
-	'cache',
 	'crt-store',
 	'dynamic-update',
 	'fcgi-app',
@@ -27,8 +29,6 @@ export const REFUSED_SECTIONS: readonly string[] = [
 	'log-profile',
 	'mailers',
 	'program',
-	'resolvers',
-	'ring',
 	'traces',
 	'udp-lb',
 ];
@@ -41,8 +41,11 @@ export const BUILT_SECTIONS = [
 	'listen',
 	'peers',
 	'aggregations',
+	'ring',
+	'resolvers',
 	'userlist',
 	'http-errors',
+	'cache',
 ];
 
 const SECTION_NAMES: ReadonlySet<string> = new Set([...REFUSED_SECTIONS, ...BUILT_SECTIONS]);
@@ -149,6 +152,29 @@ export class SectionReader {
 				this.#reader = (line) => AGGREGATIONS_KEYWORDS.read(line, { aggregation, state: this.#state });
 				return;
 			}
+			case 'ring': {
+				if (!this.#namedSection(statement, `missing ring name.`)) return;
+				if (this.#state.rings.some(({ name }) => name === this.#name)) {
+					statement.alert(`sink named '${this.#name}' already exists.`);
+				}
+				const ring = newRing(this.#name, statement.place);
+				this.#state.rings.push(ring);
+				this.#reader = (line) => RING_KEYWORDS.read(line, { ring, state: this.#state });
+				return;
+			}
+			case 'resolvers': {
+				if (!this.#namedSection(statement, `missing name for resolvers section.`)) return;
+				const twin = this.#state.resolvers.find(({ name }) => name === this.#name);
+				if (twin !== undefined) {
+					statement.alert(
+						`resolvers '${this.#name}' has same name as another resolvers (declared at ${twin.place.file}:${twin.place.line}).`,
+					);
+				}
+				const resolvers = newResolvers(this.#name, statement.place);
+				this.#state.resolvers.push(resolvers);
+				this.#reader = (line) => RESOLVERS_KEYWORDS.read(line, { resolvers, state: this.#state });
+				return;
+			}
 			case 'userlist': {
 				if (!this.#namedSection(statement, `'userlist' expects <name> as argument.`)) return;
 				const list = newUserlist(this.#name, statement.place);
@@ -156,6 +182,16 @@ export class SectionReader {
 					diagnostics.warning(statement.place, `ignoring duplicated userlist '${this.#name}'.`);
 				} else this.#state.userlists.push(list);
 				this.#reader = (line) => USERLIST_KEYWORDS.read(line, list);
+				return;
+			}
+			case 'cache': {
+				if (!this.#namedSection(statement, `'cache' expects a <name> argument`)) return;
+				if (this.#state.caches.some((cache) => cache.name === this.#name)) {
+					statement.alert(`Duplicate cache name '${this.#name}'.`);
+				}
+				const cache = newCache(this.#name, statement.place);
+				this.#state.caches.push(cache);
+				this.#reader = (line) => CACHE_KEYWORDS.read(line, cache);
 				return;
 			}
 			case 'http-errors': {

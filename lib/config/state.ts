@@ -5,7 +5,17 @@
 import { dirname } from 'node:path';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
 import { systemReason } from '../core/errors.js';
-import type { AggregationDraft, GlobalDraft, HttpErrorsDraft, PeersDraft, ProxyDraft, UserlistDraft } from './draft.js';
+import type {
+	AggregationDraft,
+	CacheDraft,
+	GlobalDraft,
+	HttpErrorsDraft,
+	PeersDraft,
+	ProxyDraft,
+	RingDraft,
+	UserlistDraft,
+} from './draft.js';
+import type { ResolversDraft } from './keywords/resolvers.js';
 
 export class ParserState {
 	readonly diagnostics: Diagnostics;
@@ -15,8 +25,11 @@ export class ParserState {
 	readonly proxies: ProxyDraft[] = [];
 	readonly peers: PeersDraft[] = [];
 	readonly aggregations: AggregationDraft[] = [];
+	readonly rings: RingDraft[] = [];
+	readonly resolvers: ResolversDraft[] = [];
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];
+	readonly caches: CacheDraft[] = [];
 	/** A table's line was refused: that a rule does not find the table is then no news. */
 	tableRefused = false;
 	/** Contents of files by the path as the configuration writes it. */

@@ -32,6 +32,7 @@ import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './message
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { restoreTables } from './restoration.js';
+import { RingKeeper } from './ring-keeper.js';
 import { createRuntimeView } from './runtime-view.js';
 import { SnapshotKeeper } from './snapshot-keeper.js';
 import { StatsKeeper } from './stats-keeper.js';
@@ -44,6 +45,8 @@ export interface ControlThreadHost {
 	exit(code: number): void;
 }
 
+/** How long log servers get to take what is in the rings. */
+const LAST_LINES_MS = 1000;
 /** How long the last log lines and the last save of the tables may hold up the end of the process. */
 const LAST_SAVE_MS = 3000;
 /** How long threads that are ready wait for the tables to be restored, so that all but very large ones are complete. */
@@ -75,6 +78,7 @@ export class ControlThread {
 	readonly #tableKeeper: TableKeeper;
 	readonly #migrations: TableMigrations;
 	readonly #snapshots: SnapshotKeeper;
+	readonly #rings: RingKeeper;
 	readonly #cli: WorkerCli;
 	/** Settled when the tables of the first configuration are as an earlier process has left them. */
 	#restored: Promise<void> = Promise.resolve();
@@ -92,6 +96,7 @@ export class ControlThread {
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
+		this.#rings = new RingKeeper(logger);
 		this.#runtimeApi = new RuntimeApi(createRegistry(), logger);
 		this.#cli = new WorkerCli(this.#runtimeApi, host.tellMaster);
 	}
@@ -350,6 +355,7 @@ export class ControlThread {
 		}
 		this.#migrations.settle(new Set(tables.keys()));
 		this.#tableKeeper.keep(tables.values());
+		this.#rings.keep([...this.#generations].map(({ compiled }) => compiled));
 	}
 
 	#tellGenerations(): void {

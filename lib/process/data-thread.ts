@@ -5,6 +5,7 @@
  * What escapes a connection's own guard (a bug) is logged with its stack and ends nothing else: a thread
  * that left would take every other connection with it.
  */
+
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Backend } from '../backend/backend.js';
 import { WakeMesh } from '../backend/wake.js';
@@ -12,6 +13,7 @@ import { compileConfiguration } from '../compile/index.js';
 import { loadEngine, openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { setProgramPid } from '../core/program-pid.js';
 import { attachRings } from '../shared/log-ring.js';
 import { effectsByMessage } from '../stats/admin.js';
 import { TrafficLogTargets } from '../stream/log.js';
@@ -34,6 +36,8 @@ process.on('uncaughtException', (error) => {
 process.on('unhandledRejection', (reason) => {
 	logger.error({ err: reason, thread: threadIndex }, 'a rejection escaped its connection');
 });
+
+setProgramPid(model.global.masterWorker);
 
 const backendsById = new Map<number, Backend>();
 const wakeMesh = new WakeMesh(start.wakePorts, (id) => backendsById.get(id)?.collectSlots());

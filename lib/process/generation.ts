@@ -14,11 +14,13 @@ import { createWakePorts } from '../backend/wake.js';
 import type { CompiledConfiguration } from '../compile/index.js';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
+import { systemClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
 import { applyPatternStep } from '../sample/pattern-change.js';
 import type { SharedChange } from '../sample/shared-change.js';
 import type { AdminMessage } from '../stats/admin.js';
+import { BackendStanding } from './backend-standing.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
 
 export interface GenerationOptions {
@@ -76,6 +78,7 @@ export class Generation {
 	readonly #threads: DataThread[];
 	#leaving = false;
 	#gone = false;
+	readonly #standing: BackendStanding;
 	#questionNumber = 0;
 	/** Questions that not every thread has answered. */
 	readonly #questions = new Map<number, OpenQuestion>();
@@ -84,6 +87,7 @@ export class Generation {
 	constructor(options: GenerationOptions) {
 		this.#options = options;
 		this.number = options.number;
+		this.#standing = new BackendStanding(options.compiled.backends, () => systemClock.monotonicMs());
 		this.compiled = options.compiled;
 		this.shared = options.shared;
 		// Checks run in the control thread and may set variables too.
@@ -107,6 +111,9 @@ export class Generation {
 	}
 
 	tell(message: ToDataThread): void {
+		if (message.kind === 'runtime-change' && message.change.kind === 'servers-changed') {
+			this.#standing.look(message.change.backend);
+		}
 		for (const { worker } of this.#threads) worker.postMessage(message);
 	}
 
@@ -277,6 +284,7 @@ export class Generation {
 				);
 			}
 		}
+		for (const ring of this.compiled.rings.values()) ring.recover(thread.id);
 		if (!thread.ending) {
 			if (this.#leaving) logger.error({ thread: threadIndex, code }, 'a data thread died while it was leaving');
 			else this.#options.onFailure(`data thread ${threadIndex} ended with code ${code}`);

@@ -6,9 +6,10 @@
 
 import { hostname } from 'node:os';
 import type { Backend } from '../backend/backend.js';
-import { descriptionOf, hasCode } from '../backend/health/check-status.js';
+import { type CheckResult, descriptionOf, hasCode } from '../backend/health/check-status.js';
+import type { Health } from '../backend/health/health.js';
 import { HealthChecks } from '../backend/health/health-checks.js';
-import type { MonitorHost } from '../backend/health/server-monitor.js';
+import type { MonitorHost, ServerMonitor } from '../backend/health/server-monitor.js';
 import type { Server } from '../backend/server.js';
 import type { CompiledConfiguration } from '../compile/index.js';
 import { systemClock } from '../core/clock.js';
@@ -16,6 +17,7 @@ import type { Logger } from '../core/logger.js';
 import { clientTlsOptions } from '../core/tls.js';
 import type { RuntimeChange } from '../runtime-api/runtime-view.js';
 import type { CheckResult as StatCheckResult } from '../runtime-api/stat-rows.js';
+import { Column } from '../shared/counters.js';
 import { TrafficLogTargets } from '../stream/log.js';
 
 export class HealthKeeper {
@@ -70,17 +72,7 @@ export class HealthKeeper {
 		const monitor = this.#checks?.monitor(backend, server);
 		// Not checked, or not now: `no check` (as observed after `disable health`).
 		if (monitor === undefined || !monitor.checksEnabled) return undefined;
-		const { lastResult, health } = monitor;
-		return {
-			status: lastResult?.status ?? 'INI',
-			description: lastResult === undefined ? 'Initializing' : descriptionOf(lastResult.status),
-			code: lastResult === undefined || !hasCode(lastResult.status) ? undefined : lastResult.code,
-			durationMs: lastResult === undefined || lastResult.durationMs < 0 ? undefined : lastResult.durationMs,
-			text: lastResult?.info ?? '',
-			rise: health.rise,
-			fall: health.fall,
-			health: health.value,
-		};
+		return statResult(monitor.lastResult, monitor.health);
 	}
 
 	/** A server that was added at run time; its checks wait for `enable health`. */
@@ -90,6 +82,18 @@ export class HealthKeeper {
 
 	removeServer(backend: Backend, server: Server): void {
 		this.#checks?.removeServer(backend, server);
+	}
+
+	/** What is known of a server that is checked, has an agent or follows another. */
+	monitorOf(backend: string, server: string): ServerMonitor | undefined {
+		return this.#checks?.monitor(backend, server);
+	}
+
+	/** What its agent said last; undefined without one. */
+	agentOf(backend: string, server: string): StatCheckResult | undefined {
+		const monitor = this.#checks?.monitor(backend, server);
+		if (monitor === undefined || !monitor.server.model.health.agentCheck || !monitor.agentEnabled) return undefined;
+		return statResult(monitor.lastAgentResult, monitor.agentHealth);
 	}
 
 	/** `enable health`, `disable health`. */
@@ -114,6 +118,25 @@ export class HealthKeeper {
 			},
 			shutdownSessions: (backend, server, cause) =>
 				tell({ kind: 'server-sessions-end', backend: backend.name, server: server.name, cause }),
+			failed(backend, server, by) {
+				const counters = compiled.backends.get(backend.name)?.serverCounters[server.index];
+				if (counters === undefined) return;
+				const column = by === 'check' ? Column.chkfail : Column.hanafail;
+				counters.slice[column] = (counters.slice[column] as number) + 1;
+			},
 		};
 	}
+}
+
+function statResult(last: CheckResult | undefined, { rise, fall, value }: Health): StatCheckResult {
+	return {
+		status: last?.status ?? 'INI',
+		description: last === undefined ? 'Initializing' : descriptionOf(last.status),
+		code: last === undefined || !hasCode(last.status) ? undefined : last.code,
+		durationMs: last === undefined || last.durationMs < 0 ? undefined : last.durationMs,
+		text: last?.info ?? '',
+		rise,
+		fall,
+		health: value,
+	};
 }

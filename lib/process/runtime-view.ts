@@ -1,9 +1,11 @@
 /** What the runtime API sees of the configuration that serves, put together by the control thread. */
+
 import { hostname } from 'node:os';
 import { describeAggregation } from '../aggregate/show.js';
 import { originStatuses } from '../aggregate/status.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { programPid } from '../core/program-pid.js';
 import { describeSection, formatPeers } from '../peers/show.js';
 import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
 import type { Generation } from './generation.js';
@@ -63,17 +65,19 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			utilization: () => generation.utilization(),
 		},
 		process: {
-			pid: process.pid,
+			pid: programPid(),
 			startedWallMs: startedMs.wall,
 			memoryLimitMb: options.memoryLimitMb,
 			environment: model.global.environment,
-			startupLog: options.diagnostics.list.map((item) => formatDiagnostic(item, process.pid)),
+			startupLog: options.diagnostics.list.map((item) => formatDiagnostic(item, programPid())),
 			node: model.global.node ?? hostname(),
 			isStopping: options.isStopping,
 			currentConnections: () => Atomics.load(gateWords, counterIndexes.process),
 		},
 		state,
 		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
+		agentOf: ({ backendName, name }) => options.health.agentOf(backendName, name),
+		monitorOf: ({ backendName, name }) => options.health.monitorOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
 		dynamicServers: new ServerKeeper(compiled, generation, options.health),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),

@@ -55,6 +55,8 @@ export class CliSession {
 	#waitingForDrain = false;
 	#closed = false;
 	#wakeWriter: (() => void) | undefined;
+	/** Set while a command goes on until there is input. */
+	#interruption: AbortController | undefined;
 
 	constructor(options: CliSessionOptions) {
 		const { socket } = options;
@@ -70,12 +72,14 @@ export class CliSession {
 			experimentalMode: false,
 			quitting: false,
 			signal: this.#abort.signal,
+			interrupt: () => this.#interruptible(),
 		};
 		socket.setEncoding('latin1');
 		socket.setTimeout(options.timeoutMs);
 		socket.on('data', (text) => this.#received(text as unknown as string));
 		socket.on('end', () => {
 			this.#inputEnded = true;
+			this.#interruption?.abort();
 			void this.#work();
 		});
 		socket.on('drain', () => this.#wakeWriter?.());
@@ -99,11 +103,24 @@ export class CliSession {
 		if (this.#closed) return;
 		this.#closed = true;
 		this.#abort.abort();
+		this.#interruption?.abort();
 		this.#wakeWriter?.();
 		this.#options.onClose();
 	}
 
+	/** What has been sent behind the command stops it like what is typed later. */
+	#interruptible(): AbortSignal {
+		const interruption = new AbortController();
+		this.#interruption = interruption;
+		if (this.#inputEnded || this.#closed || this.#reader.pendingBytes > 0) interruption.abort();
+		return interruption.signal;
+	}
+
 	#received(text: string): void {
+		if (this.#interruption !== undefined) {
+			this.#interruption.abort();
+			return;
+		}
 		this.#reader.push(text);
 		// Input is read on while a command runs, so that a client that leaves is noticed; up to a buffer.
 		if (this.#working && this.#reader.pendingBytes > this.#options.limitBytes) this.#socket.pause();
@@ -192,6 +209,8 @@ export class CliSession {
 		} catch (error) {
 			this.#options.onBug(error, words.join(' '));
 			await this.#write('Internal error, see the log.\n');
+		} finally {
+			this.#interruption = undefined;
 		}
 		await this.#write('\n');
 	}

@@ -50,6 +50,11 @@ export interface CliState {
 	quitting: boolean;
 	/** Ends when the client is gone. */
 	readonly signal: AbortSignal;
+	/**
+	 * For commands that go on until the client types something, which is then not read as a command: a signal that
+	 * ends with the next byte, the end of the input or the client. Undefined where no input can come meanwhile.
+	 */
+	readonly interrupt?: () => AbortSignal;
 }
 
 export interface Invocation {

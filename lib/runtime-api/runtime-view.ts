@@ -7,6 +7,7 @@
  */
 import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
+import type { ServerMonitor } from '../backend/health/server-monitor.js';
 import type { Server } from '../backend/server.js';
 import type { ServerModel } from '../config/model.js';
 import type { RateLimits } from '../frontend/rate-limits.js';
@@ -130,6 +131,8 @@ export interface RuntimeView extends StatSource {
 	readonly threads: DataThreads;
 	readonly process: ProcessView;
 	readonly state: RuntimeState;
+	/** What checks and agent a server has, to look at and to change; undefined: none, and it follows no other. */
+	monitorOf?(server: Server): ServerMonitor | undefined;
 	/** `enable health`, `disable health`; undefined: no server is checked. */
 	setCheckEnabled?(server: Server, enabled: boolean): void;
 	/** Rings of log lines, in the order of `show events`. */

@@ -7,6 +7,7 @@
  * time, in the order of the lines, with no more than PIPE_BUF bytes of whole lines: several threads write
  * to the same pipe, and only such writes are never mixed with those of another (POSIX `write`).
  */
+
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createSocket, type Socket as UdpSocket } from 'node:dgram';
 import { write as writeDescriptor } from 'node:fs';
@@ -14,6 +15,8 @@ import { createConnection, type Socket } from 'node:net';
 import { bytesOf } from '../core/bytes.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
+import { programPid } from '../core/program-pid.js';
+import type { LogRing } from '../shared/log-ring.js';
 
 /** Lines that a slow target may be behind. */
 export const PENDING_BYTES_MAX = 1024 * 1024;
@@ -34,7 +37,7 @@ export interface LogSink {
 }
 
 /** Counts dropped lines and says so at the first one and at the end of the loss. */
-class DropReport {
+export class DropReport {
 	readonly #name: string;
 	readonly #logger: Pick<Logger, 'warn' | 'error'>;
 	count = 0;
@@ -45,9 +48,11 @@ class DropReport {
 		this.#logger = logger;
 	}
 
-	dropped(reason: string): void {
-		this.count++;
-		if (this.#sinceReport++ === 0) this.#logger.warn({ target: this.#name, reason }, 'log lines are being dropped');
+	dropped(reason: string, lines = 1): void {
+		this.count += lines;
+		const isFirst = this.#sinceReport === 0;
+		this.#sinceReport += lines;
+		if (isFirst) this.#logger.warn({ target: this.#name, reason }, 'log lines are being dropped');
 	}
 
 	/** A line was taken again. */
@@ -150,6 +155,28 @@ export class DescriptorSink implements LogSink {
 			text += lines[this.#next++] as string;
 		}
 		return bytesOf(text);
+	}
+}
+
+/** A ring in memory: always there, never full (shared/log-ring.ts). */
+export class RingSink implements LogSink {
+	readonly #ring: LogRing;
+
+	constructor(ring: LogRing) {
+		this.#ring = ring;
+	}
+
+	/** What readers were too slow for is counted by the ring. */
+	get droppedCount(): number {
+		return 0;
+	}
+
+	send(line: string): void {
+		this.#ring.write(line.endsWith('\n') ? line.slice(0, -1) : line);
+	}
+
+	end(done: () => void): void {
+		done();
 	}
 }
 
@@ -320,7 +347,7 @@ export class UnixSink implements LogSink {
 		if (this.#helper !== undefined || nowMs < this.#nextAttemptMs - RECONNECT_DELAY_MS) return;
 		this.#nextAttemptMs = nowMs + 2 * RECONNECT_DELAY_MS;
 		const args = ['--socket', this.#path, '--socket-errors=off', '--prio-prefix', '--tag', this.#tag];
-		const helper = spawn('logger', [...args, `--id=${process.pid}`], { stdio: ['pipe', 'ignore', 'ignore'] });
+		const helper = spawn('logger', [...args, `--id=${programPid()}`], { stdio: ['pipe', 'ignore', 'ignore'] });
 		this.#helper = helper;
 		helper.unref();
 		helper.on('error', (error: NodeJS.ErrnoException) => {

@@ -6,12 +6,15 @@
  * It gives up: the reference samples over all threads of the process; here `sample` counts the lines of a
  * thread. The share of lines is the same.
  */
+
 import { LOG_LEVELS } from '../config/keywords/log.js';
 import type { GlobalModel, LogTargetModel, ProxyModel } from '../config/model.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
+import { programPid } from '../core/program-pid.js';
+import type { LogRing } from '../shared/log-ring.js';
 import { cutLine, type LogIdentity, logHeader, type WriteHeader } from './log-header.js';
-import { DescriptorSink, type LogSink, UdpSink, UnixSink } from './log-sinks.js';
+import { DescriptorSink, type LogSink, RingSink, UdpSink, UnixSink } from './log-sinks.js';
 
 /** `log-tag` unless the configuration has one. */
 export const DEFAULT_LOG_TAG = 'holdfast';
@@ -112,6 +115,7 @@ export class TrafficLogTargets {
 	readonly #global: LogGlobals;
 	readonly #clock: Clock;
 	readonly #logger: Pick<Logger, 'warn' | 'error'>;
+	readonly #rings: ReadonlyMap<string, LogRing>;
 	readonly #sinks = new Map<string, LogSink>();
 	readonly #openSink: ((target: LogTargetModel['target']) => LogSink) | undefined;
 
@@ -120,11 +124,13 @@ export class TrafficLogTargets {
 		global: LogGlobals,
 		clock: Clock,
 		logger: Pick<Logger, 'warn' | 'error'>,
+		rings: ReadonlyMap<string, LogRing> = new Map(),
 		openSink?: (target: LogTargetModel['target']) => LogSink,
 	) {
 		this.#global = global;
 		this.#clock = clock;
 		this.#logger = logger;
+		this.#rings = rings;
 		this.#openSink = openSink;
 	}
 
@@ -133,7 +139,7 @@ export class TrafficLogTargets {
 		if (targets.length === 0) return undefined;
 		const identity: LogIdentity = {
 			tag: proxy?.logTag ?? this.#global.logTag ?? DEFAULT_LOG_TAG,
-			pid: process.pid,
+			pid: programPid(),
 			hostname: this.#global.logSendHostname,
 		};
 		const opened: LogTarget[] = [];
@@ -188,8 +194,12 @@ export class TrafficLogTargets {
 				return new UdpSink(target.host, target.port, this.#logger);
 			case 'unix':
 				return new UnixSink(target.path, tag, this.#clock, this.#logger);
-			case 'ring':
-				// Refused when the file is read, until there are rings.
+			case 'ring': {
+				const ring = this.#rings.get(target.name);
+				return ring === undefined ? undefined : new RingSink(ring);
+			}
+			case 'tcp':
+				// A ring since the file was read.
 				return undefined;
 		}
 	}

@@ -9,6 +9,7 @@ import t from 'tap';
 import type { LogTargetModel } from '../../lib/config/model.js';
 import { systemClock } from '../../lib/core/clock.js';
 import type { Logger } from '../../lib/core/logger.js';
+import type { LogRing } from '../../lib/shared/log-ring.js';
 import { LogSampler, TrafficLogTargets } from '../../lib/stream/log.js';
 import { cutLine, logHeader } from '../../lib/stream/log-header.js';
 import { DescriptorSink, type LogSink, PENDING_BYTES_MAX, UdpSink, UnixSink } from '../../lib/stream/log-sinks.js';
@@ -86,6 +87,7 @@ function target(fields: Partial<LogTargetModel>): LogTargetModel {
 		target: { kind: 'stdout' },
 		lengthBytes: 1024,
 		format: 'priority',
+		formatGiven: true,
 		sample: undefined,
 		facility: 'local0',
 		maxLevel: 'debug',
@@ -93,6 +95,8 @@ function target(fields: Partial<LogTargetModel>): LogTargetModel {
 		...fields,
 	};
 }
+
+const NO_RINGS: ReadonlyMap<string, LogRing> = new Map();
 
 class ListSink implements LogSink {
 	readonly lines: string[] = [];
@@ -111,6 +115,7 @@ t.test('levels: the least important that is sent, the most important that is sho
 		{ logTag: undefined, logSendHostname: undefined },
 		new FakeClock(),
 		new Remarks().logger,
+		NO_RINGS,
 		() => sink,
 	);
 	const log = logs.logFor([
@@ -132,7 +137,7 @@ t.test('tags, and targets opened once', (t) => {
 	const opened: string[] = [];
 	const sink = new ListSink();
 	const global = { logTag: 'g', logSendHostname: 'host' };
-	const logs = new TrafficLogTargets(global, new FakeClock(), new Remarks().logger, (one) => {
+	const logs = new TrafficLogTargets(global, new FakeClock(), new Remarks().logger, NO_RINGS, (one) => {
 		opened.push(one.kind);
 		return sink;
 	});
@@ -151,6 +156,7 @@ t.test('a line break in a line does not make two', (t) => {
 		{ logTag: undefined, logSendHostname: undefined },
 		new FakeClock(),
 		new Remarks().logger,
+		NO_RINGS,
 		() => sink,
 	);
 	logs.logFor([target({ format: 'raw' })])?.write(6, 'GET /a\r\n<0>forged\0');

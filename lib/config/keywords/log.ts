@@ -1,7 +1,6 @@
 /** `log` lines of every section (manual, 4.2 `log`). */
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
-import { SUPPORTED } from '../features.js';
 import type { LogTargetModel } from '../model.js';
 import type { Statement } from '../statement.js';
 
@@ -34,7 +33,7 @@ export const LOG_FACILITIES = [
 
 export const LOG_LEVELS = ['emerg', 'alert', 'crit', 'err', 'warning', 'notice', 'info', 'debug'] as const;
 
-const FORMATS = ['local', 'rfc3164', 'rfc5424', 'priority', 'short', 'timed', 'iso', 'raw'] as const;
+export const LOG_FORMATS = ['local', 'rfc3164', 'rfc5424', 'priority', 'short', 'timed', 'iso', 'raw'] as const;
 
 const SYSLOG_PORT = 514;
 const DEFAULT_LENGTH_BYTES = 1024;
@@ -62,14 +61,17 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 	const target = targetOf(statement);
 	let lengthBytes = DEFAULT_LENGTH_BYTES;
 	let format: LogTargetModel['format'] | undefined = 'local';
+	let formatGiven = false;
 	let sample: LogTargetModel['sample'];
 	let i = 2;
 	for (; ; i += 2) {
 		const word = statement.word(i);
 		if (word === 'len') {
 			lengthBytes = statement.integer(i + 1, 'log len', MIN_LENGTH_BYTES, MAX_LENGTH_BYTES) ?? lengthBytes;
-		} else if (word === 'format') format = statement.choice(i + 1, 'log format', FORMATS);
-		else if (word === 'sample') sample = readSample(statement, i + 1);
+		} else if (word === 'format') {
+			formatGiven = true;
+			format = statement.choice(i + 1, 'log format', LOG_FORMATS);
+		} else if (word === 'sample') sample = readSample(statement, i + 1);
 		else break;
 	}
 	if (statement.word(1) === '' || statement.word(i) === '') {
@@ -89,7 +91,7 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 	}
 	if (target === undefined || format === undefined || maxLevel === undefined || minLevel === undefined)
 		return undefined;
-	return { place: statement.place, target, lengthBytes, format, sample, facility, maxLevel, minLevel };
+	return { place: statement.place, target, lengthBytes, format, formatGiven, sample, facility, maxLevel, minLevel };
 }
 
 function levelOf(statement: Statement, index: number, absent: string): string | undefined {
@@ -104,21 +106,16 @@ function targetOf(statement: Statement): LogTargetModel['target'] | undefined {
 	const text = statement.word(1);
 	if (text === '') return undefined;
 	if (text === 'stdout' || text === 'stderr') return { kind: text };
-	if (text.startsWith('ring@')) {
-		if (!SUPPORTED.logRings) statement.alert(`log : 'ring@' targets are not supported by holdfast yet`);
-		return { kind: 'ring', name: text.slice('ring@'.length) };
-	}
-	if (/^tcp[46]?@/.test(text)) {
-		statement.alert(`log : 'tcp@' targets are not supported by holdfast`);
-		return undefined;
-	}
-	const plain = /^udp[46]?@/.test(text) ? text.replace(/^udp(?=@)/, 'tcp').replace(/^udp/, 'ipv') : text;
+	if (text.startsWith('ring@')) return { kind: 'ring', name: text.slice('ring@'.length) };
+	// One syntax of addresses for both protocols; the prefix says which.
+	const plain = text.replace(/^udp(?=[46]?@)/, 'tcp');
 	const parsed = parseAddress(plain, { port: 'required', defaultPort: SYSLOG_PORT, names: true, fd: true });
 	if (!parsed.ok) {
 		statement.alert(`log : ${parsed.reason}`);
 		return undefined;
 	}
 	const { address } = parsed;
+	if (/^tcp[46]?@/.test(text)) return { kind: 'tcp', address };
 	switch (address.kind) {
 		case 'ip':
 			return { kind: 'udp', host: address.address, port: address.port };

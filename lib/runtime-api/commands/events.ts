@@ -1,0 +1,90 @@
+/** `show events` (management guide, 9.3): the rings of log lines, what is in one, and what comes. */
+import { setTimeout as delay } from 'node:timers/promises';
+import type { LogRing, RingCursor } from '../../shared/log-ring.js';
+import { type Answer, type Command, fault, type Invocation } from '../command.js';
+import { jsonText, takeJsonWord } from '../json.js';
+
+const BATCH_BYTES = 16 * 1024;
+/** How soon a new line is shown with `-w`: lines come in bunches, and nobody reads faster. */
+const FOLLOW_MS = 25;
+
+/** HAProxy's sinks that are no rings; nothing is logged to them unless a `log` line says so. */
+const DESCRIPTORS = [
+	['stdout', 'standard output (fd#1)'],
+	['stderr', 'standard output (fd#2)'],
+] as const;
+
+const HEADING = 'Supported events sinks are listed below. Add -w(wait), -n(new). Any key to stop\n';
+
+function showEvents(invocation: Invocation): Answer {
+	const { view, state } = invocation;
+	const { words, json } = takeJsonWord(invocation.words);
+	const rings = view.rings ?? new Map();
+	const name = words[2];
+	if (name === undefined) return list(invocation, json);
+	const found = rings.get(name);
+	if (found === undefined) {
+		if (DESCRIPTORS.some(([known]) => known === name)) return fault('Nothing to report for this sink');
+		return fault('No such event sink');
+	}
+	let waits = false;
+	let onlyNew = false;
+	for (const word of words.slice(3)) {
+		if (!/^-[wn]+$/.test(word)) return fault('unknown option');
+		waits ||= word.includes('w');
+		onlyNew ||= word.includes('n');
+	}
+	const { ring } = found;
+	const cursor: RingCursor = onlyNew ? ring.newest() : ring.oldest();
+	if (!waits) return present(ring, cursor);
+	if (state.interrupt === undefined) return fault("'-w' is for the socket of the worker itself.");
+	return follow(ring, cursor, state.interrupt());
+}
+
+function list({ view }: Invocation, json: boolean): Answer {
+	const rings = [...(view.rings ?? new Map())];
+	if (json) {
+		const described = rings.map(([name, { ring, description }]) => ({
+			name,
+			description,
+			sizeBytes: ring.sizeBytes,
+			dropped: ring.droppedCount,
+		}));
+		return `${jsonText(described)}\n`;
+	}
+	const line = (name: string, type: string, dropped: number, description: string): string =>
+		`    ${name.padEnd(10)} : type=${type}, ${dropped} dropped, ${description}\n`;
+	return [
+		HEADING,
+		...DESCRIPTORS.map(([name, description]) => line(name, 'fd', 0, description)),
+		...rings.map(([name, { ring, description }]) => line(name, 'buffer', ring.droppedCount, description)),
+	];
+}
+
+/** What is there now. A ring that fills as fast as it is read ends where it ended when the command came. */
+function* present(ring: LogRing, cursor: RingCursor): Generator<string> {
+	const end = ring.newest().number;
+	while (cursor.number < end) {
+		const { lines } = ring.read(cursor, BATCH_BYTES);
+		if (lines.length === 0) return;
+		yield `${lines.join('\n')}\n`;
+	}
+}
+
+async function* follow(ring: LogRing, cursor: RingCursor, interrupted: AbortSignal): AsyncGenerator<string> {
+	while (!interrupted.aborted) {
+		const { lines } = ring.read(cursor, BATCH_BYTES);
+		if (lines.length > 0) yield `${lines.join('\n')}\n`;
+		else await delay(FOLLOW_MS, undefined, { signal: interrupted }).catch(() => undefined);
+	}
+}
+
+export const EVENT_COMMANDS: readonly Command[] = [
+	{
+		words: ['show', 'events'],
+		level: 'operator',
+		usage: 'show events [<sink>] [-w] [-n]',
+		help: 'rings of log lines, or what is in one: wait for more, new ones only',
+		run: showEvents,
+	},
+];
