@@ -33,6 +33,7 @@ export function newPeers(name: string, place: Place): PeersDraft {
 		logs: [],
 		sourceCheck: false,
 		redis: undefined,
+		hasRedis: false,
 		serverDefaults: newServerOptions(),
 	};
 }

@@ -28,6 +28,7 @@ const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'interval'] as co
 
 export function readRedis(statement: Statement, { peers, state }: PeersSite): void {
 	const url = statement.word(1);
+	peers.hasRedis = true;
 	if (url === '') {
 		statement.alert(`'redis' expects <url> as argument, as in redis://host:6379.`);
 		return;
