@@ -158,7 +158,7 @@ frontend f
   bind 127.0.0.1:\${port1}
   http-request return status 200 content-type text/plain lf-string "%pid"
 `;
-	const program = await startProgram(t, { config, ports: 1 });
+	const program = await startProgram(t, { config, ports: 1, args: ['-W', '-db'] });
 	const workerPid = Number((await request(program.port())).body);
 	t.not(workerPid, program.child.pid, 'traffic is not the master’s');
 	process.kill(workerPid, 'SIGKILL');
