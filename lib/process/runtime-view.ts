@@ -52,6 +52,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		backends: compiled.backends,
 		frontends: compiled.frontends,
 		patterns: compiled.patterns,
+		caches: compiled.caches,
 		rings: new Map(
 			model.rings.flatMap(({ name, description }) => {
 				const ring = compiled.rings.get(name);

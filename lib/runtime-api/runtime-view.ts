@@ -9,6 +9,7 @@ import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { ServerMonitor } from '../backend/health/server-monitor.js';
 import type { Server } from '../backend/server.js';
+import type { CacheStore } from '../cache/store.js';
 import type { ServerModel } from '../config/model.js';
 import type { RateLimits } from '../frontend/rate-limits.js';
 import type { SectionDescription } from '../peers/show.js';
@@ -32,6 +33,7 @@ export type RuntimeChange =
 			readonly cause: 'D' | 'U';
 	  }
 	| {
+			/** An empty host: it has none any more. */
 			readonly kind: 'server-address';
 			readonly backend: string;
 			readonly server: string;
@@ -128,6 +130,8 @@ export interface ProcessView {
 export interface RuntimeView extends StatSource {
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly patterns: PatternRegistry;
+	/** Of `cache` sections, by name. */
+	readonly caches?: ReadonlyMap<string, { readonly store: CacheStore }>;
 	readonly threads: DataThreads;
 	readonly process: ProcessView;
 	readonly state: RuntimeState;

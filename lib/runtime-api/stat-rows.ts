@@ -55,6 +55,8 @@ export interface StatSource {
 	frontendState?(name: string): { readonly status: string; readonly maxconn: number } | undefined;
 	/** Undefined for a server that is not checked. */
 	checkOf?(server: Server): CheckResult | undefined;
+	/** Undefined for a server without an agent. */
+	agentOf?(server: Server): CheckResult | undefined;
 	/** When the process began to count, monotonic ms: the age of states that never changed. */
 	readonly startedMonotonicMs: number;
 }
@@ -200,7 +202,7 @@ function serverRow(source: StatSource, traffic: BackendTraffic, server: Server, 
 		values[Stat.hanafail] = counters.total('hanafail');
 		values[Stat.chkdown] = states.downCount(index);
 		const isDown = states.operation(index) === ServerOperation.DOWN;
-		values[Stat.downtime] = counters.total('downtime') + (isDown ? Math.floor(sinceMs / 1000) : 0);
+		values[Stat.downtime] = states.downSeconds(index) + (isDown ? Math.floor(sinceMs / 1000) : 0);
 		values[Stat.check_status] = check.status;
 		values[Stat.check_code] = check.code;
 		values[Stat.check_duration] = check.durationMs;
@@ -210,6 +212,17 @@ function serverRow(source: StatSource, traffic: BackendTraffic, server: Server, 
 		values[Stat.check_fall] = check.fall;
 		values[Stat.check_health] = check.health;
 	} else values[Stat.last_chk] = undefined;
+	const agent = source.agentOf?.(server);
+	if (agent !== undefined) {
+		values[Stat.agent_status] = agent.status;
+		values[Stat.agent_code] = agent.code;
+		values[Stat.agent_duration] = agent.durationMs;
+		values[Stat.last_agt] = agent.text;
+		values[Stat.agent_desc] = agent.description;
+		values[Stat.agent_rise] = agent.rise;
+		values[Stat.agent_fall] = agent.fall;
+		values[Stat.agent_health] = agent.health;
+	}
 	const idle = states.idle(index);
 	values[Stat.srv_icur] = idle;
 	if (server.model.poolMaxConn >= 0) values[Stat.src_ilim] = server.model.poolMaxConn;

@@ -42,6 +42,8 @@ export const ServerAdmin = {
 	INHERITED_DRAIN: 0x10,
 	/** Its name did not resolve. */
 	RESOLUTION_MAINT: 0x20,
+	/** Its name is not that of its line: it came with an SRV record. */
+	HOST_CHANGED: 0x40,
 } as const;
 
 /** CONFIG_MAINT says why, not whether: it stays when the server is made ready. */
@@ -83,6 +85,7 @@ const LAST_CHANGE = 15;
 const DOWN_COUNT = 16;
 const WARMUP = 17;
 const OBSERVED_ERRORS = 18;
+const DOWN_SECONDS = 19;
 const SERVER_SIZE = 32;
 
 /** Where a server stands in the round of `balance roundrobin`. */
@@ -206,6 +209,7 @@ export class ServerStates {
 
 	setAdmin(server: number, flags: number, nowMs: number): void {
 		if (this.admin(server) === flags) return;
+		if (!this.#isStopped(this.operation(server), flags)) this.#addDowntime(server, nowMs);
 		this.#store(server, ADMIN, flags);
 		this.#store(server, LAST_CHANGE, nowMs | 0);
 		this.#changed();
@@ -218,10 +222,27 @@ export class ServerStates {
 	setOperation(server: number, value: ServerOperation, nowMs: number): void {
 		const previous = this.operation(server);
 		if (previous === value) return;
+		if (!this.#isStopped(value, this.admin(server))) this.#addDowntime(server, nowMs);
 		this.#store(server, OPERATION, value);
 		this.#store(server, LAST_CHANGE, nowMs | 0);
 		if (value === ServerOperation.DOWN) this.#add(server, DOWN_COUNT, 1);
 		this.#changed();
+	}
+
+	#isStopped(operation: ServerOperation, admin: number): boolean {
+		return operation === ServerOperation.DOWN || (admin & MAINT_MASK) !== 0;
+	}
+
+	/** A server that serves again, until now down or in maintenance. */
+	#addDowntime(server: number, nowMs: number): void {
+		if (!this.#isStopped(this.operation(server), this.admin(server))) return;
+		const sinceMs = ((nowMs | 0) - this.#load(server, LAST_CHANGE)) >>> 0;
+		this.#add(server, DOWN_SECONDS, Math.floor(sinceMs / 1000));
+	}
+
+	/** Seconds that it was down or in maintenance until it served again, each time rounded down. */
+	downSeconds(server: number): number {
+		return this.#load(server, DOWN_SECONDS);
 	}
 
 	/** Low 32 bits of the monotonic clock at the last change of state. */

@@ -79,7 +79,9 @@ export interface PeerReport
 export interface CheckReport {
 	readonly backend: string;
 	readonly server: string;
-	readonly result: CheckResult;
+	readonly result: CheckResult | undefined;
+	/** Of its agent. */
+	readonly agent?: CheckResult | undefined;
 }
 
 export interface FrontendReport {

@@ -8,9 +8,9 @@ import type { Bulletin } from '../shared/bulletin.js';
 import { readVitals, type Vitals } from '../shared/vitals.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { AdminEffects } from './admin.js';
-import type { ControlReport } from './report.js';
+import type { CheckReport, ControlReport } from './report.js';
 
-export interface StatsSourceOptions extends Omit<StatSource, 'frontendState' | 'checkOf'> {
+export interface StatsSourceOptions extends Omit<StatSource, 'frontendState' | 'checkOf' | 'agentOf'> {
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly bulletin: Bulletin;
 	readonly vitals: SharedArrayBuffer;
@@ -34,7 +34,7 @@ export class StatsSource implements StatSource {
 	readonly startedMonotonicMs: number;
 	#report: ControlReport | undefined;
 	#reportVersion = -1;
-	readonly #checks = new Map<string, CheckResult>();
+	readonly #checks = new Map<string, CheckReport>();
 
 	constructor(options: StatsSourceOptions) {
 		this.options = options;
@@ -59,14 +59,18 @@ export class StatsSource implements StatSource {
 			this.#report = JSON.parse(text) as ControlReport;
 			this.#reportVersion = version;
 			this.#checks.clear();
-			for (const { backend, server, result } of this.#report.checks) this.#checks.set(`${backend} ${server}`, result);
+			for (const check of this.#report.checks) this.#checks.set(`${check.backend} ${check.server}`, check);
 		}
 		return this.#report;
 	}
 
 	/** As of the latest word of the control thread, which checks. */
 	checkOf({ backendName, name }: Server): CheckResult | undefined {
-		return this.#checks.get(`${backendName} ${name}`);
+		return this.#checks.get(`${backendName} ${name}`)?.result;
+	}
+
+	agentOf({ backendName, name }: Server): CheckResult | undefined {
+		return this.#checks.get(`${backendName} ${name}`)?.agent;
 	}
 
 	frontendState(name: string): { readonly status: string; readonly maxconn: number } | undefined {

@@ -64,7 +64,7 @@ const ERROR_TEXTS: ReadonlyMap<string, string> = new Map([
 	['EMFILE', 'Too many open files'],
 ]);
 
-function errorText(error: NodeJS.ErrnoException): string {
+export function errorText(error: NodeJS.ErrnoException): string {
 	return ERROR_TEXTS.get(error.code ?? '') ?? error.message;
 }
 

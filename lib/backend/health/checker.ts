@@ -6,7 +6,7 @@
 import net from 'node:net';
 import type { Clock, Timer } from '../../core/clock.js';
 import type { ProcessScope } from '../../sample/types.js';
-import { CheckRun, type CheckTarget } from './check-run.js';
+import { CheckRun, type CheckTarget, errorText } from './check-run.js';
 import { type CheckResult, CheckStatus } from './check-status.js';
 import { CheckView } from './check-view.js';
 import type { ServerMonitor } from './server-monitor.js';
@@ -152,17 +152,18 @@ export class Checker {
 		const timeoutMs = monitor.backend.model.timeouts.checkMs ?? agent.interMs;
 		this.#agentTimer = clock.setTimer(this.#askAgent, this.#spread(agent.interMs));
 		if (!monitor.agentEnabled || this.#agent !== undefined) return;
+		const { agentEndpoint } = monitor;
 		const host =
-			agent.address?.kind === 'ip'
-				? agent.address.address
+			agentEndpoint.host !== undefined
+				? agentEndpoint.host
 				: destination.kind === 'tcp'
 					? destination.host
 					: '127.0.0.1';
 		let text = '';
 		let connected = false;
-		const socket = net.connect({ host, port: agent.port });
+		const socket = net.connect({ host, port: agentEndpoint.port });
 		this.#agent = socket;
-		const end = (failure: CheckStatus | undefined): void => {
+		const end = (failure: CheckStatus | undefined, info = ''): void => {
 			if (this.#agent !== socket) return;
 			this.#agent = undefined;
 			deadline.cancel();
@@ -172,18 +173,18 @@ export class Checker {
 			if (this.#stopped) return;
 			const durationMs = clock.monotonicMs() - startMs;
 			if (failure === undefined) monitor.agentReplied(text, durationMs);
-			else monitor.agentFailed({ status: failure, code: 0, info: '', durationMs });
+			else monitor.agentFailed({ status: failure, code: 0, info, durationMs });
 		};
 		const deadline = clock.setTimer(() => end(connected ? CheckStatus.L7TOUT : CheckStatus.L4TOUT), timeoutMs);
 		socket.on('connect', () => {
 			connected = true;
-			if (agent.send !== undefined) socket.write(Buffer.from(agent.send, 'latin1'));
+			if (agentEndpoint.send !== undefined) socket.write(Buffer.from(agentEndpoint.send, 'latin1'));
 		});
 		socket.on('data', (chunk) => {
 			text = (text + chunk.toString('latin1')).slice(0, AGENT_LINE_MAX);
 			if (/[\r\n]/.test(text) || text.length === AGENT_LINE_MAX) end(undefined);
 		});
 		socket.on('end', () => end(text === '' ? CheckStatus.L7RSP : undefined));
-		socket.on('error', () => end(connected ? CheckStatus.L7RSP : CheckStatus.L4CON));
+		socket.on('error', (error) => end(connected ? CheckStatus.L7RSP : CheckStatus.L4CON, errorText(error)));
 	};
 }

@@ -169,11 +169,10 @@ export class HealthChecks {
 	}
 
 	/** Where and how a server is checked: as traffic goes there, unless its line says otherwise (manual, 5.2 `check`). */
-	#targetOf({ backend, server }: ServerMonitor): () => CheckTarget {
+	#targetOf({ backend, server, checkEndpoint }: ServerMonitor): () => CheckTarget {
 		const { model } = server;
 		const { health } = model;
 		const elsewhere = health.checkPort !== undefined || health.checkAddress !== undefined;
-		const ownAddress = health.checkAddress?.kind === 'ip' ? health.checkAddress.address : undefined;
 		const source = model.source ?? backend.model.source;
 		const options = this.#options.tlsOf(model);
 		const fixed: Omit<CheckTarget, 'destination'> = {
@@ -192,9 +191,9 @@ export class HealthChecks {
 		return () => ({
 			...fixed,
 			destination:
-				model.address.kind === 'unix' && ownAddress === undefined
+				model.address.kind === 'unix' && checkEndpoint.host === undefined
 					? { kind: 'unix', path: model.address.abstract ? `\0${model.address.path}` : model.address.path }
-					: { kind: 'tcp', host: ownAddress ?? server.address, port: health.checkPort ?? server.port },
+					: { kind: 'tcp', host: checkEndpoint.host ?? server.address, port: checkEndpoint.port ?? server.port },
 		});
 	}
 }

@@ -5,6 +5,7 @@
  * Facts come in (`checked`, `agentReplied`, `observedErrors`), state goes out through `ServerStates` and the
  * `MonitorHost`. No socket and no timer of a check is here: `checker.ts` has those.
  */
+import type { SocketAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
 import type { Backend } from '../backend.js';
@@ -33,6 +34,22 @@ export interface MonitorHost {
 	changed(backend: Backend): void;
 	/** The streams of a server are ended: it went down (`D`), or a better one came up (`U`). */
 	shutdownSessions(backend: Backend, server: Server, cause: 'D' | 'U'): void;
+	/** For the columns `chkfail` and `hanafail`: a check failed, or so many errors of the traffic counted as one. */
+	failed?(backend: Backend, server: Server, by: 'check' | 'traffic'): void;
+}
+
+/** Where an agent is asked, and with what; `set server` of the runtime API changes it. */
+export interface AgentEndpoint {
+	/** Undefined: the server's own address. */
+	host: string | undefined;
+	port: number;
+	send: string | undefined;
+}
+
+/** Where a server is checked; undefined: where its traffic goes. */
+export interface CheckEndpoint {
+	host: string | undefined;
+	port: number | undefined;
 }
 
 /** Steps of a slow start, and the shortest one. */
@@ -52,6 +69,8 @@ export class ServerMonitor {
 	/** Checks are done; `disable health` of the runtime API turns them off. */
 	checksEnabled: boolean;
 	agentEnabled: boolean;
+	readonly agentEndpoint: AgentEndpoint;
+	readonly checkEndpoint: CheckEndpoint;
 	/** Asked for by `on-error`: the next check comes after `fastinter`. */
 	hurried = false;
 	/** What `hurried` asks for is done by the checker at once. */
@@ -71,6 +90,9 @@ export class ServerMonitor {
 		this.#host = host;
 		this.checksEnabled = model.check;
 		this.agentEnabled = health.agentCheck;
+		const { agent, checkAddress, checkPort } = health;
+		this.agentEndpoint = { host: hostOf(agent.address), port: agent.port, send: agent.send };
+		this.checkEndpoint = { host: hostOf(checkAddress), port: checkPort };
 		this.health = new Health(rise, fall, initialHealth(health.initState, rise, fall));
 	}
 
@@ -142,6 +164,8 @@ export class ServerMonitor {
 		const verdict = verdictOf(result.status);
 		const isNews = this.lastResult?.status !== result.status;
 		this.lastResult = result;
+		// A server that is down can fail no more: what counts is what takes it there.
+		if (verdict === 'failed' && this.health.value > 0) this.#host.failed?.(this.backend, this.server, 'check');
 		// A server that is down is not brought up by half a success.
 		if (verdict === 'conditional' && !this.health.isUp) return;
 		const healthChanged = verdict === 'failed' ? this.health.fail() : this.health.succeed();
@@ -203,6 +227,12 @@ export class ServerMonitor {
 		this.#settle(false, this.#reason(result));
 	}
 
+	/** `set server ... agent up|down`: as if the agent had said so. */
+	forceAgent(isUp: boolean): void {
+		this.agentHealth.value = isUp ? this.agentHealth.rise + this.agentHealth.fall - 1 : 0;
+		this.#become(isUp ? ServerOperation.UP : ServerOperation.DOWN, ', changed from CLI');
+	}
+
 	#administer(word: 'ready' | 'drain' | 'maint'): void {
 		const { states, index } = this.server;
 		const flags = states.admin(index);
@@ -244,6 +274,7 @@ export class ServerMonitor {
 			durationMs: -1,
 		};
 		this.hurried = true;
+		this.#host.failed?.(this.backend, this.server, 'traffic');
 		if (onError !== 'fastinter') {
 			this.lastResult = result;
 			if (onError === 'sudden-death') this.health.weaken();
@@ -338,6 +369,10 @@ export class ServerMonitor {
 		this.#warmupTimer?.cancel();
 		this.#warmupTimer = undefined;
 	}
+}
+
+function hostOf(address: SocketAddress | undefined): string | undefined {
+	return address?.kind === 'ip' ? address.address : undefined;
 }
 
 function initialHealth(state: string, rise: number, fall: number): number {

@@ -1,6 +1,7 @@
 /** Every command, and the registry that finds them. */
 import { CommandRegistry } from '../registry.js';
 import { AGGREGATION_COMMANDS } from './aggregations.js';
+import { CACHE_COMMANDS } from './cache.js';
 import { DYNAMIC_SERVER_COMMANDS } from './dynamic-servers.js';
 import { EVENT_COMMANDS } from './events.js';
 import { INFO_COMMANDS } from './info.js';
@@ -17,6 +18,7 @@ import { UNSUPPORTED_COMMANDS } from './unsupported.js';
 export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
 		...AGGREGATION_COMMANDS,
+		...CACHE_COMMANDS,
 		...DYNAMIC_SERVER_COMMANDS,
 		...EVENT_COMMANDS,
 		...INFO_COMMANDS,

@@ -7,7 +7,7 @@ import { hasDynamicBalance } from '../../backend/balance/index.js';
 import type { Server } from '../../backend/server.js';
 import { IpAddress } from '../../core/address.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
-import { type Answer, type Command, DONE, fault, type Invocation, info } from '../command.js';
+import { type Answer, type Command, DONE, fault, type Invocation, info, type Message } from '../command.js';
 import type { RuntimeView } from '../runtime-view.js';
 import { findServer, type NamedServer, serversChanged } from './names.js';
 
@@ -163,8 +163,99 @@ const setAddress: Change = ({ traffic, server }, words, view) => {
 const NO_CHECKS = 'health checks are not enabled on this server';
 const NO_AGENT = 'agent checks are not enabled on this server.';
 
-const checkSetting: Change = ({ server }, _words, view) =>
-	fault(view.checkOf?.(server) === undefined ? NO_CHECKS : 'Where a server is checked cannot be changed at run time.');
+type Monitor = NonNullable<ReturnType<NonNullable<RuntimeView['monitorOf']>>>;
+
+/** A change of the agent of a server that has one. */
+function onAgent(change: (monitor: Monitor, words: readonly string[]) => Answer, refusal = NO_AGENT): Change {
+	return ({ server }, words, view) => {
+		const monitor = server.model.health.agentCheck ? view.monitorOf?.(server) : undefined;
+		return monitor === undefined ? fault(refusal) : change(monitor, words);
+	};
+}
+
+const setAgent = onAgent((monitor, words) => {
+	if (words[0] !== 'up' && words[0] !== 'down') return fault("'set server <srv> agent' expects 'up' or 'down'.");
+	monitor.forceAgent(words[0] === 'up');
+	return DONE;
+});
+
+const setAgentPort = onAgent(
+	(monitor, words) => {
+		const port = portOf(words[0]);
+		if (port === undefined) return fault('provided port is not an integer');
+		monitor.agentEndpoint.port = port;
+		return DONE;
+	},
+	NO_AGENT.slice(0, -1),
+);
+
+const setAgentAddress = onAgent(
+	(monitor, words) => {
+		const found = endpointOf(words, 'agent-addr');
+		if ('severity' in found) return found;
+		monitor.agentEndpoint.host = found.host;
+		if (found.port !== undefined) monitor.agentEndpoint.port = found.port;
+		return DONE;
+	},
+	NO_AGENT.slice(0, -1),
+);
+
+const setAgentSend = onAgent((monitor, words) => {
+	monitor.agentEndpoint.send = words[0] ?? '';
+	return DONE;
+});
+
+/** 0 is taken, and gives back what the line says, where the line says something. */
+function portOf(word: string | undefined): number | undefined {
+	const port = /^\d{1,5}$/.test(word ?? '') ? Number(word) : Number.NaN;
+	return port >= 0 && port <= 65535 ? port : undefined;
+}
+
+/** `<address> [port <port>]`. */
+function endpointOf(
+	[word, keyword, portWord]: readonly string[],
+	setting: string,
+): { readonly host: string; readonly port: number | undefined } | Message {
+	if (word === undefined) return fault(`set server <b>/<s> ${setting} requires an address and optionally a port.`);
+	const address = IpAddress.parse(word);
+	if (address === undefined) return fault(`invalid addr '${word}'`);
+	if (keyword === undefined) return { host: address.toString(), port: undefined };
+	const port = keyword === 'port' ? portOf(portWord) : undefined;
+	if (port === undefined) return fault('provided port is not an integer');
+	return { host: address.toString(), port };
+}
+
+/** A change of where a server is checked. */
+function onCheck(change: (monitor: Monitor, words: readonly string[]) => Answer): Change {
+	return ({ server }, words, view) => {
+		const monitor = server.model.check ? view.monitorOf?.(server) : undefined;
+		return monitor === undefined ? fault(NO_CHECKS) : change(monitor, words);
+	};
+}
+
+const setCheckPort = onCheck((monitor, words) => {
+	const port = portOf(words[0]);
+	if (port === undefined) return fault('provided port is not an integer');
+	monitor.checkEndpoint.port = port === 0 ? monitor.server.model.health.checkPort : port;
+	return DONE;
+});
+
+const setCheckAddress = onCheck((monitor, words) => {
+	const found = endpointOf(words, 'check-addr');
+	if ('severity' in found) return found;
+	monitor.checkEndpoint.host = found.host;
+	if (found.port !== undefined && found.port > 0) monitor.checkEndpoint.port = found.port;
+	return DONE;
+});
+
+function setAgentEnabled(enabled: boolean): Change {
+	return ({ server }, _words, view) => {
+		const monitor = server.model.health.agentCheck ? view.monitorOf?.(server) : undefined;
+		if (monitor !== undefined) monitor.agentEnabled = enabled;
+		else if (enabled) return fault('Agent was not configured on this server, cannot enable.');
+		return DONE;
+	};
+}
 
 function setCheck(enabled: boolean): Change {
 	return ({ server }, _words, view) => {
@@ -180,12 +271,12 @@ function setCheck(enabled: boolean): Change {
 
 const SETTINGS: ReadonlyMap<string, Change> = new Map<string, Change>([
 	['addr', setAddress],
-	['agent', () => fault(NO_AGENT)],
-	['agent-addr', () => fault(NO_AGENT)],
-	['agent-port', () => fault(NO_AGENT)],
-	['agent-send', () => fault(NO_AGENT)],
-	['check-addr', checkSetting],
-	['check-port', checkSetting],
+	['agent', setAgent],
+	['agent-addr', setAgentAddress],
+	['agent-port', setAgentPort],
+	['agent-send', setAgentSend],
+	['check-addr', setCheckAddress],
+	['check-port', setCheckPort],
 	[
 		'fqdn',
 		(_named, words) =>
@@ -269,13 +360,13 @@ export const SERVER_CHANGE_COMMANDS: readonly Command[] = [
 		level: 'admin',
 		usage: 'enable agent',
 		help: 'ask the agent of a server again',
-		run: onServer(() => fault('Agent was not configured on this server, cannot enable.')),
+		run: onServer(setAgentEnabled(true)),
 	},
 	{
 		words: ['disable', 'agent'],
 		level: 'admin',
 		usage: 'disable agent',
 		help: 'stop asking the agent of a server',
-		run: onServer(() => DONE),
+		run: onServer(setAgentEnabled(false)),
 	},
 ];

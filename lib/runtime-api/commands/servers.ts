@@ -2,7 +2,9 @@
  * What there is of backends and servers: `show servers state`, `show servers conn`, `show backend` (management guide,
  * 9.3). Changing them is in server-changes.ts.
  */
+import type { ServerMonitor } from '../../backend/health/server-monitor.js';
 import type { Server } from '../../backend/server.js';
+import { isServiceName } from '../../config/resolvers-model.js';
 import { tick } from '../../core/clock.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
 import type { BackendTraffic } from '../../stream/proxies.js';
@@ -30,9 +32,23 @@ function operationNumber({ states, index }: Server): number {
 }
 
 /** Numbers that the state file has for the results of checks. */
+const CHECK_NUMBERS: Readonly<Record<string, number>> = {
+	INI: 1,
+	HANA: 4,
+	SOCKERR: 5,
+	L4OK: 6,
+	L4TOUT: 7,
+	L4CON: 8,
+	L6OK: 9,
+	L6TOUT: 10,
+	L6RSP: 11,
+	L7TOUT: 12,
+	L7RSP: 13,
+	L7OK: 15,
+	L7OKC: 16,
+	L7STS: 17,
+};
 const CHECK_UNKNOWN = 1;
-const CHECK_PASSED = 15;
-const CHECK_FAILED = 8;
 const RESULT_NEUTRAL = 0;
 const RESULT_FAILED = 2;
 const RESULT_PASSED = 3;
@@ -40,12 +56,28 @@ const RESULT_PASSED = 3;
 const CHECK_STATE = 6;
 /** Of a server that is `disabled` in the configuration. */
 const PAUSED = 8;
+/** Flags of an agent as the state file has them: it is one and configured, and enabled. */
+const AGENT_CONFIGURED = 0x12;
+const AGENT_ENABLED = 0x04;
+
+function agentState(monitor: ServerMonitor | undefined): number {
+	if (monitor === undefined || !monitor.server.model.health.agentCheck) return 0;
+	return AGENT_CONFIGURED | (monitor.agentEnabled ? AGENT_ENABLED : 0);
+}
+
 /** What `rise` is by default: the health of a server that nobody checks. */
 const HEALTH_UNCHECKED = 2;
+
+/** The name whose SRV records it is one of. */
+function serviceOf({ model: { address } }: Server): string {
+	return address.kind === 'name' && isServiceName(address.host) ? address.host : '-';
+}
 
 function stateRow(view: RuntimeView, { model }: BackendTraffic, server: Server): Row {
 	const { states, index } = server;
 	const check = view.checkOf?.(server);
+	const monitor = view.monitorOf?.(server);
+	const agent = server.model.health.agentCheck ? monitor?.agentEndpoint : undefined;
 	const passed = check !== undefined && /OK/.test(check.status);
 	const ageMs = (tick(view.clock.monotonicMs()) - states.lastChangeMs(index)) >>> 0;
 	const operation = operationNumber(server);
@@ -60,24 +92,24 @@ function stateRow(view: RuntimeView, { model }: BackendTraffic, server: Server):
 		['srv_uweight', states.weight(index)],
 		['srv_iweight', server.initialWeight],
 		['srv_time_since_last_change', Math.floor(ageMs / 1000)],
-		['srv_check_status', check === undefined ? CHECK_UNKNOWN : passed ? CHECK_PASSED : CHECK_FAILED],
+		['srv_check_status', CHECK_NUMBERS[check?.status.replace('* ', '') ?? ''] ?? CHECK_UNKNOWN],
 		['srv_check_result', check === undefined ? RESULT_NEUTRAL : passed ? RESULT_PASSED : RESULT_FAILED],
 		['srv_check_health', check?.health ?? (operation === 0 ? 0 : HEALTH_UNCHECKED)],
 		[
 			'srv_check_state',
 			check !== undefined ? CHECK_STATE : (states.admin(index) & ServerAdmin.CONFIG_MAINT) === 0 ? 0 : PAUSED,
 		],
-		['srv_agent_state', 0],
+		['srv_agent_state', agentState(monitor)],
 		['bk_f_forced_id', model.idGiven === true ? 1 : 0],
 		['srv_f_forced_id', server.model.idGiven === true ? 1 : 0],
-		['srv_fqdn', server.model.address.kind === 'name' ? server.model.address.host : '-'],
+		['srv_fqdn', server.hostName ?? '-'],
 		['srv_port', server.port],
-		['srvrecord', '-'],
+		['srvrecord', serviceOf(server)],
 		['srv_use_ssl', server.model.tls === undefined ? 0 : 1],
-		['srv_check_port', 0],
-		['srv_check_addr', '-'],
-		['srv_agent_addr', '-'],
-		['srv_agent_port', 0],
+		['srv_check_port', monitor?.checkEndpoint.port ?? 0],
+		['srv_check_addr', monitor?.checkEndpoint.host ?? '-'],
+		['srv_agent_addr', agent?.host ?? '-'],
+		['srv_agent_port', agent?.port ?? 0],
 	];
 }
 

@@ -15,14 +15,16 @@ function farm(health: Partial<ServerHealthModel> = {}) {
 	const backend = new Backend({ model, state, threadIndex: 0, threadCount: 1, clock, wake: () => {}, fullconn: 10 });
 	const lines: string[] = [];
 	const ended: string[] = [];
+	const failures: string[] = [];
 	const host: MonitorHost = {
 		log: (_backend, level, line) => lines.push(`${level} ${line.split('.')[0]}`),
 		changed: () => {},
 		shutdownSessions: (_backend, server, cause) => ended.push(`${server.name} ${cause}`),
+		failed: (_backend, server, by) => failures.push(`${server.name} ${by}`),
 	};
 	const monitors = backend.servers.map((server) => new ServerMonitor(backend, server, clock, host));
 	const [first, second] = monitors as [ServerMonitor, ServerMonitor];
-	return { clock, backend, first, second, lines, ended };
+	return { clock, backend, first, second, lines, ended, failures };
 }
 
 const result = (status: CheckStatus): CheckResult => ({ status, code: 0, info: '', durationMs: 1 });
@@ -126,4 +128,25 @@ t.test('a reload forgets nothing', async (t) => {
 	t.same(after.lines, [], 'nothing has happened');
 	check(after.first, 'L4OK', 'L4OK');
 	t.ok(after.first.isRunning);
+});
+
+t.test('failed checks are counted while the server has health to lose', async (t) => {
+	const { first, failures } = farm();
+	check(first, 'L4OK', 'L4CON', 'L4CON', 'L4CON', 'L4CON', 'L4CON');
+	t.same(failures, ['s1 check', 's1 check', 's1 check']);
+	first.observedErrors('failed connection');
+	t.equal(failures.at(-1), 's1 traffic');
+});
+
+t.test('what is said for an agent holds until it speaks itself', async (t) => {
+	const { first, lines } = farm({ agentCheck: true });
+	first.forceAgent(false);
+	t.notOk(first.isRunning);
+	check(first, 'L4OK');
+	t.notOk(first.isRunning, 'good checks do not help');
+	first.forceAgent(true);
+	t.ok(first.isRunning);
+	t.equal(lines.at(-1), '5 Server app/s1 is UP, changed from CLI');
+	first.agentReplied('down', 1);
+	t.notOk(first.isRunning);
 });
