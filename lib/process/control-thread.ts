@@ -86,6 +86,7 @@ export class ControlThread {
 	/** What is taught to another process of this node at the end. */
 	#farewell: Promise<void> = Promise.resolve();
 	#ended: Promise<void> | undefined;
+	#exitCode = 0;
 
 	constructor(settings: WorkerSettings, logger: Logger, host: ControlThreadHost) {
 		this.#settings = settings;
@@ -316,9 +317,10 @@ export class ControlThread {
 
 	#generationFailed(candidate: Candidate, generation: Generation, reason: string): void {
 		if (this.#serving === generation) {
-			// Traffic threads cannot be trusted any more; the master starts a new worker on the same sockets.
+			// What it held is lost, connections and trackers: the master starts a new worker on the same sockets.
 			this.#logger.error({ reason }, 'a data thread of the serving configuration ended');
-			this.#host.exit(1);
+			this.#exitCode = 1;
+			this.hardStop();
 			return;
 		}
 		generation.end();
@@ -382,7 +384,7 @@ export class ControlThread {
 		this.#stopping = true;
 		// A process that was to be taught first is not any more.
 		this.#farewell = this.#restored;
-		setTimeout(() => this.#host.exit(0), LAST_SAVE_MS);
+		setTimeout(() => this.#host.exit(this.#exitCode), LAST_SAVE_MS);
 		for (const generation of this.#generations) generation.hardStop();
 		this.#leaveIfDone();
 	}
@@ -395,7 +397,7 @@ export class ControlThread {
 
 	async #end(): Promise<void> {
 		this.#ended ??= this.#lastWords();
-		await this.#ended.finally(() => this.#host.exit(0));
+		await this.#ended.finally(() => this.#host.exit(this.#exitCode));
 	}
 
 	async #lastWords(): Promise<void> {

@@ -22,6 +22,7 @@ import type { SharedChange } from '../sample/shared-change.js';
 import type { AdminMessage } from '../stats/admin.js';
 import { BackendStanding } from './backend-standing.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+import { receivedFields } from './thread-logger.js';
 
 export interface GenerationOptions {
 	readonly number: number;
@@ -249,7 +250,7 @@ export class Generation {
 				break;
 			case 'log': {
 				const { level, fields, text } = message.entry;
-				this.#options.logger[level]({ thread: threadIndex, ...fields }, text);
+				this.#options.logger[level]({ thread: threadIndex, ...receivedFields(fields) }, text);
 				break;
 			}
 		}

@@ -25,11 +25,21 @@ export function createThreadLogger(send: (entry: LogEntry) => void): ThreadLogge
 	return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
 }
 
+/** The fields on the other side: what was an error is shown as one, with the name it had. */
+export function receivedFields(fields: LogEntry['fields']): Record<string, unknown> {
+	return Object.fromEntries(
+		Object.entries(fields).map(([name, value]) =>
+			// Without a constructor of its own the logger believes the name.
+			typeof value === 'object' && value !== null ? [name, Object.assign(Object.create(null), value)] : [name, value],
+		),
+	);
+}
+
 /** Errors keep their stack; what cannot be sent to another thread becomes text. */
 function cloneable(fields: object): Record<string, unknown> {
 	return Object.fromEntries(
 		Object.entries(fields).map(([name, value]) => {
-			if (value instanceof Error) return [name, { type: value.name, message: value.message, stack: value.stack }];
+			if (value instanceof Error) return [name, { name: value.name, message: value.message, stack: value.stack }];
 			if (typeof value === 'object' && value !== null) return [name, String(value)];
 			return [name, typeof value === 'function' || typeof value === 'symbol' ? String(value) : value];
 		}),

@@ -23,7 +23,7 @@ import type { StreamLogView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { countError } from './counting.js';
-import type { Exchange, ExchangeEvents, Failure } from './exchange.js';
+import { type Exchange, type ExchangeEvents, Failure } from './exchange.js';
 import type { FilterChain } from './filters/body-filter.js';
 import { StreamLog } from './log-view.js';
 import type { BackendTraffic, FrontendTraffic } from './proxies.js';
@@ -432,6 +432,21 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	exchangeEnded(nowMs: number): void {
 		this.nowMs = nowMs;
 		steps.end(this);
+	}
+
+	/** The exchange broke inside the proxy and is gone: whatever the rules say to that, everything held is given back. */
+	exchangeCrashed(nowMs: number): void {
+		const { logger } = this.session.thread;
+		try {
+			this.exchangeFailed(Failure.INTERNAL, nowMs);
+		} catch (error) {
+			logger.error({ err: error }, 'a stream failed while it was ended');
+		}
+		try {
+			this.exchangeEnded(nowMs);
+		} catch (error) {
+			logger.error({ err: error }, 'a stream failed while it was ended');
+		}
 	}
 
 	serverAssigned(server: Server): void {

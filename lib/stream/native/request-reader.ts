@@ -525,11 +525,7 @@ export abstract class RequestReader extends Connection {
 		this.stream = undefined;
 		this.dropServer();
 		if (!this.closed) this.destroy();
-		try {
-			stream?.exchangeFailed(Failure.INTERNAL, this.thread.nowMs());
-		} catch (again) {
-			this.thread.logger.error({ err: again }, 'a stream failed while it was ended');
-		}
+		stream?.exchangeCrashed(this.thread.nowMs());
 	}
 
 	protected override released(): void {

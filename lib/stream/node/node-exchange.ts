@@ -135,12 +135,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		const open = !this.#over;
 		this.#over = true;
 		this.connection.destroy();
-		if (!open) return;
-		try {
-			this.stream.exchangeFailed(Failure.INTERNAL, this.connection.thread.nowMs());
-		} catch (again) {
-			this.connection.thread.logger.error({ err: again }, 'a stream failed while it was ended');
-		}
+		if (open) this.stream.exchangeCrashed(this.connection.thread.nowMs());
 	}
 
 	// ---- the client's body -------------------------------------------------------------------------------
