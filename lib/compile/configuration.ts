@@ -11,8 +11,8 @@ import { compileHealthCheck } from '../backend/health/compile-check.js';
 import type { CompiledCheck } from '../backend/health/steps.js';
 import type { ServerTls } from '../backend/server-tls.js';
 import { StickRules } from '../backend/stick-rules.js';
-import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { CacheStore } from '../cache/store.js';
+import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
 import type { Logger } from '../core/logger.js';
@@ -32,9 +32,9 @@ import { compileStatsAccess, type StatsAccess } from '../stats/access.js';
 import type { AdminEffects } from '../stats/admin.js';
 import { SumTable } from '../stick-table/sum-table.js';
 import { StickTable } from '../stick-table/table.js';
-import { ProcessVariables } from '../stream/process-variables.js';
 import type { ThreadCache } from '../stream/filters/caching.js';
 import { compileFilters, type ProxyFilters } from '../stream/filters/proxy-filters.js';
+import { ProcessVariables } from '../stream/process-variables.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
@@ -147,7 +147,14 @@ export function compileConfiguration(
 		const buffer = shared.caches.get(cache.name);
 		if (buffer !== undefined) caches.set(cache.name, { model: cache, store: new CacheStore(cache, buffer) });
 	}
-	const thread = new ThreadRuntime({ clock, logger, global: model.global, caches, activeConnections, processVariables });
+	const thread = new ThreadRuntime({
+		clock,
+		logger,
+		global: model.global,
+		caches,
+		activeConnections,
+		processVariables,
+	});
 	const processView: ProcessView = {
 		clock,
 		hostname: model.global.node ?? hostname(),

@@ -14,6 +14,7 @@ import type { LogFormat } from '../sample/log-format.js';
 import type { ServerView } from '../sample/types.js';
 import { Column, type Counters } from '../shared/counters.js';
 import type { StickTable } from '../stick-table/table.js';
+import type { ProxyFilters } from '../stream/filters/proxy-filters.js';
 import type { BackendTraffic, FrontendTraffic } from '../stream/proxies.js';
 import type { Session } from '../stream/session.js';
 import { streamOfConnection } from '../stream/session-rules.js';
@@ -41,6 +42,7 @@ export interface FrontendOptions {
 	readonly thread: ThreadRuntime;
 	readonly rules: ProxyRuleSets;
 	readonly errorReplies: ErrorReplies;
+	readonly filters?: ProxyFilters | undefined;
 	readonly counters: Counters;
 	readonly requestCaptureSlots: readonly CaptureSlot[];
 	readonly responseCaptureSlots: readonly CaptureSlot[];
@@ -62,6 +64,7 @@ export class Frontend implements FrontendTraffic {
 	readonly thread: ThreadRuntime;
 	readonly rules: ProxyRuleSets;
 	readonly errorReplies: ErrorReplies;
+	readonly filters: ProxyFilters | undefined;
 	readonly counters: Counters;
 	readonly requestCaptureSlots: readonly CaptureSlot[];
 	readonly responseCaptureSlots: readonly CaptureSlot[];
@@ -92,6 +95,7 @@ export class Frontend implements FrontendTraffic {
 		this.thread = options.thread;
 		this.rules = options.rules;
 		this.errorReplies = options.errorReplies;
+		this.filters = options.filters;
 		this.counters = options.counters;
 		this.requestCaptureSlots = options.requestCaptureSlots;
 		this.responseCaptureSlots = options.responseCaptureSlots;

@@ -12,6 +12,7 @@ import type { Generation } from './generation.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { PeersKeeper } from './peers-keeper.js';
 import type { PreparedConfiguration } from './prepare.js';
+import type { ResolverKeeper } from './resolver-keeper.js';
 import { ServerKeeper } from './server-keeper.js';
 
 export interface RuntimeViewOptions {
@@ -19,6 +20,7 @@ export interface RuntimeViewOptions {
 	readonly generation: Generation;
 	readonly peers: PeersKeeper;
 	readonly health: HealthKeeper;
+	readonly resolvers: ResolverKeeper;
 	readonly diagnostics: Diagnostics;
 	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 	readonly memoryLimitMb: number | undefined;
@@ -39,6 +41,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		),
 		maxconn: model.global.maxconn ?? 0,
 		rateLimits: model.global.rateLimits,
+		compressionRateMax: model.global.compressionRateMax,
 	};
 	const aggregations = () =>
 		[...options.peers.aggregations].map(([section, aggregation]) =>
@@ -80,6 +83,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		agentOf: ({ backendName, name }) => options.health.agentOf(backendName, name),
 		monitorOf: ({ backendName, name }) => options.health.monitorOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
+		resolvers: options.resolvers,
 		dynamicServers: new ServerKeeper(compiled, generation, options.health),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
 		aggregations,

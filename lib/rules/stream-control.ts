@@ -65,6 +65,12 @@ export interface StreamControl extends StreamView {
 	countClientError(): void;
 	/** The request is answered by this service once its rules have run (`use-service`). */
 	useService(name: string): void;
+	/** Looks the request up in a cache; a hit answers once the rules have run (`cache-use`). */
+	useCache(name: string): void;
+	/** Stores the response as its head is now, if it may be (`cache-store`). */
+	storeInCache(name: string): void;
+	/** The limit of that name holds for this stream; undefined: with the filter's own figures. */
+	limitBandwidth(name: string, limitBytes: number | undefined, periodMs: number | undefined): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

@@ -17,6 +17,7 @@ import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { SharedChange } from '../sample/shared-change.js';
 import type { LogRing } from '../shared/log-ring.js';
 import type { StickTable } from '../stick-table/table.js';
+import type { CapturedMessage } from '../stream/message-captures.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import type { Message } from './command.js';
 import type { StatSource } from './stat-rows.js';
@@ -46,12 +47,15 @@ export type RuntimeChange =
 	| { readonly kind: 'maxconn'; readonly frontend: string | undefined; readonly limit: number }
 	/** Of the process, per second; 0: none. */
 	| { readonly kind: 'rate-limits'; readonly limits: RateLimits }
+	| { readonly kind: 'compression-rate'; readonly bytesPerSecond: number }
 	/** Sets of patterns, all steps of one command in one message: no request sees half of them; and `proc.` variables. */
 	| SharedChange;
 
 /** Asked of every data thread. */
 export type RuntimeQuestion =
 	| { readonly ask: 'sessions'; readonly afterId: number; readonly limit: number }
+	/** `show errors`. */
+	| { readonly ask: 'captures' }
 	/** Closes connections; the answer counts them. */
 	| { readonly ask: 'shutdown-session'; readonly id: number }
 	| { readonly ask: 'shutdown-server-sessions'; readonly backend: string; readonly server: string }
@@ -76,7 +80,10 @@ export interface SessionRow {
 	readonly acceptedWallMs: number;
 }
 
-export type RuntimeReply = { readonly sessions: readonly SessionRow[] } | { readonly count: number };
+export type RuntimeReply =
+	| { readonly sessions: readonly SessionRow[] }
+	| { readonly captures: readonly CapturedMessage[]; readonly captureCount: number }
+	| { readonly count: number };
 
 export interface DataThreads {
 	readonly count: number;
@@ -85,6 +92,13 @@ export interface DataThreads {
 	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]>;
 	/** Share of its time that each thread was busy since it was asked last, 0..1. */
 	utilization(): readonly number[];
+}
+
+export interface ResolversView {
+	/** `show resolvers`; undefined when there is no such section. */
+	show(section: string | undefined): Iterable<string> | undefined;
+	/** `set server ... fqdn`; false when no resolution at run time is configured for it. */
+	rename(server: Server, name: string): boolean;
 }
 
 /** `add server`, `del server`: resolves with what the command answers. */
@@ -100,6 +114,8 @@ export interface RuntimeState {
 	/** 0: no limit. */
 	maxconn: number;
 	rateLimits: RateLimits;
+	/** Bytes per second; 0: no limit. */
+	compressionRateMax: number;
 }
 
 export interface PeersView {
@@ -144,6 +160,7 @@ export interface RuntimeView extends StatSource {
 	/** Undefined: no peers are run. */
 	readonly peers: PeersView | undefined;
 	readonly dynamicServers?: DynamicServersView;
+	readonly resolvers?: ResolversView;
 	/** `show aggregations`: sums over nodes, none where there are none. */
 	aggregations?(): readonly AggregationDescription[];
 	/** The same as numbers per origin, for metrics and the page. */

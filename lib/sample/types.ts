@@ -265,6 +265,9 @@ export interface StreamView {
 	readonly variables: VariableStore;
 	/** The tracked counter n: the stream's own if it has one, else the session's. */
 	tracker(index: number): TrackedCounter | undefined;
+	/** Writes into a capture slot, cut to its length; without effect where there is no such slot. Absent in checks. */
+	setRequestCapture?(slot: number, value: string): void;
+	setResponseCapture?(slot: number, value: string): void;
 	/** Captured values in the order of the slots; undefined where nothing was captured. */
 	readonly requestCaptures: readonly (string | undefined)[];
 	readonly responseCaptures: readonly (string | undefined)[];
@@ -274,6 +277,10 @@ export interface StreamView {
 	readonly lastRule?: { readonly file: string; readonly line: number };
 	/** The rule that ended the request, and what it saw; undefined without `option log-decision`. */
 	readonly decision?: Decision | undefined;
+	/** The algorithm that compresses the response, as its content-encoding says it. */
+	readonly compressedWith?: string | undefined;
+	/** The cache that the response is from. */
+	readonly cacheName?: string | undefined;
 	readonly log: StreamLogView;
 }
 

@@ -33,7 +33,7 @@
  */
 import type { Server } from '../backend/server.js';
 import type { BodyFraming, ResponseHead } from '../http/message.js';
-import type { LocalReply } from '../rules/stream-control.js';
+import type { LocalReply, ReplySource } from '../rules/stream-control.js';
 
 /** What ended an exchange early: whose fault, and how. Numbers, compared on the path of each failure. */
 export const Failure = {
@@ -83,6 +83,10 @@ export interface Exchange {
 	 * fields and framing, which are the engine's.
 	 */
 	respond(): void;
+	/**
+	 * Sends `stream.response` like `respond`, with a body that no server sent: that of a stored response.
+	 */
+	respondLocally(body: Buffer | ReplySource): void;
 	/**
 	 * Answers in place of the server: before `forward`, after a failure, or after `responseReceived`
 	 * (the server's response is then thrown away and its connection closed). `close`: the client connection

@@ -10,12 +10,15 @@ import type { CaptureSlot } from '../sample/capture-slots.js';
 import type { LogFormat } from '../sample/log-format.js';
 import type { ProxyView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
+import type { ProxyFilters } from './filters/proxy-filters.js';
 import type { Stream } from './stream.js';
 
 export interface FrontendTraffic extends ProxyView {
 	readonly model: ProxyModel;
 	readonly rules: ProxyRuleSets;
 	readonly errorReplies: ErrorReplies;
+	/** Of its `compression` and `filter` lines; undefined for none. */
+	readonly filters: ProxyFilters | undefined;
 	readonly counters: Counters;
 	readonly requestCaptureSlots: readonly CaptureSlot[];
 	readonly responseCaptureSlots: readonly CaptureSlot[];
@@ -37,6 +40,7 @@ export interface BackendTraffic {
 	readonly backend: Backend;
 	readonly rules: ProxyRuleSets;
 	readonly errorReplies: ErrorReplies;
+	readonly filters: ProxyFilters | undefined;
 	readonly counters: Counters;
 	/** By `Server.index`. */
 	readonly serverCounters: Counters[];

@@ -25,6 +25,7 @@ const NO_EXCHANGE: Exchange = {
 	serverSidePort: undefined,
 	forward() {},
 	respond() {},
+	respondLocally() {},
 	reply() {},
 	bufferRequestBody() {},
 	abort() {},

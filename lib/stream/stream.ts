@@ -25,6 +25,8 @@ import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { countError } from './counting.js';
 import { type Exchange, type ExchangeEvents, Failure } from './exchange.js';
 import type { FilterChain } from './filters/body-filter.js';
+import { Caching } from './filters/caching.js';
+import { Filtering } from './filters/filtering.js';
 import { StreamLog } from './log-view.js';
 import type { BackendTraffic, FrontendTraffic } from './proxies.js';
 import type { Service } from './service.js';
@@ -58,6 +60,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** What bodies pass through on their way; set before the body begins (filters/). */
 	requestFilters: FilterChain | undefined = undefined;
 	responseFilters: FilterChain | undefined = undefined;
+	/** What rules and proxies have to say of filters and caches; made at first use. */
+	filtering: Filtering | undefined = undefined;
 
 	// ---- where it goes
 	backendTraffic: BackendTraffic | undefined = undefined;
@@ -268,6 +272,38 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	useService(name: string): void {
 		this.service = this.session.thread.services.named(name);
+	}
+
+	useFilters(): Filtering {
+		this.filtering ??= new Filtering();
+		return this.filtering;
+	}
+
+	useCache(name: string): void {
+		const cache = this.session.thread.caches.get(name);
+		const filtering = this.useFilters();
+		if (cache === undefined || this.request === undefined || filtering.caching !== undefined) return;
+		filtering.caching = new Caching(cache, this, this.backendTraffic?.counters ?? this.frontend.counters);
+	}
+
+	storeInCache(name: string): void {
+		const caching = this.filtering?.caching;
+		if (caching?.cache.model.name === name) caching.storeResponse(this);
+	}
+
+	limitBandwidth(name: string, limitBytes: number | undefined, periodMs: number | undefined): void {
+		const limit = this.backendTraffic?.filters?.limits.get(name) ?? this.frontend.filters?.limits.get(name);
+		if (limit !== undefined) this.useFilters().enable(limit, limitBytes, periodMs);
+	}
+
+	get compressedWith(): string | undefined {
+		return this.filtering?.compressedWith;
+	}
+
+	/** The cache that the response is from. */
+	get cacheName(): string | undefined {
+		const caching = this.filtering?.caching;
+		return caching?.isHit === true ? caching.cache.model.name : undefined;
 	}
 
 	setTarpit(): void {

@@ -6,17 +6,25 @@ import type { GlobalModel, H2Tuning } from '../config/model.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
+import type { ThreadCache } from './filters/caching.js';
+import { Compressors } from './filters/compressors.js';
+import { MessageCaptures } from './message-captures.js';
 import { ReadBuffers } from './native/read-buffers.js';
+import { ProcessVariables } from './process-variables.js';
 import type { RefusalRing } from './refusals.js';
 import { NO_SERVICES, type Services } from './service.js';
-import { ProcessVariables } from './process-variables.js';
 import { SoftStop } from './soft-stop.js';
 import { TimerWheel } from './timeouts.js';
 
 export interface ThreadRuntimeOptions {
 	readonly clock: Clock;
 	readonly logger: Pick<Logger, 'error' | 'warn' | 'info' | 'debug'>;
-	readonly global: Pick<GlobalModel, 'tune' | 'httpErrCodes' | 'httpFailCodes'>;
+	readonly global: Pick<
+		GlobalModel,
+		'tune' | 'httpErrCodes' | 'httpFailCodes' | 'nbthread' | 'compressionRateMax' | 'compressionCpuMaxPercent'
+	>;
+	/** By name. */
+	readonly caches?: ReadonlyMap<string, ThreadCache>;
 	/** `proc.` variables; shared by all streams. */
 	readonly processVariables?: ProcessVariables;
 	/** Client connections of the whole process now, `%ac`. */
@@ -35,15 +43,17 @@ export class ThreadRuntime {
 	readonly headLimits: HeadLimits;
 	/** `tune.bufsize`: what one side of a connection may hold. */
 	readonly bufsizeBytes: number;
+	/** `tune.h2.*`. */
+	readonly h2: H2Tuning;
 	/** `tune.http.logurilen`: chars of a request line in the log. */
 	readonly requestLineMax: number;
 	readonly stickCounters: number;
 	/** By status: ERROR_STATUS, FAILURE_STATUS, both or neither (`http-err-codes`, `http-fail-codes`). */
 	readonly statusEvents: Uint8Array;
+	readonly compressors: Compressors;
+	readonly caches: ReadonlyMap<string, ThreadCache>;
 	readonly processVariables: ProcessVariables;
 	readonly activeConnections: () => number;
-	/** `tune.h2.*`. */
-	readonly h2: H2Tuning;
 	/** The time of the event that is being worked on: asked once when bytes come, then passed down. */
 	currentMs: number;
 	/** A stop was asked for, `stopping`; with `grace` it begins later. */
@@ -56,6 +66,8 @@ export class ThreadRuntime {
 	services: Services = NO_SERVICES;
 	/** Where refused keys are noted; undefined: nobody looks. */
 	refusals: RefusalRing | undefined = undefined;
+	/** Messages refused for their form, for `show errors`. */
+	readonly captures: MessageCaptures;
 	/** Requests of this thread so far, `%rt`. */
 	requestCounter = 0;
 
@@ -67,12 +79,21 @@ export class ThreadRuntime {
 		this.logger = options.logger;
 		this.readBuffers = new ReadBuffers();
 		this.bufsizeBytes = global.tune.bufsizeBytes;
+		this.captures = new MessageCaptures(this.bufsizeBytes, () => clock.wallMs());
 		this.headLimits = {
 			headSizeMax: global.tune.bufsizeBytes - global.tune.maxrewriteBytes,
 			headerCountMax: global.tune.httpMaxhdr,
 		};
+		this.h2 = global.tune.h2;
 		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;
+		this.compressors = new Compressors({
+			levelMax: global.tune.compressionLevelMax,
+			bytesPerSecondMax: global.compressionRateMax / Math.max(1, global.nbthread),
+			cpuMaxPercent: global.compressionCpuMaxPercent,
+			clock,
+		});
+		this.caches = options.caches ?? new Map();
 		this.statusEvents = new Uint8Array(1000);
 		for (const status of global.httpErrCodes) this.#noteStatus(status, ERROR_STATUS);
 		for (const status of global.httpFailCodes) this.#noteStatus(status, FAILURE_STATUS);
@@ -80,7 +101,6 @@ export class ThreadRuntime {
 		this.activeConnections = options.activeConnections;
 	}
 
-		this.h2 = global.tune.h2;
 	#noteStatus(status: number, event: number): void {
 		this.statusEvents[status] = (this.statusEvents[status] ?? 0) | event;
 	}

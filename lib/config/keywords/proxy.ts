@@ -10,11 +10,13 @@ import { type Keyword, KeywordTable, refused, type Statement, withoutEffect } fr
 import { readBalance, readCookie, readHashType } from './balance.js';
 import { readBind } from './bind.js';
 import { readErrorFile, readErrorFiles, readErrorLocation, readHttpError } from './error-replies.js';
+import { FILTER_KEYWORDS } from './filters.js';
 import { HEALTH_CHECK_KEYWORDS } from './health-checks.js';
 import { readLog } from './log.js';
 import { OPTION_KEYWORDS } from './options.js';
 import { refuseInAnonymousDefaults, ruleRow, warnOrder } from './rule-lines.js';
 import { parseSource, readDefaultServer, readServer } from './server.js';
+import { readServerTemplate } from './server-resolution.js';
 import { STATS_KEYWORDS } from './stats.js';
 import { readStickTable } from './stick-table.js';
 
@@ -212,6 +214,14 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 					`unexpected keyword '${statement.word(2)}' after backend name '${statement.word(1)}'; 'if' or 'unless' is expected.`,
 				);
 			} else proxy.useBackends.push(statement.rest(1));
+		},
+	},
+	{
+		name: 'server-template',
+		strictSections: true,
+		sections: ONLY_BACK,
+		parse(statement, { proxy, state }) {
+			proxy.servers.push(...readServerTemplate(statement, proxy.serverDefaults, state));
 		},
 	},
 	{
@@ -514,6 +524,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		}),
 	),
 	...STATS_KEYWORDS,
+	...FILTER_KEYWORDS,
 	...HEALTH_CHECK_KEYWORDS,
 	...OPTION_KEYWORDS,
 ];
@@ -532,16 +543,12 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
 	...refused<ProxySite>([
-		'compression',
 		'dispatch',
-		'filter',
 		'http-send-name-header',
 		'load-server-state-from-file',
 		'persist',
 		'server-state-file-name',
-		'server-template',
 		'transparent',
-		'use-fcgi-app',
 	]),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),

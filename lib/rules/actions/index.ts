@@ -5,6 +5,7 @@
 import type { RuleSite } from '../../sample/types.js';
 import type { ActionDescriptor } from '../action.js';
 import { ADDRESS_ACTIONS } from './addresses.js';
+import { FILTER_ACTIONS } from './filters.js';
 import { HEADER_ACTIONS } from './headers.js';
 import { LOGGING_ACTIONS } from './logging.js';
 import { PATTERN_ACTIONS } from './patterns.js';
@@ -34,6 +35,7 @@ const FAMILIES: readonly (readonly ActionDescriptor[])[] = [
 	ADDRESS_ACTIONS,
 	SCHEDULING_ACTIONS,
 	PATTERN_ACTIONS,
+	FILTER_ACTIONS,
 ];
 
 export const ACTIONS: ReadonlyMap<string, ActionDescriptor> = new Map(
@@ -56,8 +58,6 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 	['attach-srv', 'there are no reverse connections'],
 	...[
 		'add-headers-bin',
-		'cache-store',
-		'cache-use',
 		'close',
 		'del-headers-bin',
 		'disable-l7-retry',
@@ -67,7 +67,6 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 		'expect-netscaler-cip',
 		'normalize-uri',
 		'pause',
-		'set-bandwidth-limit',
 		'set-retries',
 		'switch-mode',
 		'wait-for-body',

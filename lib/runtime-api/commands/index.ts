@@ -3,11 +3,13 @@ import { CommandRegistry } from '../registry.js';
 import { AGGREGATION_COMMANDS } from './aggregations.js';
 import { CACHE_COMMANDS } from './cache.js';
 import { DYNAMIC_SERVER_COMMANDS } from './dynamic-servers.js';
+import { ERROR_COMMANDS } from './errors.js';
 import { EVENT_COMMANDS } from './events.js';
 import { INFO_COMMANDS } from './info.js';
 import { LIMIT_COMMANDS } from './limits.js';
 import { PATTERN_COMMANDS } from './patterns.js';
 import { PROCESS_COMMANDS } from './process.js';
+import { RESOLVER_COMMANDS } from './resolvers.js';
 import { SERVER_CHANGE_COMMANDS } from './server-changes.js';
 import { SERVER_COMMANDS } from './servers.js';
 import { SESSION_COMMANDS } from './sessions.js';
@@ -21,10 +23,12 @@ export function createRegistry(): CommandRegistry {
 		...CACHE_COMMANDS,
 		...DYNAMIC_SERVER_COMMANDS,
 		...EVENT_COMMANDS,
+		...ERROR_COMMANDS,
 		...INFO_COMMANDS,
 		...LIMIT_COMMANDS,
 		...PATTERN_COMMANDS,
 		...PROCESS_COMMANDS,
+		...RESOLVER_COMMANDS,
 		...SERVER_CHANGE_COMMANDS,
 		...SERVER_COMMANDS,
 		...SESSION_COMMANDS,

@@ -2,8 +2,6 @@
  * Frontends and limits at run time (management guide, 9.3): `enable`, `disable` and `shutdown frontend`, `set maxconn
  * frontend|global`, `set rate-limit`.
  *
- * `set rate-limit http-compression` takes only 0: the compressor's limit is that of the configuration.
- *
  * A disabled frontend refuses who comes with a reset, instead of giving its port up as HAProxy does: its sockets are
  * the master's, and outlive every reload.
  */
@@ -88,7 +86,10 @@ function setRateLimit({ words, view }: Invocation): Answer {
 	if (limit < 0) return fault('Value out of range.');
 	const name = LIMIT_NAMES.get(what);
 	if (name === undefined) {
-		return limit === 0 ? DONE : fault(`The limit of ${what} is that of the configuration until a reload.`);
+		// Given in kilobytes per second, as `maxcomprate` is.
+		view.state.compressionRateMax = limit * 1024;
+		view.threads.tell({ kind: 'compression-rate', bytesPerSecond: view.state.compressionRateMax });
+		return DONE;
 	}
 	view.state.rateLimits = { ...view.state.rateLimits, [name]: limit };
 	view.threads.tell({ kind: 'rate-limits', limits: view.state.rateLimits });
@@ -135,7 +136,7 @@ export const LIMIT_COMMANDS: readonly Command[] = [
 		words: ['set', 'rate-limit'],
 		level: 'admin',
 		usage: 'set rate-limit <setting> <value>',
-		help: 'most connections, sessions or TLS connections per second of the process, 0 for no limit',
+		help: 'most connections, sessions, TLS connections or compressed kB per second, 0 for no limit',
 		run: setRateLimit,
 	},
 ];

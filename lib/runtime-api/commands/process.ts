@@ -68,27 +68,6 @@ function showActivity(invocation: Invocation): Answer {
 	];
 }
 
-/** `[23/Nov/2026:04:35:08.041]`, local time. */
-function captureDate(wallMs: number): string {
-	const date = new Date(wallMs);
-	const two = (n: number): string => String(n).padStart(2, '0');
-	const month = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'][date.getMonth()];
-	const time = `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
-	return `${two(date.getDate())}/${month}/${date.getFullYear()}:${time}.${String(date.getMilliseconds()).padStart(3, '0')}`;
-}
-
-/** Faulty messages are counted and logged, not kept; the first line says so in HAProxy's form. */
-function showErrors({ words, view }: Invocation): Answer {
-	const which = words[2];
-	if (which !== undefined && !/^-?\d+$/.test(which) && !view.model.proxies.some(({ name }) => name === which)) {
-		return fault('No such proxy.');
-	}
-	return [
-		`Total events captured on [${captureDate(view.clock.wallMs())}] : 0\n`,
-		"# Messages are not captured: see 'ereq' and 'eresp' of 'show stat', and the log.\n",
-	];
-}
-
 function clearCounters({ words, state, view }: Invocation): Answer {
 	const all = words[2] === 'all';
 	if (all && !levelAllows(state.level, 'admin')) return PERMISSION_DENIED;
@@ -233,13 +212,6 @@ export const PROCESS_COMMANDS: readonly Command[] = [
 		usage: 'show activity',
 		help: 'how busy the threads are, and memory',
 		run: showActivity,
-	},
-	{
-		words: ['show', 'errors'],
-		level: 'operator',
-		usage: 'show errors [<px>] [request|response]',
-		help: 'faulty messages; they are counted and logged, not kept',
-		run: showErrors,
 	},
 	{
 		words: ['show', 'peers'],

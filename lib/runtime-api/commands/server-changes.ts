@@ -5,6 +5,7 @@
  */
 import { hasDynamicBalance } from '../../backend/balance/index.js';
 import type { Server } from '../../backend/server.js';
+import { isHostName } from '../../config/address.js';
 import { IpAddress } from '../../core/address.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
 import { type Answer, type Command, DONE, fault, type Invocation, info, type Message } from '../command.js';
@@ -158,6 +159,21 @@ const setAddress: Change = ({ traffic, server }, words, view) => {
 	return info(`${changes.join(', ')} ${BY}`);
 };
 
+const setHostName: Change = ({ traffic, server }, words, view) => {
+	const [name] = words;
+	if (name === undefined) return fault('set server <b>/<s> fqdn requires a FQDN.');
+	const former = server.hostName;
+	if (former === undefined || server.model.resolution.resolvers === undefined) {
+		return fault('set server <b>/<s> fqdn failed because no resolution is configured.');
+	}
+	const label = `${traffic.model.name}/${server.name}`;
+	if (former === name) return info(`no need to change the FQDN ${BY}`);
+	if (!isHostName(name) || view.resolvers?.rename(server, name) !== true) {
+		return fault(`could not update ${label} FQDN ${BY}.`);
+	}
+	return info(`${label} changed its FQDN from ${former} to ${name} ${BY}`);
+};
+
 // ---- checks and agents
 
 const NO_CHECKS = 'health checks are not enabled on this server';
@@ -277,15 +293,7 @@ const SETTINGS: ReadonlyMap<string, Change> = new Map<string, Change>([
 	['agent-send', setAgentSend],
 	['check-addr', setCheckAddress],
 	['check-port', setCheckPort],
-	[
-		'fqdn',
-		(_named, words) =>
-			fault(
-				words[0] === undefined
-					? 'set server <b>/<s> fqdn requires a FQDN.'
-					: 'set server <b>/<s> fqdn failed because no resolution is configured.',
-			),
-	],
+	['fqdn', setHostName],
 	['health', setHealth],
 	['ssl', () => fault("'set server <srv> ssl' cannot be set.  default-server should define ssl settings")],
 	['state', setState],

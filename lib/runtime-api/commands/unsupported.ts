@@ -22,7 +22,6 @@ const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] 
 	['set ssl', 'admin', NO_FILES_AT_RUN_TIME],
 	['show ssl', 'operator', NO_FILES_AT_RUN_TIME],
 	['show tls-keys', 'operator', 'session ticket keys are those of the TLS library'],
-	['show resolvers', 'user', 'names are resolved by the system'],
 	['show events', 'operator', 'there are no event sinks'],
 	['show fd', 'operator', NO_COUNTERPART],
 	['show libs', 'operator', NO_COUNTERPART],

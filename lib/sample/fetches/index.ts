@@ -4,6 +4,7 @@ import { AUTH_FETCHES } from './auth.js';
 import { BUFFER_FETCHES } from './buffers.js';
 import { CONNECTION_FETCHES } from './connection.js';
 import { CONSTANT_FETCHES } from './constants.js';
+import { FILTER_FETCHES } from './filters.js';
 import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
 import { STICK_TABLE_FETCHES } from './stick-table.js';
@@ -23,6 +24,7 @@ export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
 		...STICK_TABLE_FETCHES,
 		...BUFFER_FETCHES,
 		...HTTP_FETCHES,
+		...FILTER_FETCHES,
 		...AUTH_FETCHES,
 	].map((row) => [row.name, row]),
 );

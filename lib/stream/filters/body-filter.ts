@@ -8,7 +8,7 @@
  * Filters see payload without framing; the engine frames what comes out. A filter may answer at once or later
  * (a compressor's thread, a timer). Back-pressure is one figure: `pendingBytes`, what the chain has taken and not yet
  * given on. The engine stops reading while that and what its peer has not yet taken are above its limit, and looks
- * again after each piece that comes out. So a filter never refuses bytes, and holds little more than a buffer.
+ * again whenever it is told of progress. So a filter never refuses bytes, and holds little more than a buffer.
  *
  * Bytes that are written belong to the chain. The stream closes its chains when it ends, for whatever reason; nothing
  * comes out afterwards.
@@ -22,6 +22,12 @@ export interface BodySink {
 	end(): void;
 }
 
+/** The engine's end of a chain. */
+export interface ChainSink extends BodySink {
+	/** `pendingBytes` has gone down: the source may have to be woken. Told after pieces are out, too. */
+	progressed(): void;
+}
+
 /** A filter that broke (a compressor's error): the rest of the body cannot be made. */
 export type FilterFailed = (error: Error) => void;
 
@@ -29,6 +35,8 @@ export abstract class BodyFilter implements BodySink {
 	/** Set by the chain before the first byte. */
 	protected next: BodySink = NOWHERE;
 	protected failed: FilterFailed = () => undefined;
+	/** To be called when less is pending than before and nothing was given on since. */
+	protected progressed: () => void = () => undefined;
 
 	/** Other bytes come out than go in: the engine cannot keep a content-length. */
 	get changesLength(): boolean {
@@ -40,9 +48,10 @@ export abstract class BodyFilter implements BodySink {
 		return 0;
 	}
 
-	attach(next: BodySink, failed: FilterFailed): void {
+	attach(next: BodySink, failed: FilterFailed, progressed: () => void): void {
 		this.next = next;
 		this.failed = failed;
+		this.progressed = progressed;
 	}
 
 	abstract write(bytes: Buffer): void;
@@ -55,13 +64,13 @@ export abstract class BodyFilter implements BodySink {
 	close(): void {}
 }
 
-const NOWHERE: BodySink = { write() {}, end() {} };
+const NOWHERE: ChainSink = { write() {}, end() {}, progressed() {} };
 
 export class FilterChain {
 	readonly #filters: readonly BodyFilter[];
 	readonly #first: BodySink;
 	readonly changesLength: boolean;
-	#sink: BodySink = NOWHERE;
+	#sink: ChainSink = NOWHERE;
 	#failed: FilterFailed = () => undefined;
 	#closed = false;
 
@@ -72,14 +81,18 @@ export class FilterChain {
 		let next: BodySink = { write: (bytes) => this.#give(bytes), end: () => this.#giveEnd() };
 		for (let i = filters.length - 1; i >= 0; i--) {
 			const filter = filters[i] as BodyFilter;
-			filter.attach(next, (error) => this.#fail(error));
+			filter.attach(
+				next,
+				(error) => this.#fail(error),
+				() => this.#progress(),
+			);
 			next = filter;
 		}
 		this.#first = next;
 	}
 
 	/** Where the engine takes what comes out. Before the first `write`. */
-	open(sink: BodySink, failed: FilterFailed): void {
+	open(sink: ChainSink, failed: FilterFailed): void {
 		this.#sink = sink;
 		this.#failed = failed;
 	}
@@ -106,7 +119,13 @@ export class FilterChain {
 	}
 
 	#give(bytes: Buffer): void {
-		if (!this.#closed && bytes.length > 0) this.#sink.write(bytes);
+		if (this.#closed || bytes.length === 0) return;
+		this.#sink.write(bytes);
+		this.#progress();
+	}
+
+	#progress(): void {
+		if (!this.#closed) this.#sink.progressed();
 	}
 
 	#giveEnd(): void {

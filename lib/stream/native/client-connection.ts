@@ -22,6 +22,7 @@ import { FilteredBody, type FilteredBodyEvents } from './filtered-body.js';
 import { Reading, RequestReader } from './request-reader.js';
 import { ServerConnection } from './server-connection.js';
 import { Tunnel, type TunnelEnd } from './tunnel.js';
+import { WholeBody } from './whole-body.js';
 
 /** The end of a chunked body (RFC 9112, section 7.1). */
 const LAST_CHUNK = '0\r\n\r\n';
@@ -36,6 +37,8 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	/** The body of an answer that is made while it is sent, and whether it goes in chunks. */
 	#source: ReplySource | undefined;
 	#sourceChunked = false;
+	/** The present answer loses the chunks it came in: its client speaks HTTP/1.0. */
+	#dechunks = false;
 	#pullDue = false;
 	/** The body of the answer passes through filters. */
 	#filtered: FilteredBody | undefined;
@@ -149,44 +152,99 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		const response = stream?.response;
 		if (stream === undefined || server === undefined || response === undefined) return;
 		this.responseStarted = true;
-		const { request } = stream;
-		const oldClient = request?.version === 10;
 		const framing = response.framing;
-		const tunnel = response.status === 101 || (request?.method === 'CONNECT' && response.status < 300);
+		const { request } = stream;
+		if (response.status === 101 || (request?.method === 'CONNECT' && response.status < 300)) {
+			this.writeText(this.#responseHead(stream, response, true));
+			this.#beginTunnel(this.thread.nowMs());
+			return;
+		}
+		const head = this.#responseHead(stream, response, false);
 		const filters = stream.responseFilters;
+		if (filters === undefined) server.beginBody(head, framing, this.#dechunks);
+		else server.beginBody('', framing, this.#dechunks, this.#filter(filters, response, head));
+	}
+
+	/** The head as it goes to the client; says whether the connection closes, and how the body is framed. */
+	#responseHead(stream: Stream, response: ResponseHead, tunnel: boolean): string {
+		const oldClient = stream.request?.version === 10;
 		// A length that filters change is not known before the end.
-		if (filters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
-		const sent = response.framing;
-		const dechunk = oldClient && sent.kind === 'chunked';
+		if (stream.responseFilters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
+		const { framing, headers } = response;
+		const dechunk = oldClient && framing.kind === 'chunked';
+		this.#dechunks = dechunk;
 		if (
-			sent.kind === 'close' ||
+			framing.kind === 'close' ||
 			dechunk ||
 			stream.closesClient ||
 			(this.readEnded && this.chunkLength === 0) ||
-			(response.headers.section === undefined && saysClose(response.headers))
+			(headers.section === undefined && saysClose(headers))
 		) {
 			this.closing = true;
 		}
-		const head = serializeResponse(response, {
+		return serializeResponse(response, {
 			keepAlive: !this.closing && oldClient,
 			close: this.closing && !tunnel,
 			dechunk,
 		});
-		if (tunnel) {
-			this.writeText(head);
-			this.#beginTunnel(this.thread.nowMs());
+	}
+
+	#filter(filters: FilterChain, response: ResponseHead, head: string): FilteredBody {
+		const filtered = new FilteredBody(
+			this,
+			filters,
+			response.framing.kind === 'chunked' && !this.#dechunks,
+			head,
+			this,
+		);
+		this.#filtered = filtered;
+		return filtered;
+	}
+
+	respondLocally(body: Buffer | ReplySource): void {
+		const { stream } = this;
+		const response = stream?.response;
+		if (stream === undefined || response === undefined) return;
+		if (this.closed) {
+			this.stream = undefined;
+			stream.exchangeEnded(this.thread.currentMs);
 			return;
 		}
-		if (filters === undefined) server.beginBody(head, framing, dechunk);
-		else {
-			this.#filtered = new FilteredBody(this, filters, sent.kind === 'chunked' && !dechunk, head, this);
-			server.beginBody('', framing, dechunk, this.#filtered);
+		this.dropServer();
+		this.responseStarted = true;
+		if (this.reading === Reading.BODY) this.closing = true;
+		const head = this.#responseHead(stream, response, false);
+		if (response.framing.kind === 'none') {
+			this.writeText(head);
+			this.#completeResponse(this.thread.currentMs);
+			return;
 		}
+		const chunked = response.framing.kind === 'chunked' && !this.#dechunks;
+		const filters = stream.responseFilters;
+		const filtered = filters === undefined ? undefined : this.#filter(filters, response, head);
+		if (filtered !== undefined && Buffer.isBuffer(body)) {
+			stream.responseBodyBytes += body.length;
+			filtered.pushOwned(body);
+			filtered.finish();
+			filtered.flushHead();
+			return;
+		}
+		if (!Buffer.isBuffer(body) || chunked) {
+			if (filtered === undefined) this.writeText(head);
+			this.#sourceChunked = chunked;
+			this.#source = Buffer.isBuffer(body) ? new WholeBody(body) : body;
+			this.#source.onMore = this.#pull;
+			this.#feed();
+			return;
+		}
+		stream.responseBodyBytes += body.length;
+		this.#writeReply(head, body);
+		this.#completeResponse(this.thread.currentMs);
 	}
 
 	// ---- FilteredBodyEvents: the answer's body ---------------------------------------------------------------
 
-	filteredWritten(): void {
+	filteredProgressed(): void {
 		const filtered = this.#filtered;
 		if (filtered === undefined || !filtered.isLow) return;
 		if (this.#source !== undefined) this.#pull();
@@ -240,11 +298,6 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		) {
 			this.closing = true;
 		}
-		const filters = stream.responseFilters;
-		if (filters !== undefined) {
-			this.#replyFiltered(reply, filters, request?.version === 10);
-			return;
-		}
 		if (reply.raw !== undefined) this.#writeReply('', reply.raw);
 		else {
 			const head = serializeLocalReply(reply, {
@@ -265,29 +318,6 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			} else this.#writeReply(head, request?.method === 'HEAD' ? EMPTY_CHUNK : reply.body);
 		}
 		this.#completeResponse(this.thread.currentMs);
-	}
-
-	/** An answer of the proxy's own, a stored one, whose body passes through filters. */
-	#replyFiltered(reply: LocalReply, filters: FilterChain, oldClient: boolean): void {
-		const streamed = reply.source !== undefined || filters.changesLength;
-		if (streamed && oldClient) this.closing = true;
-		const head = serializeLocalReply(reply, {
-			keepAlive: !this.closing && oldClient,
-			close: this.closing,
-			...(streamed ? { streamed: oldClient ? 'until-close' : 'chunked' } : undefined),
-		});
-		const filtered = new FilteredBody(this, filters, streamed && !oldClient, head, this);
-		this.#filtered = filtered;
-		if (reply.source === undefined) {
-			filtered.pushOwned(reply.body);
-			filtered.finish();
-			filtered.flushHead();
-			return;
-		}
-		this.#source = reply.source;
-		reply.source.onMore = this.#pull;
-		this.#feed();
-		filtered.flushHead();
 	}
 
 	/** The next turn of the event loop pulls again: others come between two pieces. */
@@ -320,6 +350,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.#closeSource();
 			if (filtered !== undefined) {
 				filtered.finish();
+				filtered.flushHead();
 				return;
 			}
 			if (this.#sourceChunked) this.writeText(LAST_CHUNK);

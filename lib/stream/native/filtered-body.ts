@@ -5,22 +5,22 @@
  *
  * A head that waits to be sent goes out in one write with the first bytes if these come within the same turn.
  */
-import type { BodySink, FilterChain } from '../filters/body-filter.js';
+import type { ChainSink, FilterChain } from '../filters/body-filter.js';
 import { type Connection, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 
 /** Chunk framing needs this much around a payload: a size of up to 8 digits and two line ends. */
 const CHUNK_FRAME_BYTES = 12;
 
 export interface FilteredBodyEvents {
-	/** Something was given on: the source may have to be woken. */
-	filteredWritten(): void;
+	/** Less waits than before: the source may have to be woken. */
+	filteredProgressed(): void;
 	/** The last byte was given on. */
 	filteredEnded(): void;
 	/** A filter broke: the message cannot be completed. */
 	filteredFailed(error: Error): void;
 }
 
-export class FilteredBody implements BodySink {
+export class FilteredBody implements ChainSink {
 	readonly #target: Connection;
 	readonly #chain: FilterChain;
 	readonly #chunked: boolean;
@@ -74,7 +74,7 @@ export class FilteredBody implements BodySink {
 		return this.#target.unwrittenBytes + this.#chain.pendingBytes <= WRITE_LIMIT_BYTES / 2;
 	}
 
-	// ---- BodySink: what comes out of the chain ---------------------------------------------------------------
+	// ---- ChainSink: what comes out of the chain ---------------------------------------------------------------
 
 	write(bytes: Buffer): void {
 		const head = this.#head;
@@ -94,7 +94,10 @@ export class FilteredBody implements BodySink {
 			target.writeBuffer(bytes, undefined);
 			target.writeText('\r\n');
 		}
-		this.#events.filteredWritten();
+	}
+
+	progressed(): void {
+		this.#events.filteredProgressed();
 	}
 
 	end(): void {

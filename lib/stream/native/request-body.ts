@@ -4,6 +4,7 @@
  */
 import { ChunkedDecoder, type PayloadVisitor } from '../../http/body-framing.js';
 import type { BodyFraming } from '../../http/message.js';
+import type { HttpRefusal } from '../../http/refusal.js';
 
 export class RequestBody {
 	#chunked = false;
@@ -41,6 +42,11 @@ export class RequestBody {
 		visit?.(chunk, start, start + this.payloadBytes);
 		this.isComplete = this.#remainingBytes === 0;
 		return start + this.payloadBytes;
+	}
+
+	/** What is wrong with it; its position counts from the chunk's first byte. */
+	get refusal(): HttpRefusal | undefined {
+		return this.#chunked ? this.#decoder?.refusal : undefined;
 	}
 
 	/** The payload in bytes that have been read and not taken: what rules may look at. */

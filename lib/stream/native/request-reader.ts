@@ -15,6 +15,7 @@ import type { RequestHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
+import type { MessageParties } from '../message-captures.js';
 import type { Session } from '../session.js';
 import { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -152,7 +153,7 @@ export abstract class RequestReader extends Connection {
 		const { chunk } = this;
 		if (chunk[this.chunkStart] === 13) {
 			const first = skipEmptyLines(chunk.subarray(0, this.chunkEnd), this.chunkStart);
-			if (first instanceof HttpRefusal) return this.#refuse(first, nowMs);
+			if (first instanceof HttpRefusal) return this.#refuse(first, nowMs, 0);
 			this.chunkStart = first;
 			if (first === this.chunkEnd) return false;
 		}
@@ -168,7 +169,7 @@ export abstract class RequestReader extends Connection {
 		const headEnd = end + 4;
 		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
 		this.chunkStart = start + headEnd;
-		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs);
+		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs, start);
 		this.beginRequest(head, nowMs);
 		return true;
 	}
@@ -231,9 +232,34 @@ export abstract class RequestReader extends Connection {
 	}
 
 	/** A head that is no request: answered and counted without a stream's rules. */
-	#refuse(refusal: HttpRefusal, nowMs: number): false {
+	#refuse(refusal: HttpRefusal, nowMs: number, start = this.chunkStart): false {
+		this.#capture(refusal, start);
 		this.startWithoutHead(nowMs).refuse(refusal.status, Failure.CLIENT_MALFORMED, nowMs);
 		return false;
+	}
+
+	#captureBody(): void {
+		const { refusal } = this.body;
+		if (refusal === undefined) return;
+		const { reason, position } = refusal;
+		this.#capture({ reason, position: Math.max(0, position - this.chunkStart) }, this.chunkStart);
+	}
+
+	/** Notes a message for `show errors`; positions count from `start`. */
+	#capture(refusal: Pick<HttpRefusal, 'position' | 'reason'>, start: number): void {
+		const { session, stream } = this;
+		const backend = stream?.backendTraffic?.model;
+		const parties: MessageParties = {
+			direction: 'request',
+			proxy: session.frontend.model.name,
+			proxyId: session.frontend.model.id,
+			other: backend?.name,
+			otherId: backend?.id ?? -1,
+			server: stream?.server?.name,
+			serverId: stream?.server?.id ?? -1,
+			source: session.source === undefined ? 'unix' : `${session.source}:${session.sourcePort}`,
+		};
+		this.thread.captures.add(parties, this.chunk.subarray(start, this.chunkEnd), refusal);
 	}
 
 	protected startWithoutHead(nowMs: number): Stream {
@@ -269,6 +295,7 @@ export abstract class RequestReader extends Connection {
 		const start = this.chunkStart;
 		const end = this.#bodyEnd(stream);
 		if (end < 0) {
+			this.#captureBody();
 			this.#clientFailed(Failure.CLIENT_MALFORMED);
 			return false;
 		}
@@ -302,6 +329,7 @@ export abstract class RequestReader extends Connection {
 		stream.requestBodyBytes += this.body.payloadBytes;
 		this.bodySent = true;
 		if (end < 0) {
+			this.#captureBody();
 			this.#clientFailed(Failure.CLIENT_MALFORMED);
 			return false;
 		}
@@ -325,7 +353,7 @@ export abstract class RequestReader extends Connection {
 
 	#openFiltered(head: string, server: ServerConnection, stream: Stream, filters: FilterChain): FilteredBody {
 		const filtered = new FilteredBody(server, filters, stream.request?.framing.kind === 'chunked', head, {
-			filteredWritten: () => {
+			filteredProgressed: () => {
 				if (this.#filtered !== filtered || this.server !== server) return;
 				server.touch(this.thread.nowMs());
 				this.requestDrained();

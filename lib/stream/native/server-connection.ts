@@ -13,8 +13,9 @@ import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
 import type { BodyFraming, HeaderList } from '../../http/message.js';
-import { isRefusal } from '../../http/refusal.js';
+import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
+import type { MessageParties } from '../message-captures.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import type { ClientConnection } from './client-connection.js';
@@ -189,7 +190,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 			}
 			if (end < 0) {
 				const bytes = this.chunk.subarray(0, this.chunkEnd);
-				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) this.#malformed();
+				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) {
+					const broken = parseResponseHead(`${text}\r\n\r\n`, this.thread.headLimits, stream.sentMethod);
+					this.#malformed(isRefusal(broken) ? broken : new HttpRefusal('HEAD_INCOMPLETE', text.length));
+				}
 				return;
 			}
 			const headEnd = end + 4;
@@ -199,7 +203,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				stream.sentMethod,
 			);
 			if (isRefusal(head)) {
-				this.#malformed();
+				this.#malformed(head);
 				return;
 			}
 			this.chunkStart = start + headEnd;
@@ -212,8 +216,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 				continue;
 			}
 			if (head.status === 101 && stream.request !== undefined) {
-				if (checkSwitchingProtocols(stream.request, head) !== undefined) {
-					this.#malformed();
+				const refusal = checkSwitchingProtocols(stream.request, head);
+				if (refusal !== undefined) {
+					this.chunkStart = start;
+					this.#malformed(refusal);
 					return;
 				}
 			}
@@ -311,7 +317,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				end = decoder.push(this.chunk, start, end, visit);
 				if (end < 0) {
 					if (prefix.length > 0) client.writeText(prefix);
-					this.#malformed();
+					this.#malformedBody(decoder.refusal);
 					return;
 				}
 				stream.responseBodyBytes += decoder.payloadSize - before;
@@ -348,7 +354,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 			const taken = decoder.push(chunk, start, end, (bytes, from, to) => filtered.push(bytes, from, to));
 			if (taken < 0) {
 				filtered.flushHead();
-				this.#malformed();
+				this.#malformedBody(decoder.refusal);
 				return;
 			}
 			end = taken;
@@ -429,8 +435,35 @@ export class ServerConnection extends Connection implements PooledConnection {
 		return !this.closed && this.#state !== State.DONE ? true : this.#keepsAlive && !this.closed && !this.readEnded;
 	}
 
-	#malformed(): void {
+	/** The refusal's position counts from where the message begins in the chunk. */
+	#malformed(refusal?: Pick<HttpRefusal, 'position' | 'reason'>): void {
+		if (refusal !== undefined) this.#capture(refusal);
 		this.#fail(Failure.SERVER_MALFORMED);
+	}
+
+	/** Here it counts from the chunk's first byte. */
+	#malformedBody(refusal: HttpRefusal | undefined): void {
+		if (refusal === undefined) this.#malformed();
+		else this.#malformed({ reason: refusal.reason, position: Math.max(0, refusal.position - this.chunkStart) });
+	}
+
+	/** Notes the message for `show errors`. */
+	#capture(refusal: Pick<HttpRefusal, 'position' | 'reason'>): void {
+		const { client, server } = this;
+		const backend = client?.stream?.backendTraffic?.model;
+		if (client === undefined || backend === undefined) return;
+		const { session } = client;
+		const parties: MessageParties = {
+			direction: 'response',
+			proxy: backend.name,
+			proxyId: backend.id,
+			other: session.frontend.model.name,
+			otherId: session.frontend.model.id,
+			server: server.name,
+			serverId: server.id,
+			source: session.source === undefined ? 'unix' : `${session.source}:${session.sourcePort}`,
+		};
+		this.thread.captures.add(parties, this.chunk.subarray(this.chunkStart, this.chunkEnd), refusal);
 	}
 
 	/** Leaves the exchange and tells it why. */

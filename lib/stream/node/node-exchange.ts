@@ -196,14 +196,17 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#sendFiltered(server: ServerRequest, filters: FilterChain, body: ClientBody | undefined): void {
 		if (!this.#requestFiltered) {
 			this.#requestFiltered = true;
+			let serverTakes = true;
 			filters.open(
 				{
 					write: (bytes) => {
-						const takesMore = server.write(bytes);
+						serverTakes = server.write(bytes);
 						this.#touchServer();
-						if (takesMore && filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) body?.resume();
 					},
 					end: () => server.end([]),
+					progressed: () => {
+						if (serverTakes && filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) body?.resume();
+					},
 				},
 				(error) => this.crashed(error),
 			);
@@ -288,6 +291,18 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		const message = this.#serverMessage;
 		const res = this.#response;
 		if (message === undefined || res === undefined) return;
+		this.#sendHead(stream, response, res);
+		res.flushHeaders();
+		message.on('data', (bytes: Buffer) => this.guard(() => this.#relay(bytes)));
+		message.on('end', () => this.guard(() => this.#serverEnded(message)));
+		message.on('aborted', () => this.guard(() => this.#serverBroke()));
+		message.on('error', () => this.guard(() => this.#serverBroke()));
+		connection.setClientDeadline(connection.thread.nowMs(), 0);
+		this.#touchServer();
+	}
+
+	/** The head of a response, and the way its body will go. */
+	#sendHead(stream: Stream, response: ResponseHead, res: ServerResponse): void {
 		const oldClient = this.head?.version === 10;
 		const filters = stream.responseFilters;
 		if (filters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
@@ -304,19 +319,48 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 				dechunk,
 			}),
 		);
-		res.flushHeaders();
-		message.on('data', (bytes: Buffer) => this.guard(() => this.#relay(bytes)));
-		message.on('end', () => this.guard(() => this.#serverEnded(message)));
-		message.on('aborted', () => this.guard(() => this.#serverBroke()));
-		message.on('error', () => this.guard(() => this.#serverBroke()));
-		connection.setClientDeadline(connection.thread.nowMs(), 0);
-		this.#touchServer();
+	}
+
+	respondLocally(body: Buffer | ReplySource): void {
+		const { stream, connection } = this;
+		const { response } = stream;
+		const res = this.#response;
+		if (response === undefined || res === undefined || this.#over) return;
+		this.#dropServer();
+		this.#responseStarted = true;
+		if (this.#body !== undefined && !this.#body.isComplete) this.#closing = true;
+		connection.setClientDeadline(connection.thread.nowMs(), stream.clientTimeoutMs);
+		this.#sendHead(stream, response, res);
+		if (response.framing.kind === 'none') res.end();
+		else if (!Buffer.isBuffer(body)) {
+			res.flushHeaders();
+			this.#source = body;
+			body.onMore = this.#pull;
+			this.#feed();
+		} else {
+			stream.responseBodyBytes += body.length;
+			const filters = stream.responseFilters;
+			if (filters === undefined) res.end(body);
+			else {
+				filters.write(body);
+				filters.end();
+			}
+		}
 	}
 
 	#openFilters(filters: FilterChain, res: ServerResponse): void {
 		filters.open(
 			{
-				write: (bytes) => this.#writeFiltered(filters, res, bytes),
+				write: (bytes) => {
+					if (res.write(bytes)) return;
+					this.#serverMessage?.pause();
+					this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+				},
+				progressed: () => {
+					if (res.writableNeedDrain || filters.pendingBytes > FILTER_LIMIT_BYTES / 2) return;
+					if (this.#source === undefined) this.#serverMessage?.resume();
+					else this.#pull();
+				},
 				end: () => {
 					this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
 					res.end();
@@ -324,16 +368,6 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			},
 			(error) => this.crashed(error),
 		);
-	}
-
-	#writeFiltered(filters: FilterChain, res: ServerResponse, bytes: Buffer): void {
-		if (!res.write(bytes)) {
-			this.#serverMessage?.pause();
-			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
-		} else if (filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) {
-			if (this.#source === undefined) this.#serverMessage?.resume();
-			else this.#pull();
-		}
 	}
 
 	/** Node's response with exactly these fields: whatever is not among them Node must not add. */
@@ -354,13 +388,11 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#closing = true;
 		connection.setClientDeadline(connection.thread.nowMs(), stream.clientTimeoutMs);
 		const { source } = reply;
-		const filters = this.#response === undefined ? undefined : stream.responseFilters;
-		const streamed = source !== undefined || filters?.changesLength === true;
-		if (streamed && this.head?.version === 10) this.#closing = true;
+		if (source !== undefined && this.head?.version === 10) this.#closing = true;
 		const options: LocalReplyOptions = {
 			keepAlive: !this.#closing && this.head?.version === 10,
 			close: this.#closing,
-			...(!streamed ? undefined : { streamed: this.head?.version === 10 ? 'until-close' : 'chunked' }),
+			...(source === undefined ? undefined : { streamed: this.head?.version === 10 ? 'until-close' : 'chunked' }),
 		};
 		const head = serializeLocalReply(reply, options);
 		const res = this.#response;
@@ -373,7 +405,6 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			return;
 		}
 		this.#writeHead(res, reply, head);
-		if (filters !== undefined) this.#openFilters(filters, res);
 		if (source !== undefined) {
 			this.#source = source;
 			if (this.head?.method !== 'HEAD') {
@@ -383,11 +414,6 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 				return;
 			}
 			this.#closeSource();
-		}
-		if (filters !== undefined) {
-			filters.write(reply.body);
-			filters.end();
-			return;
 		}
 		res.end(this.head?.method === 'HEAD' ? undefined : reply.body);
 	}

@@ -1,0 +1,224 @@
+/**
+ * The steps of a request (steps.ts) up to its server: rules, backend, services, what options add, the choice of a
+ * server.
+ */
+import type { Server } from '../backend/server.js';
+import type { ProxyModel } from '../config/model.js';
+import type { RuleSet } from '../rules/ruleset.js';
+import { Verdict } from '../rules/verdict.js';
+import * as counting from './counting.js';
+import { hasFilters } from './filters/filtering.js';
+import { abort, replyWith, Step, stopWaiting, Waiting, wait } from './flow.js';
+import { bindToServer } from './persistence.js';
+import { captureCookies, captureRequest, prepareRequest } from './prepare.js';
+import { serveStored } from './response-steps.js';
+import type { Stream } from './stream.js';
+import { Cause, Phase } from './termination.js';
+
+/** Evaluates a set and turns its verdict into a step; `next` is where the stream goes when nothing stops it. */
+function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDelayMs: number): number {
+	const verdict = rules.evaluate(stream, stream.resumeAt);
+	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) {
+		stream.resumeAt = 0;
+		stopWaiting(stream);
+		return next;
+	}
+	if (verdict === Verdict.YIELD) {
+		stream.resumeAt = rules.resumeAt;
+		if (stream.waitingFor === Waiting.INSPECTION) return Step.WAIT;
+		if (inspectDelayMs > 0 || stream.request === undefined) return wait(stream, Waiting.INSPECTION, inspectDelayMs);
+		return waitForBody(stream);
+	}
+	stream.resumeAt = 0;
+	stopWaiting(stream);
+	return requestVerdict(stream, verdict);
+}
+
+function requestVerdict(stream: Stream, verdict: Verdict): number {
+	switch (verdict) {
+		case Verdict.DENY: {
+			counting.requestDenied(stream);
+			if (stream.request === undefined) return abort(stream, Cause.PROXY, Phase.REQUEST);
+			const reply = stream.localReply ?? stream.errorReply(403);
+			if (!stream.tarpitted) {
+				stream.terminate(Cause.PROXY, Phase.REQUEST);
+				return replyWith(stream, reply);
+			}
+			stream.localReply = reply;
+			stream.requestTimeKnown = buffersRequest(stream);
+			stream.phase = Phase.TARPIT;
+			const { timeouts } = stream.frontend.model;
+			return wait(stream, Waiting.TARPIT, timeouts.tarpitMs ?? timeouts.connectMs ?? 0);
+		}
+		case Verdict.DONE:
+			stream.terminate(Cause.LOCAL, Phase.REQUEST);
+			counting.intercepted(stream);
+			return replyWith(stream, stream.localReply ?? stream.errorReply(500));
+		case Verdict.ABORT:
+			stream.requestTimeKnown = buffersRequest(stream);
+			counting.requestRejected(stream);
+			// As observed: before the frontend's HTTP rules there is no request line yet to be logged.
+			stream.lineUnknown = stream.step === Step.FRONTEND_CONTENT;
+			return abort(stream, Cause.PROXY, Phase.REQUEST);
+		default:
+			counting.internalError(stream);
+			stream.terminate(Cause.INTERNAL, Phase.REQUEST);
+			return replyWith(stream, stream.errorReply(500));
+	}
+}
+
+export function frontendContent(stream: Stream): number {
+	const { rules, model } = stream.frontend;
+	const next = stream.request === undefined ? Step.SWITCH : Step.FRONTEND_REQUEST;
+	if (rules.tcpRequestContent.length === 0) return next;
+	return evaluateRequest(stream, rules.tcpRequestContent, next, model.tcpRequestInspectDelayMs ?? 0);
+}
+
+export function frontendRequest(stream: Stream): number {
+	const { frontend } = stream;
+	if (stream.resumeAt === 0) {
+		counting.requestOnTrackers(stream);
+		if (frontend.requestCaptureSlots.length > 0) captureRequest(stream);
+		if (frontend.model.cookieCapture !== undefined) captureCookies(stream);
+		if (frontend.model.monitorUri !== undefined && stream.request?.target === frontend.model.monitorUri) {
+			return answerMonitor(stream);
+		}
+	}
+	if (frontend.rules.httpRequest.length === 0) return Step.FRONTEND_SERVICE;
+	return evaluateRequest(stream, frontend.rules.httpRequest, Step.FRONTEND_SERVICE, 0);
+}
+
+/** `monitor-uri`: 200, or 503 when a `monitor fail` condition holds; never logged (manual, 4.2). */
+function answerMonitor(stream: Stream): number {
+	stream.unlogged = true;
+	stream.terminate(Cause.LOCAL, Phase.REQUEST);
+	counting.intercepted(stream);
+	return replyWith(stream, stream.errorReply(stream.frontend.monitorFails(stream) ? 503 : 200));
+}
+
+export function switchBackend(stream: Stream): number {
+	const traffic = stream.frontend.backendFor(stream);
+	if (traffic === undefined) {
+		// As observed: without a backend the request counts as not received.
+		stream.requestTimeKnown = false;
+		stream.terminate(Cause.SERVER_ABORT, Phase.CONNECT);
+		return stream.request === undefined
+			? abort(stream, Cause.SERVER_ABORT, Phase.CONNECT)
+			: replyWith(stream, stream.errorReply(503));
+	}
+	stream.backendTraffic = traffic;
+	traffic.backend.streamStarted();
+	counting.backendEntered(stream);
+	const { timeouts } = traffic.model;
+	if (stream.serverTimeoutMs === 0) stream.serverTimeoutMs = timeouts.serverMs ?? 0;
+	stream.connectTimeoutMs = timeouts.connectMs ?? 0;
+	if (stream.tunnelTimeoutMs === 0) stream.tunnelTimeoutMs = timeouts.tunnelMs ?? 0;
+	stream.serverFinTimeoutMs = timeouts.serverFinMs ?? 0;
+	return traffic.model === stream.frontend.model ? Step.PREPARE : Step.BACKEND_CONTENT;
+}
+
+export function backendContent(stream: Stream): number {
+	const { rules, model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	const next = stream.request === undefined ? Step.SERVER : Step.BACKEND_REQUEST;
+	if (rules.tcpRequestContent.length === 0) return next;
+	return evaluateRequest(stream, rules.tcpRequestContent, next, model.tcpRequestInspectDelayMs ?? 0);
+}
+
+export function backendRequest(stream: Stream): number {
+	const { rules } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (stream.resumeAt === 0) counting.requestOnBackendTrackers(stream);
+	if (rules.httpRequest.length === 0) return Step.BACKEND_SERVICE;
+	return evaluateRequest(stream, rules.httpRequest, Step.BACKEND_SERVICE, 0);
+}
+
+export function frontendService(stream: Stream): number {
+	if (stream.filtering?.caching?.isHit === true) return serveStored(stream, stream.filtering.caching);
+	if (stream.service === undefined && stream.frontend.model.stats === undefined) return Step.SWITCH;
+	return findService(stream, stream.frontend.model, Step.SWITCH);
+}
+
+export function backendService(stream: Stream): number {
+	const { model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (stream.filtering?.caching?.isHit === true) return serveStored(stream, stream.filtering.caching);
+	if (stream.service === undefined && model.stats === undefined) return Step.PREPARE;
+	return findService(stream, model, Step.PREPARE);
+}
+
+/** A service that a rule has chosen, or the proxy's page; else the stream goes on. */
+function findService(stream: Stream, model: ProxyModel, next: number): number {
+	if (stream.service !== undefined) return Step.SERVE;
+	const page = stream.session.thread.services.pageOf(model);
+	if (page === undefined || !page.matches(stream)) return next;
+	const found = evaluateRequest(stream, page.access, Step.SERVE, 0);
+	if (found === Step.SERVE) stream.service = page;
+	return found;
+}
+
+export function serve(stream: Stream): number {
+	const service = stream.service as NonNullable<Stream['service']>;
+	if (!stream.requestBufferComplete && service.needsBody(stream)) return waitForBody(stream);
+	stopWaiting(stream);
+	stream.terminate(Cause.LOCAL, Phase.REQUEST);
+	// As observed: only what the frontend itself intercepts is counted.
+	if (stream.backendTraffic === undefined) counting.intercepted(stream);
+	return replyWith(stream, service.answer(stream));
+}
+
+export function prepare(stream: Stream): number {
+	if (stream.request === undefined) return Step.SERVER;
+	if (buffersRequest(stream) && !stream.requestBufferComplete) return waitForBody(stream);
+	stopWaiting(stream);
+	prepareRequest(stream);
+	if (hasFilters(stream)) stream.useFilters().beforeRequest(stream);
+	return Step.SERVER;
+}
+
+/** `option http-buffer-request`: the request counts as received when its body is there too. */
+function buffersRequest(stream: Stream): boolean {
+	const { frontend, backendTraffic } = stream;
+	return frontend.model.options.httpBufferRequest || backendTraffic?.model.options.httpBufferRequest === true;
+}
+
+/** As much of the body as fits in a buffer, for at most `timeout http-request` (manual, `http-buffer-request`). */
+function waitForBody(stream: Stream): number {
+	if (stream.waitingFor === Waiting.BODY) return Step.WAIT;
+	const { timeouts } = stream.frontend.model;
+	wait(stream, Waiting.BODY, timeouts.httpRequestMs ?? timeouts.clientMs ?? 0);
+	// What is there already may be enough: `bodyArrived` has then gone on by itself.
+	stream.exchange.bufferRequestBody(stream.session.thread.bufsizeBytes);
+	return Step.WAIT;
+}
+
+export function chooseServer(stream: Stream): number {
+	const traffic = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (!stream.boundToServer) {
+		stream.boundToServer = true;
+		bindToServer(stream, traffic);
+	}
+	return chooseFrom(stream, undefined);
+}
+
+export function chooseFrom(stream: Stream, avoid: Server | undefined): number {
+	const { backend } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	stream.choosing = true;
+	const choice = backend.choose(stream, avoid);
+	stream.choosing = false;
+	if (choice === 'none') {
+		counting.noServer(stream);
+		stream.terminate(Cause.SERVER_ABORT, Phase.CONNECT);
+		if (stream.request === undefined) return abort(stream, Cause.SERVER_ABORT, Phase.CONNECT);
+		return replyWith(stream, stream.errorReply(503));
+	}
+	if (choice === 'queued') return stream.holdsSlot ? Step.CONNECT : Step.WAIT;
+	stream.server = choice;
+	stream.holdsSlot = true;
+	stream.assignedMs = stream.nowMs;
+	return Step.CONNECT;
+}
+
+export function connect(stream: Stream): number {
+	const server = stream.server as Server;
+	counting.serverChosen(stream, server);
+	stream.exchange.forward(server, stream.retryCount === 0);
+	return Step.WAIT;
+}
