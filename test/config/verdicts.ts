@@ -19,6 +19,8 @@ const AROUND: Readonly<Record<string, (lines: string) => string>> = {
 	global: (lines) => `global\n${lines}${BACKEND}`,
 	defaults: (lines) => `defaults\nmode http\n${TIMEOUTS}${lines}`,
 	frontend: (lines) => `defaults\nmode http\n${TIMEOUTS}${BACKEND}${TABLE}frontend fe\nbind 127.0.0.1:7999\n${lines}`,
+	ring: (lines) =>
+		`global\nlog ring@under-test local0\ndefaults\nmode http\n${TIMEOUTS}${BACKEND}ring under-test\ntimeout connect 1s\ntimeout server 1s\n${lines}`,
 	backend: (lines) => `defaults\nmode http\n${TIMEOUTS}backend under-test\n${lines}`,
 };
 

@@ -136,7 +136,8 @@ function readSample(statement: Statement, index: number): LogTargetModel['sample
 	const match = /^([0-9,-]+):(\d{1,9})$/.exec(text);
 	const size = Number(match?.[2] ?? 0);
 	const ranges: (readonly [number, number])[] = [];
-	for (const item of (match?.[1] ?? '').split(',')) {
+	// As observed, a comma at the end is no mistake.
+	for (const item of (match?.[1] ?? '').replace(/,$/, '').split(',')) {
 		const range = /^(\d{1,9})(?:-(\d{1,9}))?$/.exec(item);
 		const low = Number(range?.[1] ?? 0);
 		const high = Number(range?.[2] ?? range?.[1] ?? 0);
