@@ -30,7 +30,8 @@ export class RuntimeChanges {
 			case 'server-address': {
 				const backend = this.#compiled.backends.get(change.backend)?.backend;
 				const server = backend?.serverByName(change.server);
-				server?.setAddress(change.host, change.family, change.port);
+				if (change.host === '') server?.clearAddress();
+				else server?.setAddress(change.host, change.family, change.port);
 				// What rests there leads to the former address.
 				server?.idle.closeAll();
 				backend?.persistence?.addressesChanged();
@@ -46,6 +47,9 @@ export class RuntimeChanges {
 				break;
 			case 'rate-limits':
 				this.#traffic.setRateLimits(change.limits);
+				break;
+			case 'compression-rate':
+				this.#compiled.thread.compressors.setRateMax(change.bytesPerSecond / this.#compiled.model.global.nbthread);
 				break;
 			case 'patterns': {
 				const reference = this.#compiled.patterns.byId(change.id, change.usedBy);
@@ -63,6 +67,10 @@ export class RuntimeChanges {
 		switch (question.ask) {
 			case 'sessions':
 				return { sessions: this.#sessions(question.afterId, question.limit) };
+			case 'captures': {
+				const { captures } = this.#compiled.thread;
+				return { captures: captures.list(), captureCount: captures.count };
+			}
 			case 'shutdown-session':
 				return { count: this.#shutDown((session) => session.id === question.id) };
 			case 'add-server': {

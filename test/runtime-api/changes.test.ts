@@ -177,7 +177,9 @@ t.test('frontends and limits', async (t) => {
 		/^'set rate-limit' only supports :\n {3}- 'connections global'\n/,
 	);
 	t.equal(await ask(test, 'set rate-limit http-compression global 0'), '');
-	t.match(await ask(test, 'set rate-limit http-compression global 5'), /that of the configuration/);
+	t.equal(await ask(test, 'set rate-limit http-compression global 5'), '');
+	t.strictSame(test.told.at(-1), { kind: 'compression-rate', bytesPerSecond: 5120 });
+	t.match(await ask(test, 'show info'), /\nCompressBpsRateLim: 5120\n/);
 	t.equal(await ask(test, 'disable frontend b'), 'No such frontend.\n');
 });
 

@@ -67,6 +67,7 @@ export function createView(config: string, disk: ReadonlyMap<string, string> = n
 				),
 				maxconn: model.global.maxconn ?? 0,
 				rateLimits: model.global.rateLimits,
+				compressionRateMax: model.global.compressionRateMax,
 			},
 			peers: undefined,
 			processCounters: counters.object(counterIndexes.process),
