@@ -1,5 +1,5 @@
 /**
- * Converters of dates (manual, 7.3.1): `http_date`, `utime`, `ltime`. The formats are those of strftime(3) in the C
+ * Converters of dates (manual, 7.3.1): `http_date`, `utime`, `ltime`, and of milliseconds and microseconds as 3.x has them. The formats are those of strftime(3) in the C
  * locale; what strftime does not know is written as it stands.
  */
 import { checkTimeUnit } from '../fetches/internal.js';
@@ -138,11 +138,19 @@ const CONVERSIONS: ReadonlyMap<string, (date: BrokenDown) => string> = new Map<s
 	['%', () => '%'],
 ]);
 
+/** `%N`, `%3N`: the digits of the fraction, of nanoseconds when no number is given. */
+function withFraction(format: string, nanoseconds: number): string {
+	return format.replace(/%%|%([1-9])?N/g, (whole, width: string | undefined) =>
+		whole === '%%' ? whole : pad(nanoseconds, 9).slice(0, Number(width ?? 9)),
+	);
+}
+
 function formatDate(format: string, date: BrokenDown): string {
 	return format.replace(/%[EO]?([A-Za-z%])/g, (whole, letter: string) => CONVERSIONS.get(letter)?.(date) ?? whole);
 }
 
-function timeRow(name: string, local: boolean): ConverterDescriptor {
+/** `perSecond` above 1: the input and the offset are in that unit, and `%N` shows the fraction. */
+function timeRow(name: string, local: boolean, perSecond = 1): ConverterDescriptor {
 	return {
 		name,
 		args: [required('string'), optional('sint')],
@@ -152,9 +160,12 @@ function timeRow(name: string, local: boolean): ConverterDescriptor {
 			const format = textArgument(formatArgument) ?? '';
 			const offset = numberArgument(offsetArgument) ?? 0;
 			return (value) => {
-				const seconds = Number(value as number | bigint) + offset;
+				const units = Number(value as number | bigint) + offset;
+				const seconds = Math.floor(units / perSecond);
 				if (Math.abs(seconds) > MAX_SECONDS) return undefined;
-				return formatDate(format, breakDown(seconds, local));
+				const nanoseconds = (units - seconds * perSecond) * (1_000_000_000 / perSecond);
+				const whole = perSecond === 1 ? format : withFraction(format, nanoseconds);
+				return formatDate(whole, breakDown(seconds, local));
 			};
 		},
 	};
@@ -180,6 +191,10 @@ function httpDate(value: SampleValue, offset: number, perSecond: number, digits:
 export const DATE_CONVERTERS: readonly ConverterDescriptor[] = [
 	timeRow('utime', false),
 	timeRow('ltime', true),
+	timeRow('ms_utime', false, 1000),
+	timeRow('ms_ltime', true, 1000),
+	timeRow('us_utime', false, 1_000_000),
+	timeRow('us_ltime', true, 1_000_000),
 	{
 		name: 'http_date',
 		args: [optional('sint'), optional('string')],

@@ -49,6 +49,26 @@ function grouped(
 
 const upperHex = (bytes: Buffer): string => bytes.toString('hex').toUpperCase();
 
+/** Groups of bytes as decimal numbers; `le2dec` is of 3.x. */
+function decimalRow(name: string, read: (group: Buffer) => bigint): ConverterDescriptor {
+	return {
+		name,
+		args: [required('string'), required('sint'), optional('sint')],
+		input: 'bin',
+		output: 'str',
+		check: ([, size]) => {
+			const bytes = numberArgument(size) ?? 0;
+			return bytes >= 1 && bytes <= 8 ? undefined : `chunk_size out of [1..8] range (${bytes})`;
+		},
+		compile: ([separator, size, truncate]) => {
+			const text = textArgument(separator) ?? '';
+			const groupSize = numberArgument(size) ?? 1;
+			const cuts = (numberArgument(truncate) ?? 0) !== 0;
+			return (value) => grouped(value as Buffer, text, groupSize, cuts, (group) => read(group).toString());
+		},
+	};
+}
+
 export const ENCODE_CONVERTERS: readonly ConverterDescriptor[] = [
 	direct<Buffer>('hex', 'bin', 'str', upperHex),
 	direct<string>('hex2i', 'str', 'sint', (text) =>
@@ -79,23 +99,8 @@ export const ENCODE_CONVERTERS: readonly ConverterDescriptor[] = [
 				: `unexpected encoding type '${String(type)}', only 'query' is known`,
 		compile: () => (value) => (value as string).replace(NOT_UNRESERVED, percent),
 	},
-	{
-		name: 'be2dec',
-		args: [required('string'), required('sint'), optional('sint')],
-		input: 'bin',
-		output: 'str',
-		check: ([, size]) => {
-			const bytes = numberArgument(size) ?? 0;
-			return bytes >= 1 && bytes <= 8 ? undefined : `chunk_size out of [1..8] range (${bytes})`;
-		},
-		compile: ([separator, size, truncate]) => {
-			const text = textArgument(separator) ?? '';
-			const groupSize = numberArgument(size) ?? 1;
-			const cuts = (numberArgument(truncate) ?? 0) !== 0;
-			return (value) =>
-				grouped(value as Buffer, text, groupSize, cuts, (group) => BigInt(`0x${group.toString('hex')}`).toString());
-		},
-	},
+	decimalRow('be2dec', (group) => BigInt(`0x${group.toString('hex')}`)),
+	decimalRow('le2dec', (group) => BigInt(`0x${Buffer.from(group).reverse().toString('hex')}`)),
 	{
 		name: 'be2hex',
 		args: [optional('string'), optional('sint'), optional('sint')],

@@ -1,8 +1,10 @@
 /** Every converter by name, and the names of the manual that are not built. */
 import type { ConverterDescriptor } from '../types.js';
+import { CIPHER_CONVERTERS } from './cipher.js';
 import { DATE_CONVERTERS } from './date.js';
 import { ENCODE_CONVERTERS } from './encode.js';
 import { FIX_CONVERTERS } from './fix.js';
+import { FORWARDED_CONVERTERS } from './forwarded.js';
 import { HASH_CONVERTERS } from './hash.js';
 import { INTEGER_CONVERTERS } from './integer.js';
 import { IP_CONVERTERS } from './ip.js';
@@ -11,6 +13,7 @@ import { JWT_CONVERTERS } from './jwt.js';
 import { LOOKUP_CONVERTERS } from './lookup.js';
 import { MAP_CONVERTERS } from './map.js';
 import { MQTT_CONVERTERS } from './mqtt.js';
+import { PASSING_CONVERTERS } from './passing.js';
 import { PROTOBUF_CONVERTERS } from './protobuf.js';
 import { STRING_CONVERTERS } from './string.js';
 import { TABLE_CONVERTERS } from './table.js';
@@ -33,6 +36,9 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 		...PROTOBUF_CONVERTERS,
 		...FIX_CONVERTERS,
 		...MQTT_CONVERTERS,
+		...CIPHER_CONVERTERS,
+		...PASSING_CONVERTERS,
+		...FORWARDED_CONVERTERS,
 	].map((row) => [row.name, row]),
 );
 
@@ -40,30 +46,7 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 export const UNSUPPORTED_CONVERTERS: ReadonlyMap<string, string> = new Map([
 	['51d.single', 'the device databases are proprietary libraries'],
 	['da-csv-conv', 'the device databases are proprietary libraries'],
-	...[
-		'aes_cbc_dec',
-		'aes_cbc_enc',
-		'aes_gcm_dec',
-		'aes_gcm_enc',
-		'capture-req',
-		'capture-res',
-		'date',
-		'debug',
-		'le2dec',
-		'ms_ltime',
-		'ms_utime',
-		'param',
-		'reverse',
-		'reverse_dom',
-		'rfc7239_field',
-		'rfc7239_is_valid',
-		'rfc7239_n2nn',
-		'rfc7239_n2np',
-		'rfc7239_nn',
-		'rfc7239_np',
-		'us_ltime',
-		'us_utime',
-		'when',
-		'x509_v_err_str',
-	].map((name) => [name, 'not built'] as const),
+	...['date', 'reverse_dom', 'rfc7239_nn', 'rfc7239_np', 'when', 'x509_v_err_str'].map(
+		(name) => [name, 'not built'] as const,
+	),
 ]);

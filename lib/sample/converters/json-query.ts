@@ -206,6 +206,12 @@ function readDouble(token: string): number {
 	return number === null ? 0 : Number(number[0]);
 }
 
+/** Beyond 2^53 JSON numbers are not exact (RFC 8259, section 6): no sample. */
+function readInteger(token: string): SampleValue | undefined {
+	const value = readInt(token);
+	return typeof value === 'number' ? value : undefined;
+}
+
 /** The sample of a token. */
 export function jsonSample(token: string | undefined, asInteger: boolean): SampleValue | undefined {
 	switch (token?.[0]) {
@@ -219,7 +225,7 @@ export function jsonSample(token: string | undefined, asInteger: boolean): Sampl
 		case '"':
 			return unescapeJson(token ?? '');
 		default:
-			return asInteger ? readInt(token ?? '') : formatG(readDouble(token ?? ''));
+			return asInteger ? readInteger(token ?? '') : formatG(readDouble(token ?? ''));
 	}
 }
 

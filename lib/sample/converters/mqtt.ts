@@ -279,8 +279,8 @@ function readConnack(reader: PacketReader, fields: Fields, length: number): bool
 interface FieldKey {
 	readonly type: number;
 	readonly key: string | number;
-	/** An integer property. */
-	readonly isNumber: boolean;
+	/** An integer property, and the field that is there when its part of the packet is. */
+	readonly numberOf: string | undefined;
 }
 
 const NUMBERS: ReadonlySet<PropertyType> = new Set(['byte', 'bool', 'u16', 'positive16', 'u32', 'positive32']);
@@ -292,10 +292,15 @@ function fieldKey(typeText: string, fieldText: string): FieldKey | string {
 	if (/^\d{1,3}$/.test(fieldText)) {
 		const id = Number(fieldText);
 		const kind = ASKED.get(type)?.get(id);
-		if (kind !== undefined) return { type, key: id, isNumber: NUMBERS.has(kind) && !WILL_TABLE.has(id) };
+		if (kind !== undefined)
+			return {
+				type,
+				key: id,
+				numberOf: NUMBERS.has(kind) ? (WILL_TABLE.has(id) && type === CONNECT ? 'will_topic' : 'flags') : undefined,
+			};
 	}
 	const name = fieldText.toLowerCase();
-	if (FIELDS.get(type)?.includes(name) === true) return { type, key: name, isNumber: false };
+	if (FIELDS.get(type)?.includes(name) === true) return { type, key: name, numberOf: undefined };
 	return `MQTT property ID or field name not supported: '${fieldText}' of packet type '${typeText}'`;
 }
 
@@ -322,8 +327,10 @@ export const MQTT_CONVERTERS: readonly ConverterDescriptor[] = [
 				const found = packet.fields.get(wanted.key);
 				if (typeof found === 'number') return String(found);
 				// An integer property that is absent reads 0, a text that is empty is no sample: as in the reference.
-				if (found === undefined)
-					return wanted.isNumber && packet.fields.get('protocol_version') === 5 ? '0' : undefined;
+				if (found === undefined) {
+					const isZero = wanted.numberOf !== undefined && packet.fields.has(wanted.numberOf);
+					return isZero && packet.fields.get('protocol_version') === 5 ? '0' : undefined;
+				}
 				return (found as string | Buffer).length === 0 ? undefined : found;
 			};
 		},

@@ -134,6 +134,21 @@ export const STRING_CONVERTERS: readonly ConverterDescriptor[] = [
 	direct<string>('lower', 'str', 'str', asciiLower),
 	direct<string>('upper', 'str', 'str', asciiUpper),
 	direct<string>('length', 'str', 'sint', (text) => text.length),
+	// Of 3.x.
+	direct<string>('reverse', 'str', 'str', (text) => Array.from(text).reverse().join('')),
+	{
+		name: 'param',
+		args: [required('string'), optional('string')],
+		input: 'str',
+		output: 'str',
+		check: ([, delimiter]) =>
+			(textArgument(delimiter) ?? '').length > 1 ? 'the delimiter must be a single character' : undefined,
+		compile: ([nameArgument, delimiterArgument]) => {
+			const name = textArgument(nameArgument) ?? '';
+			const delimiter = textArgument(delimiterArgument) || '&';
+			return (value) => parameterOf(value as string, name, delimiter);
+		},
+	},
 	{
 		name: 'bytes',
 		args: [required('sint'), optional('sint')],
@@ -265,6 +280,19 @@ export const STRING_CONVERTERS: readonly ConverterDescriptor[] = [
 		},
 	},
 ];
+
+/** The first `name=value` between delimiters; a name that stands alone has an empty value. */
+function parameterOf(text: string, name: string, delimiter: string): string | undefined {
+	for (let at = 0; at <= text.length; ) {
+		const end = text.indexOf(delimiter, at);
+		const piece = text.slice(at, end < 0 ? undefined : end);
+		const equals = piece.indexOf('=');
+		if ((equals < 0 ? piece : piece.slice(0, equals)) === name) return equals < 0 ? '' : piece.slice(equals + 1);
+		if (end < 0) return undefined;
+		at = end + delimiter.length;
+	}
+	return undefined;
+}
 
 function checkVariable(argument: ArgumentValue): string | undefined {
 	const text = textArgument(argument) ?? '';
