@@ -10,7 +10,13 @@
  * Node's sessions are never destroyed below one of their own callbacks: OpenSSL may still be at work under it, and
  * takes the process along (seen in Node 20).
  */
-import { constants, performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import {
+	constants,
+	type Http2Session,
+	performServerHandshake,
+	type ServerHttp2Session,
+	type ServerHttp2Stream,
+} from 'node:http2';
 import { Socket } from 'node:net';
 import type { H2Tuning } from '../../config/model.js';
 import { HttpRefusal } from '../../http/refusal.js';
@@ -67,6 +73,7 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 			},
 		});
 		this.#h2 = h2;
+		sayWhatWasWrong(h2);
 		h2.on('stream', (stream, _headers, flags, fields?: unknown) =>
 			this.#streamOpened(stream, flags, fields as readonly string[]),
 		);
@@ -86,6 +93,8 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 	// ---- requests ---------------------------------------------------------------------------------------------
 
 	#streamOpened(h2: ServerHttp2Stream, flags: number, fields: readonly string[]): void {
+		// Whatever becomes of it: an error that nobody listens for ends the process.
+		h2.on('error', () => undefined);
 		const nowMs = this.#thread.nowMs();
 		// Node tells of all that one read has brought: some of it may be over already.
 		if (this.#closed || h2.destroyed || h2.closed || h2.aborted) {
@@ -116,7 +125,6 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		const { counters, name } = this.#session.frontend;
 		counters.slice[Column.ereq] = (counters.slice[Column.ereq] as number) + 1;
 		this.#thread.logger.debug({ reason }, `frontend ${name}: malformed request over HTTP/2`);
-		h2.on('error', () => undefined);
 		h2.close(constants.NGHTTP2_PROTOCOL_ERROR);
 		this.#offence(Offence.MALFORMED);
 	}
@@ -219,6 +227,28 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		// After its streams, which end in microtasks of their own.
 		setImmediate(() => this.#session.end(this.#thread.nowMs()));
 	}
+}
+
+/** What nghttp2 reports (its `nghttp2_error`), and what the client is told (RFC 9113, section 7). */
+const CODES: ReadonlyMap<number, number> = new Map([
+	[-505, constants.NGHTTP2_PROTOCOL_ERROR],
+	[-510, constants.NGHTTP2_STREAM_CLOSED],
+	[-522, constants.NGHTTP2_FRAME_SIZE_ERROR],
+	[-523, constants.NGHTTP2_COMPRESSION_ERROR],
+	[-524, constants.NGHTTP2_FLOW_CONTROL_ERROR],
+	[-531, constants.NGHTTP2_PROTOCOL_ERROR],
+	[-537, constants.NGHTTP2_ENHANCE_YOUR_CALM],
+	[-903, constants.NGHTTP2_PROTOCOL_ERROR],
+	[-904, constants.NGHTTP2_ENHANCE_YOUR_CALM],
+]);
+
+/** Node closes with INTERNAL_ERROR whatever its client has done; the error that it does so for knows better. */
+function sayWhatWasWrong(h2: Http2Session): void {
+	const destroy = h2.destroy.bind(h2);
+	h2.destroy = (error, code) => {
+		const { errno } = (error ?? {}) as NodeJS.ErrnoException;
+		destroy(error, code ?? (errno === undefined ? undefined : CODES.get(errno)));
+	};
 }
 
 function socketOf(handle: unknown): Socket {

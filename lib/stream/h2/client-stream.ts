@@ -7,7 +7,7 @@
  *
  * A stream ends in one way only that a connection does not: the session (`Session`) outlives it.
  */
-import type { ServerHttp2Stream } from 'node:http2';
+import { constants, type ServerHttp2Stream } from 'node:http2';
 import { isToken } from '../../http/characters.js';
 import type { RequestHead } from '../../http/message.js';
 import { FORBIDDEN_TRAILERS } from '../../http/trailers.js';
@@ -53,6 +53,8 @@ export class ClientStream extends ClientConnection {
 	}
 
 	begin(head: RequestHead, nowMs: number): void {
+		this.requestBeganMs = nowMs;
+		this.idleSinceMs = nowMs;
 		this.guarded(() => this.beginRequest(head, nowMs));
 	}
 
@@ -92,6 +94,7 @@ export class ClientStream extends ClientConnection {
 	 * with it ends in its own way.
 	 */
 	override abort(silent: boolean): void {
+		this.#writer.breakCode = constants.NGHTTP2_ENHANCE_YOUR_CALM;
 		super.abort(silent);
 		this.#owner.dropClient(silent);
 	}

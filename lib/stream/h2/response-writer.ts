@@ -39,6 +39,8 @@ export class ResponseWriter extends EventEmitter {
 	destroyed = false;
 	/** The stream ended before the answer did, and not by us. */
 	wasReset = false;
+	/** What the client is told when the answer breaks off. */
+	breakCode: number = constants.NGHTTP2_INTERNAL_ERROR;
 
 	constructor(h2: ServerHttp2Stream, method: string, isExtendedConnect: boolean) {
 		super();
@@ -118,7 +120,7 @@ export class ResponseWriter extends EventEmitter {
 	/** No more comes: the end of the message, if its framing agrees. */
 	end(): this {
 		if (this.#state === State.UNTIL_END || this.#state === State.TUNNEL) this.#finish(undefined);
-		else if (this.#state < State.DONE) this.#break(constants.NGHTTP2_INTERNAL_ERROR);
+		else if (this.#state < State.DONE) this.#break(this.breakCode);
 		if (this.#h2.writableFinished || this.#h2.destroyed) queueMicrotask(() => this.emit('finish'));
 		else this.#h2.once('finish', () => this.emit('finish'));
 		return this;
@@ -128,7 +130,7 @@ export class ResponseWriter extends EventEmitter {
 		if (this.destroyed) return this;
 		this.destroyed = true;
 		this.#ledger.clear();
-		if (this.#state < State.DONE) this.#break(constants.NGHTTP2_INTERNAL_ERROR);
+		if (this.#state < State.DONE) this.#break(this.breakCode);
 		else if (this.#state === State.DONE) this.#leave();
 		return this;
 	}
@@ -148,9 +150,16 @@ export class ResponseWriter extends EventEmitter {
 		if (!h2.readableEnded) h2.close(constants.NGHTTP2_NO_ERROR);
 	}
 
+	/**
+	 * Node's `close` ends the writable half first, and sends that END_STREAM before the reset: a body of unknown length
+	 * that was cut would look whole. So there is no `end` to be called any more.
+	 */
 	#break(code: number): void {
 		this.#state = State.CLOSED;
-		if (!this.#h2.destroyed && !this.#h2.closed) this.#h2.close(code);
+		const h2 = this.#h2;
+		if (h2.destroyed || h2.closed) return;
+		h2.end = () => h2;
+		h2.close(code);
 	}
 
 	// ---- messages ---------------------------------------------------------------------------------------------
