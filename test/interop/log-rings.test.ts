@@ -118,14 +118,16 @@ async function observe(t: Teardown, program: 'haproxy' | 'holdfast') {
 	for (const command of ['show events nope', 'show events stdout', 'show events plain -x']) {
 		shown.push((await cli(socket, command)).trimEnd());
 	}
-	// Followed until the client types something.
+	const counted = uncounted(servers[0]!.received);
+	const received = servers.slice(1).map((server) => masked(server.received));
+	// Followed until the client ends.
 	const follower = new CliClient(socket).send('show events plain -w -n\n');
 	await waitFor('the command to be read', async () => (await cli(socket, 'show events')).includes('plain'));
 	await request(running.port(), '/followed');
 	await waitFor('what comes', () => follower.text.includes('/followed') && follower.text.endsWith('\n'));
-	shown.push(masked(await follower.send('\n').all()));
-	const counted = uncounted(servers[0]!.received);
-	return { shown, counted, received: servers.slice(1).map(({ received }) => masked(received)) };
+	follower.socket.end();
+	shown.push(masked(await follower.all()));
+	return { shown, counted, received };
 }
 
 t.test('rings, their log servers and show events', { skip: skipUnlessHaproxy('2.6') }, async (t) => {
