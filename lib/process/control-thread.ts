@@ -216,6 +216,8 @@ export class ControlThread {
 			onGone: () => {
 				prepared();
 				this.#generations.delete(generation);
+				const sinceMs = this.#serving === generation ? undefined : this.#serving?.servingSinceMs;
+				if (sinceMs !== undefined) this.#stats.handedOver(systemClock.monotonicMs() - sinceMs);
 				this.#closeUnused(candidate, generation);
 				this.#keepTables();
 				this.#tellGenerations();
