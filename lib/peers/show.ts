@@ -5,6 +5,7 @@
 
 import { formatSocketAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
+import type { LagWatch } from './lag.js';
 import type { Peer, PeerStatus } from './peer.js';
 import { TIMING } from './protocol.js';
 import type { PeersSection } from './section.js';
@@ -54,6 +55,8 @@ export interface PeerDescription {
 	readonly conflictsWon: number;
 	/** Update ids the peer has not acknowledged: how far it is behind. */
 	readonly pendingUpdates: number;
+	/** How long it has lacked the oldest of them; 0 where nobody looks regularly. */
+	readonly lagMs: number;
 	/** What keeps it away, as it was logged last. */
 	readonly trouble: string | undefined;
 	readonly receivingTable: TableDescription | undefined;
@@ -66,6 +69,8 @@ export interface PeerDescription {
 
 export interface TableDescription {
 	readonly name: string;
+	readonly pendingUpdates: number;
+	readonly lagMs: number;
 	readonly localId: number;
 	/** 0: not defined by the peer. */
 	readonly remoteId: number;
@@ -84,7 +89,8 @@ export interface TableDescription {
 	readonly localUpdateId: number;
 }
 
-export function describeSection(section: PeersSection): SectionDescription {
+/** `lags`: of whoever describes the section every few seconds. */
+export function describeSection(section: PeersSection, lags?: LagWatch): SectionDescription {
 	const nowMs = section.clock.monotonicMs();
 	const { resync } = section;
 	return {
@@ -96,12 +102,13 @@ export function describeSection(section: PeersSection): SectionDescription {
 		resyncTimeoutMs: resync.deadlineMs === undefined ? undefined : Math.max(0, resync.deadlineMs - nowMs),
 		waitingCallers: section.waitingCallers,
 		refusedCallers: section.refusedCallers,
-		peers: section.peers.map((peer) => describePeer(peer, nowMs)),
+		peers: section.peers.map((peer) => describePeer(peer, section.name, nowMs, lags)),
 	};
 }
 
-function describePeer(peer: Peer, nowMs: number): PeerDescription {
+function describePeer(peer: Peer, section: string, nowMs: number, lags: LagWatch | undefined): PeerDescription {
 	const { session, config } = peer;
+	const tables = peer.tables.map((shared) => describeTable(shared, peer, section, nowMs, lags));
 	const learnState = session === undefined || session.learning === 'none' ? 'NOTASSIGNED' : undefined;
 	return {
 		name: peer.name,
@@ -128,18 +135,30 @@ function describePeer(peer: Peer, nowMs: number): PeerDescription {
 		updatesRefused: peer.updatesRefused,
 		conflictsWon: peer.conflictsWon,
 		pendingUpdates: peer.isLocal ? 0 : peer.pendingUpdates(),
+		lagMs: tables.reduce((most, table) => Math.max(most, table.lagMs), 0),
 		trouble: peer.loggedTrouble,
-		receivingTable: session?.receivingTable && describeTable(session.receivingTable),
-		announcedTable: session?.announcedTable && describeTable(session.announcedTable),
-		tables: peer.tables.map(describeTable),
+		receivingTable: tables.find(({ localId }) => localId === session?.receivingTable?.localId),
+		announcedTable: tables.find(({ localId }) => localId === session?.announcedTable?.localId),
+		tables,
 		sentDictionary: session?.sent.slots() ?? [],
 		receivedDictionary: session?.received.slots() ?? [],
 	};
 }
 
-function describeTable(shared: SharedTable): TableDescription {
+function describeTable(
+	shared: SharedTable,
+	peer: Peer,
+	section: string,
+	nowMs: number,
+	lags: LagWatch | undefined,
+): TableDescription {
+	const { table, role } = shared;
+	const isSent = !peer.isLocal && role !== 'share' && role !== 'heard';
+	const [wantedId, knownId] = [table.localUpdateId(), shared.knownId ?? 0];
 	return {
-		name: shared.table.name,
+		name: table.name,
+		pendingUpdates: isSent ? Math.max(0, (wantedId - knownId) | 0) : 0,
+		lagMs: isSent ? (lags?.lagMs(`${section} ${peer.name} ${table.name}`, wantedId, knownId, nowMs) ?? 0) : 0,
 		localId: shared.localId,
 		remoteId: shared.remoteId,
 		isTaughtLocal: shared.teaching === 'learned' || shared.teaching === 'done',
@@ -187,6 +206,7 @@ function formatPeer(section: string, peer: PeerDescription, withDictionary: bool
 			`          ${pointer(section, peer.name, table.name)} local_id=${table.localId} remote_id=${table.remoteId} flags=0x${flags.toString(16)} remote_data=0x${table.remoteDataTypes.toString(16)}`,
 			`              last_acked=${table.confirmedId} last_pushed=${table.pushedId} last_get=${table.receivedId} teaching_origin=${table.teachingOrigin} update=${table.acknowledgedId}`,
 			`              table:${pointer(table.name)} id=${table.name} update=${table.updateCounter} localupdate=${table.localUpdateId} refcnt=1`,
+			`              behind=${table.pendingUpdates} lag=${Math.round(table.lagMs)}ms`,
 		);
 	}
 	if (!withDictionary) lines.push('        Dictionary cache not dumped (use "show peers dict")');

@@ -6,6 +6,7 @@ import { originStatuses } from '../aggregate/status.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { programPid } from '../core/program-pid.js';
+import { LagWatch } from '../peers/lag.js';
 import { describeSection, formatPeers } from '../peers/show.js';
 import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
 import type { Generation } from './generation.js';
@@ -101,16 +102,17 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 
 function peersView(keeper: PeersKeeper): PeersView {
 	const sections = () => [...keeper.sections.values()].map(({ section }) => section);
-	const peers = () => sections().flatMap((section) => describeSection(section).peers);
+	const lags = new LagWatch();
+	const peers = () => sections().flatMap((section) => describeSection(section, lags).peers);
 	return {
 		*show(name, withDictionary) {
 			for (const section of sections()) {
 				if (name !== undefined && section.name !== name) continue;
-				yield formatPeers([describeSection(section)], withDictionary, systemClock);
+				yield formatPeers([describeSection(section, lags)], withDictionary, systemClock);
 			}
 		},
 		has: (name) => keeper.sections.has(name),
-		describe: () => sections().map(describeSection),
+		describe: () => sections().map((section) => describeSection(section, lags)),
 		activeCount: () => peers().filter(({ status }) => status === 'ESTA').length,
 		connectedCount: () => peers().filter(({ isConnected }) => isConnected).length,
 	};

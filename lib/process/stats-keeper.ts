@@ -35,6 +35,12 @@ export class StatsKeeper {
 		this.#sampler?.publish();
 	}
 
+	/** A configuration before has ended, so long after the next one listened. */
+	handedOver(tookMs: number): void {
+		this.#reloads.handOffMs = tookMs;
+		this.#sampler?.publish();
+	}
+
 	serve(view: RuntimeView, shared: SharedState, generation: number): void {
 		const former = this.#sampler;
 		former?.stop();
@@ -54,6 +60,7 @@ export class StatsKeeper {
 				reloads: this.#reloads,
 				limits: () => ({ maxconn: view.state.maxconn, ...view.state.rateLimits }),
 				activeConnections: () => view.process.currentConnections(),
+				originStatuses: () => view.originStatuses?.() ?? [],
 				describePeers: () => view.peers?.describe() ?? [],
 				frontends: () =>
 					[...view.frontends.keys()].flatMap((name) => {

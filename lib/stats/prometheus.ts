@@ -4,6 +4,7 @@
  * as `holdfast_...`, scope `holdfast`. Printed metric by metric, each over all rows, because that is the format's
  * order; the rows are read once, in slices.
  */
+import type { OriginStatus } from '../aggregate/status.js';
 import { RowType, Stat } from '../runtime-api/stat-columns.js';
 import { type StatRow, type StatValue, statRows } from '../runtime-api/stat-rows.js';
 import { CHECK_STATES, CODES, ROW_METRICS, type RowMetric, STATES } from './metrics.js';
@@ -260,6 +261,30 @@ function* tableText(source: StatsSource): Generator<string> {
 	]);
 }
 
+/** Sums over nodes. */
+function* originText(origins: readonly OriginStatus[]): Generator<string> {
+	const labels = ({ section, table, origin, via }: OriginStatus): string =>
+		`section="${labelText(section)}",table="${labelText(table)}",origin="${labelText(origin)}",via="${via}"`;
+	const metrics: readonly (readonly [
+		name: string,
+		help: string,
+		value: (origin: OriginStatus) => number | undefined,
+	])[] = [
+		['up', '1 while the origin tells its share itself', ({ isLive }) => (isLive ? 1 : 0)],
+		['entries', 'Entries of its share that are known here', ({ entries }) => entries],
+		['lag_seconds', 'From counting there to knowing here, of what came last', ({ lagMs }) => seconds(lagMs)],
+		['last_heard_seconds', 'Since something of its share was learned', ({ lastHeardMs }) => seconds(lastHeardMs)],
+	];
+	for (const [name, help, value] of metrics) {
+		yield metricText(`holdfast_sum_origin_${name}`, 'gauge', help, origins, (origin) => [
+			labels(origin),
+			value(origin),
+		]);
+	}
+}
+
+const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
+
 /** What HAProxy does not have. */
 function* holdfastText(source: StatsSource): Generator<string> {
 	const report = source.report();
@@ -310,6 +335,25 @@ function* holdfastText(source: StatsSource): Generator<string> {
 		yield metricText(`holdfast_peer_${name}`, type, help, peers, (peer) => [ofPeer(peer), value(peer)]);
 	}
 
+	const lags = peers.flatMap((peer) => peer.tables.map((table) => ({ peer, table })));
+	const ofPeerTable = ({ peer, table }: (typeof lags)[number]): string =>
+		`${ofPeer(peer)},table="${labelText(table.name)}"`;
+	yield metricText(
+		'holdfast_peer_table_pending_updates',
+		'gauge',
+		'Updates of a table that the peer has not acknowledged',
+		lags,
+		(one) => [ofPeerTable(one), one.table.pendingUpdates],
+	);
+	yield metricText(
+		'holdfast_peer_table_lag_seconds',
+		'gauge',
+		'Age of the oldest update of a table that the peer has not acknowledged',
+		lags,
+		(one) => [ofPeerTable(one), one.table.lagMs / 1000],
+	);
+	yield* originText(report?.origins ?? []);
+
 	const outcomes = report === undefined ? [] : (['success', 'failure'] as const);
 	yield metricText('holdfast_reloads_total', 'counter', 'Configurations loaded since the start', outcomes, (result) => [
 		`result="${result}"`,
@@ -326,6 +370,13 @@ function* holdfastText(source: StatsSource): Generator<string> {
 		'From the files to listening, in the latest reload',
 		last === undefined ? [] : [last],
 		({ tookMs }) => ['', tookMs / 1000],
+	);
+	yield metricText(
+		'holdfast_last_handoff_seconds',
+		'gauge',
+		'From listening to the end of the configuration before, in the latest reload whose former one has ended',
+		report?.handOffMs === undefined ? [] : [report.handOffMs],
+		(handOffMs) => ['', handOffMs / 1000],
 	);
 	yield metricText(
 		'holdfast_kept_entries',

@@ -2,6 +2,7 @@
  * What the control thread tells the page and Prometheus through the bulletin (shared/bulletin.ts): plain data, a JSON
  * text there. Times are milliseconds since 1970, so that a browser can show them.
  */
+import type { OriginStatus } from '../aggregate/status.js';
 import type { PeerDescription } from '../peers/show.js';
 import type { CheckResult } from '../runtime-api/stat-rows.js';
 
@@ -72,6 +73,7 @@ export interface PeerReport
 	readonly section: string;
 	/** How long there has been something that it lacks. */
 	readonly lagMs: number;
+	readonly tables: readonly { readonly name: string; readonly pendingUpdates: number; readonly lagMs: number }[];
 	readonly sinceHandshakeMs: number | undefined;
 }
 
@@ -105,12 +107,16 @@ export interface ControlReport {
 	readonly reloads: readonly ReloadReport[];
 	readonly reloadsSucceeded: number;
 	readonly reloadsFailed: number;
+	/** How long the configuration before served what it had when the present one listened. */
+	readonly handOffMs?: number | undefined;
 	/** Entries found in tables by the last reload. */
 	readonly keptEntries: number;
 	readonly stepMs: number;
 	readonly history: readonly ProcessPoint[];
 	readonly tables: readonly TableReport[];
 	readonly peers: readonly PeerReport[];
+	/** Sums over nodes: whose shares are known, and how fresh they are. */
+	readonly origins: readonly OriginStatus[];
 	readonly checks: readonly CheckReport[];
 	/** Changed at run time. */
 	readonly frontends: readonly FrontendReport[];

@@ -4,6 +4,7 @@
  * but for the search of hot keys: large tables are only searched while somebody has the page open.
  */
 
+import type { OriginStatus } from '../aggregate/status.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { tick } from '../core/clock.js';
 import { programPid } from '../core/program-pid.js';
@@ -51,12 +52,16 @@ export interface SamplerOptions {
 	readonly describePeers: () => readonly SectionDescription[];
 	readonly frontends: () => readonly FrontendReport[];
 	readonly limits: () => ControlReport['limits'];
+	/** Sums over nodes: whose shares are known. */
+	readonly originStatuses: () => readonly OriginStatus[];
 }
 
 /** Outcomes of loads, the last of them in detail. */
 export class ReloadHistory {
 	succeeded = 0;
 	failed = 0;
+	/** From listening to the end of the configuration before, of the latest reload whose former one has ended. */
+	handOffMs: number | undefined;
 	readonly latest: ReloadReport[] = [];
 
 	add(report: ReloadReport): void {
@@ -91,8 +96,6 @@ export class StatsSampler {
 	readonly #options: SamplerOptions;
 	readonly #tables: readonly SampledTable[];
 	readonly #history: ProcessPoint[] = [];
-	/** When each peer was last known to lack nothing. */
-	readonly #upToDateMs = new Map<string, number>();
 	#sums: Sums | undefined;
 	#sampledMs = 0;
 	#timer: Timer | undefined;
@@ -209,7 +212,8 @@ export class StatsSampler {
 
 	/** Writes what is known now; also called when something has happened that should be seen at once. */
 	publish(): void {
-		const { bulletin, clock, generation, startedAtMs, keptEntries, reloads, frontends, limits } = this.#options;
+		const { bulletin, clock, generation, startedAtMs, keptEntries, reloads, frontends, limits, originStatuses } =
+			this.#options;
 		const report: ControlReport = {
 			atMs: clock.wallMs(),
 			pid: programPid(),
@@ -218,18 +222,20 @@ export class StatsSampler {
 			reloads: reloads.latest,
 			reloadsSucceeded: reloads.succeeded,
 			reloadsFailed: reloads.failed,
+			handOffMs: reloads.handOffMs,
 			keptEntries,
 			stepMs: STEP_MS,
 			history: this.#history,
 			tables: this.#tables.slice(0, TABLES_SHOWN).map(tableReport),
 			peers: this.#peerReports(),
+			origins: originStatuses(),
 			checks: this.#checkReports(),
 			frontends: frontends(),
 			limits: limits(),
 		};
 		if (bulletin.write(JSON.stringify(report))) return;
 		// Thousands of peers or tables: what is counted stays, what is drawn goes.
-		const short: ControlReport = { ...report, history: [], tables: [], peers: report.peers.slice(0, 500) };
+		const short: ControlReport = { ...report, history: [], tables: [], peers: report.peers.slice(0, 500), origins: [] };
 		bulletin.write(JSON.stringify(short));
 	}
 
@@ -249,11 +255,8 @@ export class StatsSampler {
 	}
 
 	#peerReports(): PeerReport[] {
-		const nowMs = this.#options.clock.monotonicMs();
 		return this.#options.describePeers().flatMap((section) =>
 			section.peers.map((peer) => {
-				const id = `${section.name} ${peer.name}`;
-				if (peer.pendingUpdates === 0 || !this.#upToDateMs.has(id)) this.#upToDateMs.set(id, nowMs);
 				return {
 					section: section.name,
 					name: peer.name,
@@ -270,7 +273,8 @@ export class StatsSampler {
 					pendingUpdates: peer.pendingUpdates,
 					trouble: peer.trouble,
 					sinceHandshakeMs: peer.sinceHandshakeMs,
-					lagMs: nowMs - (this.#upToDateMs.get(id) ?? nowMs),
+					lagMs: peer.lagMs,
+					tables: peer.tables.map(({ name, pendingUpdates, lagMs }) => ({ name, pendingUpdates, lagMs })),
 				};
 			}),
 		);
