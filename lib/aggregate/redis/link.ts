@@ -208,7 +208,7 @@ function textOf(error: unknown): string {
 
 /** What ioredis says of commands when the connection is away or goes. */
 function isOfConnection(text: string): boolean {
-	return /^(Stream isn't writeable|Connection is closed|Command aborted|Cluster isn't ready|Failed to refresh slots)/.test(
+	return /^(Stream isn't writeable|Connection is closed|Command aborted|Cluster isn't ready|Reached the max retries|Failed to refresh slots)/.test(
 		text,
 	);
 }
@@ -232,7 +232,8 @@ export const openIoredis: OpenClient = async ({ servers, ca }) => {
 		lazyConnect: true,
 		enableOfflineQueue: false,
 		autoResendUnfulfilledCommands: false,
-		maxRetriesPerRequest: null,
+		// What is on its way when the connection goes fails with it; otherwise it would be waited for without end.
+		maxRetriesPerRequest: 0,
 		connectTimeout: 5000,
 		connectionName: 'holdfast',
 		...(user === undefined ? {} : { username: user }),

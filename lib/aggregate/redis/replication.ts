@@ -146,6 +146,7 @@ export class RedisReplication implements Liveness {
 	#roundMs: number | undefined;
 	#lastRoundMs: number | undefined;
 	readonly #complaints: Set<string>;
+	#isEmptied = false;
 	#emptiedMs = Number.NEGATIVE_INFINITY;
 
 	constructor(options: RedisReplicationOptions) {
@@ -293,6 +294,7 @@ export class RedisReplication implements Liveness {
 			await this.#oneRound(client, startedMs);
 			this.#link.succeeded();
 			this.#lastRoundMs = this.#clock.monotonicMs();
+			if (this.#isEmptied) this.#sayEmptied(this.#lastRoundMs);
 			this.#roundMs = this.#lastRoundMs - startedMs;
 		} catch (error) {
 			for (const table of this.#tables) table.doubt();
@@ -452,9 +454,13 @@ export class RedisReplication implements Liveness {
 		}
 	}
 
-	/** One line for all tables. */
+	/** One line for all tables, after the one that says that Redis is back. */
 	#emptied(): void {
-		const nowMs = this.#clock.monotonicMs();
+		this.#isEmptied = true;
+	}
+
+	#sayEmptied(nowMs: number): void {
+		this.#isEmptied = false;
 		if (nowMs - this.#emptiedMs > EMPTIED_LOG_MS) {
 			this.#say('has lost what this node had told, all of it is told again');
 		}
