@@ -150,7 +150,8 @@ export class Backend implements ProxyView {
 			const admin =
 				(server.disabled ? ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT : 0) |
 				(hasAddress ? 0 : ServerAdmin.RESOLUTION_MAINT);
-			states.initialize(index, server.weight, server.maxconn, admin, nowMs);
+			const weight = resolved?.get(server.name)?.weight ?? server.weight;
+			states.initialize(index, weight, server.maxconn, admin, nowMs);
 		}
 		return buffer;
 	}

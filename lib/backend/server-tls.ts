@@ -20,23 +20,30 @@ export interface ServerTlsOptions {
 }
 
 export class ServerTls {
-	readonly #options: tls.ConnectionOptions;
+	readonly #settings: ServerTlsOptions['settings'];
+	#options: tls.ConnectionOptions;
 	readonly #sni: ServerTlsOptions['sni'];
 	readonly #source: { readonly localAddress?: string };
 	readonly #sessions: Map<string, Buffer> | undefined;
+	/** Files that the runtime API has changed. */
+	readonly #replaced = new Map<string, string>();
 
 	/** @throws HoldfastError FILE_UNREADABLE, or what OpenSSL says of a certificate */
 	constructor({ settings, sni, source }: ServerTlsOptions) {
-		const { ALPNProtocols, checkServerIdentity, rejectUnauthorized, ...contextOptions } = clientTlsOptions(settings);
-		this.#options = {
-			secureContext: tls.createSecureContext(contextOptions),
-			...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
-			...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
-			rejectUnauthorized: rejectUnauthorized ?? false,
-		};
+		this.#settings = settings;
+		this.#options = connectionOptions(settings, this.#replaced);
 		this.#sni = sni;
 		this.#source = source?.kind === 'ip' ? { localAddress: source.address } : {};
 		this.#sessions = settings.reuse === false ? undefined : new Map();
+	}
+
+	/** A file has another content: connections from now on have it. Sessions begun with the former one are forgotten. */
+	replaceFile(path: string, content: string): void {
+		const { crt, caFile, crlFile } = this.#settings;
+		if (path !== crt && path !== caFile && path !== crlFile) return;
+		this.#replaced.set(path, content);
+		this.#options = connectionOptions(this.#settings, this.#replaced);
+		this.#sessions?.clear();
 	}
 
 	/** `header` is sent in clear, before the handshake. A socket that connects and begins its handshake; 'secureConnect' when it is over. */
@@ -73,4 +80,20 @@ function headed(where: object, header: Buffer): net.Socket {
 	const socket = net.connect({ ...where, noDelay: true, allowHalfOpen: true } as net.NetConnectOpts);
 	socket.write(header);
 	return socket;
+}
+
+function connectionOptions(
+	settings: ServerTlsOptions['settings'],
+	replaced: ReadonlyMap<string, string>,
+): tls.ConnectionOptions {
+	const { ALPNProtocols, checkServerIdentity, rejectUnauthorized, ...contextOptions } = clientTlsOptions(
+		settings,
+		replaced,
+	);
+	return {
+		secureContext: tls.createSecureContext(contextOptions),
+		...(ALPNProtocols === undefined ? {} : { ALPNProtocols }),
+		...(checkServerIdentity === undefined ? {} : { checkServerIdentity }),
+		rejectUnauthorized: rejectUnauthorized ?? false,
+	};
 }

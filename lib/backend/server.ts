@@ -4,6 +4,7 @@
  * what belongs to one thread (idle connections, its slice of the counters) hangs here.
  */
 import type { ServerModel } from '../config/model.js';
+import { isServiceName } from '../config/resolvers-model.js';
 import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import type { ServerView } from '../sample/types.js';
@@ -27,6 +28,11 @@ export interface ClientDestination {
 export interface ResolvedAddress {
 	readonly address: string;
 	readonly family: 4 | 6;
+	/** Of an SRV record, or set at run time before a reload. */
+	readonly port?: number | undefined;
+	readonly weight?: number | undefined;
+	/** The target of the SRV record, or the name set at run time. */
+	readonly hostName?: string | undefined;
 }
 
 export interface ServerOptions {
@@ -61,6 +67,8 @@ export class Server implements ServerView {
 	readonly idle: IdlePool<PooledConnection>;
 	readonly states: ServerStates;
 	readonly tls: ServerTls | undefined;
+	/** The name that its address comes from: of its line, of an SRV record, or set at run time. */
+	hostName: string | undefined = undefined;
 	readonly #counters: Counters | undefined;
 	readonly #clock: Clock;
 	readonly #observes: 'none' | 'layer4' | 'layer7';
@@ -103,7 +111,10 @@ export class Server implements ServerView {
 		else if (address.kind === 'name') {
 			// Without an address it is in maintenance (`-dr`), until `set server ... addr` gives it one.
 			const { resolved } = options;
-			if (resolved !== undefined) this.setAddress(resolved.address, resolved.family, address.port);
+			if (!isServiceName(address.host)) this.hostName = address.host;
+			if (resolved?.hostName !== undefined) this.hostName = resolved.hostName;
+			this.#port = address.port;
+			if (resolved !== undefined) this.setAddress(resolved.address, resolved.family, resolved.port ?? address.port);
 		} else if (address.kind === 'unix') {
 			this.#fixed = { kind: 'unix', path: address.path, abstract: address.abstract };
 		} else {
@@ -121,7 +132,13 @@ export class Server implements ServerView {
 		this.#fixed = anywhere || relative ? undefined : { kind: 'tcp', host, port, family };
 	}
 
-	/** The address, or the path of a unix socket. */
+	/** Nobody knows where it is: it has no address until `setAddress`. */
+	clearAddress(): void {
+		this.#host = '';
+		this.#fixed = undefined;
+	}
+
+	/** The address, or the path of a unix socket; empty while a name has not become one. */
 	get address(): string {
 		return this.#fixed?.kind === 'unix' ? this.#fixed.path : this.#host;
 	}
@@ -129,6 +146,11 @@ export class Server implements ServerView {
 	/** The port as configured; 0 when it is relative or on a unix socket. */
 	get port(): number {
 		return this.#port;
+	}
+
+	/** Of an SRV record, while the address is not known yet. */
+	set port(port: number) {
+		this.#port = port;
 	}
 
 	/**
@@ -139,6 +161,7 @@ export class Server implements ServerView {
 	 */
 	destinationFor(client: ClientDestination): Destination | undefined {
 		if (this.#fixed !== undefined) return this.#fixed;
+		if (this.#host === '') return undefined;
 		const offset = this.model.portOffset;
 		if (offset !== undefined && client.destination === undefined) return undefined;
 		const port = offset === undefined ? this.#port : client.destinationPort + offset;

@@ -1,24 +1,47 @@
 /** Names of servers and of bind lines, resolved by the control thread before anything is built from them. */
 import { type ResolvedServers, type ResolveName, resolveServers, systemResolve } from '../backend/resolve.js';
-import type { BindModel, ConfigModel } from '../config/model.js';
-import { Diagnostics } from '../core/diagnostics.js';
+import type { ResolvedAddress } from '../backend/server.js';
+import type { BindModel, ConfigModel, ProxyModel, ServerModel } from '../config/model.js';
+import { isServiceName } from '../config/resolvers-model.js';
+import { IpAddress } from '../core/address.js';
+import type { Diagnostics } from '../core/diagnostics.js';
+import type { FormerState } from './shared-state.js';
 
 /**
- * Asks the system for every name of a `server` line. With `ignoreFailures` (`-dr`) a name that does not resolve is
- * a warning and its server stays in maintenance.
+ * The addresses that servers begin with (backend/resolve.ts). With `ignoreFailures` (`-dr`) a name that does not
+ * resolve is a warning and its server stays in maintenance. `former` is what serves now: what its resolvers have found
+ * is kept, so that a reload leaves no moment without servers.
  */
-export async function resolveServerNames(
+export function resolveServerNames(
 	model: ConfigModel,
 	diagnostics: Diagnostics,
 	ignoreFailures: boolean,
+	former?: FormerState,
 ): Promise<ResolvedServers> {
-	const found = new Diagnostics();
-	const resolved = await resolveServers(model, systemResolve, found);
-	for (const { place, text } of found.list) {
-		if (ignoreFailures) diagnostics.warning(place, `${text} The server stays in maintenance.`);
-		else diagnostics.alert(place, text);
+	return resolveServers(model, systemResolve, diagnostics, {
+		ignoreFailures,
+		lastKnown: (proxy, server) => lastKnown(proxy, server, former),
+	});
+}
+
+/** Only names that resolvers look after: others are looked up anew by each load. */
+function lastKnown(
+	proxy: ProxyModel,
+	server: ServerModel,
+	former: FormerState | undefined,
+): ResolvedAddress | undefined {
+	if (server.resolution.resolvers === undefined || server.address.kind !== 'name') return undefined;
+	const known = former?.backends?.get(proxy.name)?.backend.serverByName(server.name);
+	if (known?.model.address.kind !== 'name' || known.model.address.host !== server.address.host) return undefined;
+	const family = IpAddress.parse(known.address)?.family;
+	if (family === undefined) return undefined;
+	const { address, port, hostName, states, index } = known;
+	if (!isServiceName(server.address.host)) {
+		// `set server ... fqdn` is gone after a reload, as in HAProxy.
+		return hostName === server.address.host ? { address, family } : undefined;
 	}
-	return resolved;
+	const weight = server.resolution.ignoreWeight ? undefined : states.weight(index);
+	return { address, family, port, hostName, weight };
 }
 
 /**

@@ -6,8 +6,8 @@ import { randomBytes } from 'node:crypto';
 import { Backend } from '../backend/backend.js';
 import { hasDynamicBalance } from '../backend/balance/index.js';
 import type { ResolvedServers } from '../backend/resolve.js';
-import type { ConfigModel, ProxyModel, StickTableModel, TuneModel } from '../config/model.js';
 import { CacheStore } from '../cache/store.js';
+import type { ConfigModel, ProxyModel, StickTableModel, TuneModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import { Bulletin } from '../shared/bulletin.js';
 import { CounterMemory, type CounterShape } from '../shared/counters.js';
@@ -15,6 +15,7 @@ import { LogRing } from '../shared/log-ring.js';
 import { allocateVitals } from '../shared/vitals.js';
 import { REPORT_CAPACITY_BYTES } from '../stats/report.js';
 import { StickTable } from '../stick-table/table.js';
+import type { BackendTraffic } from '../stream/proxies.js';
 import { allocateRefusals } from '../stream/refusals.js';
 
 /** Forgotten with the process. */
@@ -114,6 +115,8 @@ export interface FormerState {
 	readonly rings?: ReadonlyMap<string, LogRing>;
 	/** Memory of `cache` sections, by name. */
 	readonly caches?: ReadonlyMap<string, { readonly store: { readonly buffer: SharedArrayBuffer } }>;
+	/** Undefined: nothing serves. */
+	readonly backends?: ReadonlyMap<string, BackendTraffic>;
 }
 
 /**

@@ -5,17 +5,29 @@
  */
 import { readdirSync, statSync } from 'node:fs';
 import { systemReason } from '../core/errors.js';
-import type { BindTlsModel, CertificateModel } from './model.js';
+import type { BindTlsModel, CertificateModel, CertificateOptions, TicketKeysModel } from './model.js';
 import type { ParserState } from './state.js';
-import type { Statement } from './statement.js';
+import { Statement } from './statement.js';
 
 /** Files of a directory that belong to a certificate of the same name, and are none themselves. */
 const COMPANIONS = /\.(?:key|issuer|ocsp|sctl|ca|dh)$/;
 /** `site.pem.rsa` and `site.pem.ecdsa` are one certificate of two kinds (manual, 5.1 `crt`). */
 const BUNDLE_KINDS = ['rsa', 'ecdsa', 'dsa'];
-const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/;
+export const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----/;
 
-type Site = { readonly statement: Statement; readonly state: ParserState };
+/** Reads the words between the brackets of a list's line; errors are alerts of the statement. */
+export type ReadCertificateOptions = (words: readonly string[], statement: Statement) => CertificateOptions | undefined;
+
+interface Site {
+	readonly statement: Statement;
+	readonly state: ParserState;
+	readonly readOptions: ReadCertificateOptions;
+}
+
+/** What a line of a list says of its certificate. */
+type Listed = Pick<CertificateModel, 'filters' | 'listed' | 'options'>;
+
+const UNLISTED: Listed = { filters: [] };
 
 /** Everything that the files of a line say; errors are alerts of that line. */
 export function readBindCertificates(
@@ -23,10 +35,11 @@ export function readBindCertificates(
 	lists: readonly string[],
 	statement: Statement,
 	state: ParserState,
+	readOptions: ReadCertificateOptions,
 ): Pick<BindTlsModel, 'certificates' | 'ca' | 'crl'> {
-	const site = { statement, state };
+	const site = { statement, state, readOptions };
 	const certificates = [
-		...tls.crt.flatMap((path) => readPath(path, [], site)),
+		...tls.crt.flatMap((path) => readPath(path, UNLISTED, site)),
 		...lists.flatMap((path) => readList(path, site)),
 	];
 	if (certificates.length === 0 && statement.diagnostics.errorCount === 0) {
@@ -44,21 +57,21 @@ export function readBindCertificates(
 	};
 }
 
-function readPath(path: string, filters: readonly string[], site: Site): CertificateModel[] {
+function readPath(path: string, listed: Listed, site: Site): CertificateModel[] {
 	const { state, statement } = site;
 	const resolved = state.resolvePath(path, statement.place);
 	let names: string[] | undefined;
 	try {
 		names = statSync(resolved).isDirectory() ? readdirSync(resolved) : undefined;
 	} catch (error) {
-		const bundle = BUNDLE_KINDS.flatMap((kind) => readBundlePart(`${path}.${kind}`, filters, site));
+		const bundle = BUNDLE_KINDS.flatMap((kind) => readBundlePart(`${path}.${kind}`, listed, site));
 		if (bundle.length > 0) return bundle;
 		statement.alert(`'crt' : cannot read '${path}' : ${systemReason(error)}.`);
 		return [];
 	}
-	if (names === undefined) return readFile(path, filters, site);
+	if (names === undefined) return readFile(path, listed, site);
 	const files = names.filter((name) => !name.startsWith('.') && !COMPANIONS.test(name)).sort();
-	return files.flatMap((name) => (isFile(`${resolved}/${name}`) ? readFile(`${path}/${name}`, filters, site) : []));
+	return files.flatMap((name) => (isFile(`${resolved}/${name}`) ? readFile(`${path}/${name}`, listed, site) : []));
 }
 
 function isFile(path: string): boolean {
@@ -69,18 +82,20 @@ function isFile(path: string): boolean {
 	}
 }
 
-function readBundlePart(path: string, filters: readonly string[], site: Site): CertificateModel[] {
-	return isFile(site.state.resolvePath(path, site.statement.place)) ? readFile(path, filters, site) : [];
+function readBundlePart(path: string, listed: Listed, site: Site): CertificateModel[] {
+	return isFile(site.state.resolvePath(path, site.statement.place)) ? readFile(path, listed, site) : [];
 }
 
 /** Certificate, chain and key in one file; the key may stand beside it, in `<file>.key`. */
-function readFile(path: string, filters: readonly string[], { statement, state }: Site): CertificateModel[] {
+function readFile(path: string, listed: Listed, { statement, state }: Site): CertificateModel[] {
 	const pem = state.readFile(path, statement.place, `'crt'`);
 	if (pem === undefined) return [];
-	if (PRIVATE_KEY.test(pem)) return [{ path, pem, key: pem, filters }];
+	const ocspResponse = state.tryReadFile(`${path}.ocsp`, statement.place);
+	const ocsp = typeof ocspResponse === 'string' ? Buffer.from(ocspResponse, 'latin1').toString('base64') : undefined;
+	if (PRIVATE_KEY.test(pem)) return [{ path, pem, key: pem, ocsp, ...listed }];
 	const keyPath = `${path}.key`;
 	const key = state.tryReadFile(keyPath, statement.place);
-	if (typeof key === 'string' && PRIVATE_KEY.test(key)) return [{ path, pem, key, filters }];
+	if (typeof key === 'string' && PRIVATE_KEY.test(key)) return [{ path, pem, key, ocsp, ...listed }];
 	statement.alert(`'crt' : no private key found in '${path}' or in '${keyPath}'.`);
 	return [];
 }
@@ -91,22 +106,60 @@ function readList(path: string, site: Site): CertificateModel[] {
 	const text = state.readFile(path, statement.place, `'crt-list'`);
 	if (text === undefined) return [];
 	const found: CertificateModel[] = [];
-	for (const [index, line] of text.split('\n').entries()) {
-		const plain = line.replace(/(?:^|\s)#.*$/, '').trim();
-		if (plain === '') continue;
-		const options = /\[([^\]]*)\]/.exec(plain)?.[1]?.trim() ?? '';
-		if (options !== '') {
-			statement.alert(
-				`'crt-list' ${path}:${index + 1} : options of single certificates ('${options}') are not supported by holdfast.`,
-			);
+	for (const [index, written] of text.split('\n').entries()) {
+		const line = parseListLine(written);
+		if (line === undefined) continue;
+		const place = { file: path, line: index + 1 };
+		const inList = new Statement(place, statement.words, statement.section, statement.diagnostics);
+		if (typeof line === 'string') {
+			inList.alert(line);
+			continue;
 		}
-		const [file = '', ...filters] = plain
-			.replace(/\[[^\]]*\]/, ' ')
-			.trim()
-			.split(/\s+/);
-		found.push(...readPath(file.startsWith('/') ? file : basedOn(state.global.crtBase, file), filters, site));
+		const words = line.options === '' ? [] : line.options.split(/\s+/);
+		const options = words.length === 0 ? undefined : site.readOptions(words, inList);
+		const listed = { filters: line.filters, options, listed: { list: path, line: index + 1, options: line.options } };
+		const file = line.path.startsWith('/') ? line.path : basedOn(state.global.crtBase, line.path);
+		found.push(...readPath(file, listed, site));
 	}
 	return found;
 }
 
+export interface ListLine {
+	readonly path: string;
+	readonly options: string;
+	readonly filters: readonly string[];
+}
+
+/** Undefined: nothing but a comment; a sentence: what is wrong. */
+export function parseListLine(line: string): ListLine | string | undefined {
+	const plain = line.replace(/(?:^|\s)#.*$/, '').trim();
+	if (plain === '') return undefined;
+	const parts = /^([^\s[\]]+)\s*(?:\[([^\]]*)\])?\s*([^[\]]*)$/.exec(plain);
+	if (parts === null) return `'crt-list' : brackets in '${plain}' do not fit`;
+	const [, path = '', options = '', filters = ''] = parts;
+	return { path, options: options.trim(), filters: filters.split(/\s+/).filter((filter) => filter !== '') };
+}
+
 const basedOn = (base: string | undefined, path: string): string => (base === undefined ? path : `${base}/${path}`);
+
+/** Lengths of a key: AES-128 and AES-256 (manual, 5.1 `tls-ticket-keys`). */
+const TICKET_KEY_BYTES = [48, 80];
+const TICKET_KEYS_MIN = 3;
+
+/** The keys of a `tls-ticket-keys` file. */
+export function readTicketKeys(statement: Statement, path: string, state: ParserState): TicketKeysModel | undefined {
+	const text = state.readFile(path, statement.place, `'tls-ticket-keys'`);
+	if (text === undefined) return undefined;
+	const keys = text.split(/\s+/).filter((key) => key !== '');
+	const lengths = new Set(keys.map((key) => Buffer.from(key, 'base64').length));
+	const [length] = lengths;
+	if (lengths.size !== 1 || !TICKET_KEY_BYTES.includes(length ?? 0)) {
+		statement.alert(`'tls-ticket-keys' : the keys in '${path}' must all be base64 of 48 bytes, or all of 80.`);
+		return undefined;
+	}
+	if (keys.length < TICKET_KEYS_MIN) {
+		statement.alert(`'tls-ticket-keys' : please supply at least ${TICKET_KEYS_MIN} keys in '${path}'.`);
+		return undefined;
+	}
+	return { path, keys };
+}

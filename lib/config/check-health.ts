@@ -4,6 +4,7 @@
  */
 import { type Diagnostics, didYouMean } from '../core/diagnostics.js';
 import type { ConfigModel, ProxyModel, ServerModel } from './model.js';
+import { isServiceName } from './resolvers-model.js';
 
 export function checkHealthChecks(model: ConfigModel, diagnostics: Diagnostics): void {
 	for (const proxy of model.proxies) {
@@ -30,7 +31,9 @@ function checkServer(proxy: ProxyModel, server: ServerModel, alert: Alert): void
 	if (health.observe === 'layer7' && proxy.mode !== 'http') {
 		alert(`unable to enable layer7 health observing: it needs 'mode http'.`);
 	}
-	if (!check || address.kind === 'unix') return;
+	// The port of an SRV record comes with it.
+	const isService = address.kind === 'name' && isServiceName(address.host);
+	if (!check || address.kind === 'unix' || isService) return;
 	const hasPort =
 		health.checkPort !== undefined || ('port' in address && address.port > 0 && server.portOffset === undefined);
 	const { healthCheck } = proxy;

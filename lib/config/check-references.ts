@@ -4,6 +4,7 @@
  */
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import type { ConfigModel, ProxyModel, StickTableModel } from './model.js';
+import { isServiceName } from './resolvers-model.js';
 
 const at = (place: Place): string => `${place.file}:${place.line}`;
 
@@ -15,6 +16,7 @@ export function checkReferences(model: ConfigModel, diagnostics: Diagnostics, ta
 		if (proxy.disabled) continue;
 		checkBackends(proxy, backends, diagnostics);
 		checkUseServers(proxy, diagnostics);
+		checkResolvers(proxy, model, diagnostics);
 	}
 	checkTables(model, diagnostics, tableRefused);
 }
@@ -54,6 +56,22 @@ function checkUseServers(proxy: ProxyModel, diagnostics: Diagnostics): void {
 			line.place,
 			`${proxy.kind} '${proxy.name}' : unable to find server '${name}' referenced in a 'use-server' rule${didYouMean(name, names)}`,
 		);
+	}
+}
+
+function checkResolvers(proxy: ProxyModel, model: ConfigModel, diagnostics: Diagnostics): void {
+	const names = model.resolvers.map(({ name }) => name);
+	for (const { place, name, address, resolution } of proxy.servers) {
+		const { resolvers } = resolution;
+		if (resolvers === undefined) {
+			if (address.kind !== 'name' || !isServiceName(address.host)) continue;
+			diagnostics.alert(place, `'server ${name}' : SRV record '${address.host}' needs 'resolvers'.`);
+		} else if (!names.includes(resolvers)) {
+			diagnostics.alert(
+				place,
+				`${proxy.kind} '${proxy.name}', server '${name}': unable to find required resolvers '${resolvers}'${didYouMean(resolvers, names)}`,
+			);
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks } from './check-health.js';
 import { finishForMode } from './check-proxy.js';
+import { checkLogProfiles } from './check-log-profiles.js';
 import { checkReferences } from './check-references.js';
 import { RingNames } from './check-rings.js';
 import { checkSupported } from './check-supported.js';
@@ -68,6 +69,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		...addStickStores(proxies, peers),
 		aggregations,
 		rings: rings.rings,
+		logProfiles: state.logProfiles,
 		resolvers: finishResolvers(state),
 		userlists,
 		httpErrors: groups,
@@ -75,6 +77,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		files: state.files,
 	};
 	const model = addSums(plain, state.tableRefused, diagnostics);
+	checkLogProfiles(model, diagnostics);
 	checkReferences(model, diagnostics, state.tableRefused);
 	checkFilters(model, diagnostics);
 	checkHealthChecks(model, diagnostics);

@@ -16,6 +16,7 @@ import type {
 	GlobalModel,
 	H2Tuning,
 	HttpErrorsModel,
+	LogProfileModel,
 	LogTargetModel,
 	PeerModel,
 	PeersModel,
@@ -150,6 +151,8 @@ export interface AggregationDraft {
 	/** Its own `peer` lines. */
 	readonly section: PeersDraft;
 }
+
+export type LogProfileDraft = Writable<LogProfileModel>;
 
 export type RingDraft = Writable<RingModel>;
 
@@ -350,6 +353,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		logFormat: undefined,
 		errorLogFormat: undefined,
 		logFormatSd: undefined,
+		logSteps: undefined,
 		logTag: undefined,
 		stats: undefined,
 		compression: undefined,
@@ -375,6 +379,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 	draft.logFormat = from.logFormat;
 	draft.errorLogFormat = from.errorLogFormat;
 	draft.logFormatSd = from.logFormatSd;
+	draft.logSteps = from.logSteps;
 	draft.errorSources = [...from.errorSources];
 	draft.compression = from.compression;
 	draft.statsDraft = from.statsDraft === undefined ? undefined : copyStats(from.statsDraft);

@@ -25,6 +25,7 @@ export interface ConfigModel {
 	readonly peers: readonly PeersModel[];
 	readonly aggregations: readonly AggregationModel[];
 	readonly rings: readonly RingModel[];
+	readonly logProfiles: readonly LogProfileModel[];
 	/** The section `default` stands for /etc/resolv.conf, where no section has that name. */
 	readonly resolvers: readonly ResolversModel[];
 	readonly userlists: readonly UserlistModel[];
@@ -158,6 +159,22 @@ export interface RingModel {
 	readonly servers: readonly RingServerModel[];
 }
 
+/** A `log-profile` section. */
+export interface LogProfileModel {
+	readonly place: Place;
+	readonly name: string;
+	readonly logTag: string | undefined;
+	/** By step: those of `LOG_STEPS`, of rules, `error`, `any`. */
+	readonly steps: ReadonlyMap<string, LogProfileStepModel>;
+}
+
+export interface LogProfileStepModel {
+	readonly place: Place;
+	readonly drop: boolean;
+	readonly format: Line | undefined;
+	readonly sd: Line | undefined;
+}
+
 /** A log server of a ring. */
 export interface RingServerModel {
 	readonly place: Place;
@@ -186,6 +203,8 @@ export interface LogTargetModel {
 	readonly sample:
 		| { readonly ranges: readonly (readonly [low: number, high: number])[]; readonly size: number }
 		| undefined;
+	/** Name of a `log-profile` section. */
+	readonly profile: string | undefined;
 	readonly facility: string;
 	readonly maxLevel: string;
 	readonly minLevel: string;
@@ -280,6 +299,8 @@ export interface ProxyModel {
 	readonly errorLogFormat: Line | undefined;
 	/** Structured data of RFC 5424 lines. */
 	readonly logFormatSd: Line | undefined;
+	/** At which steps of a stream a line is written; undefined: at its end. */
+	readonly logSteps: readonly ('accept' | 'request' | 'connect' | 'response' | 'close')[] | undefined;
 	readonly logTag: string | undefined;
 	readonly stats: StatsModel | undefined;
 	/** `compression`; undefined: not a line of it. */
@@ -385,7 +406,39 @@ export interface CertificateModel {
 	readonly key: string;
 	/** Names it is for, from a `crt-list`, `!` in front excluding one; empty: those it was made out for. */
 	readonly filters: readonly string[];
+	/** The OCSP response to staple, DER in base64, from `<path>.ocsp`. */
+	readonly ocsp?: string | undefined;
+	/** The line of a `crt-list` that names it. */
+	readonly listed?: CrtListLine | undefined;
+	/** What that line says other than the `bind` line. */
+	readonly options?: CertificateOptions | undefined;
 }
+
+export interface CrtListLine {
+	readonly list: string;
+	/** From 1. */
+	readonly line: number;
+	/** As written, between the brackets. */
+	readonly options: string;
+}
+
+/** Options of one line of a `crt-list` (manual, 5.1 `crt-list`). */
+export type CertificateOptions = Partial<
+	Pick<
+		BindTlsModel,
+		| 'alpn'
+		| 'verify'
+		| 'ca'
+		| 'caFile'
+		| 'crl'
+		| 'crlFile'
+		| 'ciphers'
+		| 'ciphersuites'
+		| 'curves'
+		| 'minVersion'
+		| 'maxVersion'
+	>
+>;
 
 export interface BindTlsModel {
 	/** What the files of `crt` and `crt-list` hold; the first one is for clients that name nobody. */
@@ -396,6 +449,8 @@ export interface BindTlsModel {
 	/** `no-tls-tickets` turns it off. */
 	readonly tickets: boolean;
 	readonly crt: readonly string[];
+	/** Paths of the lists that its certificates come from. */
+	readonly crtLists?: readonly string[] | undefined;
 	readonly caFile: string | undefined;
 	readonly crlFile: string | undefined;
 	readonly verify: 'none' | 'optional' | 'required';
@@ -406,6 +461,13 @@ export interface BindTlsModel {
 	readonly minVersion: string | undefined;
 	readonly maxVersion: string | undefined;
 	readonly strictSni: boolean;
+	/** `tls-ticket-keys`: the file and its keys, base64, the oldest first. */
+	readonly ticketKeys?: TicketKeysModel | undefined;
+}
+
+export interface TicketKeysModel {
+	readonly path: string;
+	readonly keys: readonly string[];
 }
 
 export interface ServerModel {

@@ -14,6 +14,7 @@ import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
 import { newPeers, PEERS_KEYWORDS } from './keywords/peers.js';
 import { PROXY_KEYWORDS } from './keywords/proxy.js';
 import { newResolvers, RESOLVERS_KEYWORDS } from './keywords/resolvers.js';
+import { LOG_PROFILE_KEYWORDS, newLogProfile } from './keywords/log-profile.js';
 import { newRing, RING_KEYWORDS } from './keywords/ring.js';
 import { newUserlist, USERLIST_KEYWORDS } from './keywords/userlist.js';
 import type { ParserState } from './state.js';
@@ -26,7 +27,6 @@ export const REFUSED_SECTIONS: readonly string[] = [
 	'dynamic-update',
 	'fcgi-app',
 	'log-forward',
-	'log-profile',
 	'mailers',
 	'program',
 	'traces',
@@ -173,6 +173,16 @@ export class SectionReader {
 				const resolvers = newResolvers(this.#name, statement.place);
 				this.#state.resolvers.push(resolvers);
 				this.#reader = (line) => RESOLVERS_KEYWORDS.read(line, { resolvers, state: this.#state });
+				return;
+			}
+			case 'log-profile': {
+				if (!this.#namedSection(statement, `'log-profile' expects <name> as argument.`)) return;
+				if (this.#state.logProfiles.some(({ name }) => name === this.#name)) {
+					statement.alert(`log-profile section '${this.#name}' is declared twice.`);
+				}
+				const profile = newLogProfile(this.#name, statement.place);
+				this.#state.logProfiles.push(profile);
+				this.#reader = (line) => LOG_PROFILE_KEYWORDS.read(line, profile);
 				return;
 			}
 			case 'userlist': {

@@ -10,6 +10,7 @@ import type {
 	CacheDraft,
 	GlobalDraft,
 	HttpErrorsDraft,
+	LogProfileDraft,
 	PeersDraft,
 	ProxyDraft,
 	RingDraft,
@@ -26,6 +27,7 @@ export class ParserState {
 	readonly peers: PeersDraft[] = [];
 	readonly aggregations: AggregationDraft[] = [];
 	readonly rings: RingDraft[] = [];
+	readonly logProfiles: LogProfileDraft[] = [];
 	readonly resolvers: ResolversDraft[] = [];
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];

@@ -31,6 +31,7 @@ import { type SocketHandle, socketRequests } from './listening-socket.js';
 import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
+import { ResolverKeeper } from './resolver-keeper.js';
 import { restoreTables } from './restoration.js';
 import { RingKeeper } from './ring-keeper.js';
 import { createRuntimeView } from './runtime-view.js';
@@ -72,6 +73,7 @@ export class ControlThread {
 	readonly #generations = new Set<Generation>();
 	readonly #peers: PeersKeeper;
 	readonly #health: HealthKeeper;
+	readonly #resolvers: ResolverKeeper;
 	readonly #runtimeApi: RuntimeApi;
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
 	readonly #stats = new StatsKeeper();
@@ -94,6 +96,7 @@ export class ControlThread {
 		this.#host = host;
 		this.#peers = new PeersKeeper(logger);
 		this.#health = new HealthKeeper(logger);
+		this.#resolvers = new ResolverKeeper(logger);
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
@@ -154,8 +157,10 @@ export class ControlThread {
 			if (sockets.length === 0) {
 				return fail("[holdfast.main()] No enabled listener found (check for 'bind' directives) ! Exiting.");
 			}
-			const { former, compiled } = prepared;
+			const { compiled } = prepared;
+			const former = this.#formerState(model);
 			const migrations = former === undefined ? [] : await this.#migrations.begin(former.tables, compiled.tables);
+			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
 			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
@@ -258,6 +263,7 @@ export class ControlThread {
 			return;
 		}
 		if (candidate.healthChecks !== undefined) this.#health.serve(candidate.healthChecks);
+		this.#resolvers.serve(candidate.compiled, (change) => generation.tell({ kind: 'runtime-change', change }));
 		this.#serving = generation;
 		generation.servingSinceMs = systemClock.monotonicMs();
 		this.#candidate = undefined;
@@ -303,6 +309,7 @@ export class ControlThread {
 			generation,
 			peers: this.#peers,
 			health: this.#health,
+			resolvers: this.#resolvers,
 			diagnostics: candidate.diagnostics,
 			startedMs: this.#startedMs,
 			memoryLimitMb: this.#settings.memoryLimitMb,

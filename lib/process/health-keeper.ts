@@ -18,7 +18,7 @@ import { clientTlsOptions } from '../core/tls.js';
 import type { RuntimeChange } from '../runtime-api/runtime-view.js';
 import type { CheckResult as StatCheckResult } from '../runtime-api/stat-rows.js';
 import { Column } from '../shared/counters.js';
-import { TrafficLogTargets } from '../stream/log.js';
+import { backendLogOf } from './backend-log.js';
 
 export class HealthKeeper {
 	readonly #logger: Logger;
@@ -103,15 +103,8 @@ export class HealthKeeper {
 	}
 
 	#hostOf(compiled: CompiledConfiguration, tell: (change: RuntimeChange) => void): MonitorHost {
-		const targets = new TrafficLogTargets(compiled.model.global, systemClock, this.#logger, compiled.rings);
-		const logs = new Map(
-			[...compiled.backends].map(([name, { model }]) => [name, targets.logFor(model.logTargets, model)]),
-		);
 		return {
-			log: (backend, level, line) => {
-				logs.get(backend.name)?.write(level, line);
-				this.#logger.warn(line);
-			},
+			log: backendLogOf(compiled, this.#logger),
 			changed: (backend) => {
 				backend.stateChanged();
 				tell({ kind: 'servers-changed', backend: backend.name });

@@ -1,4 +1,5 @@
 /** From the files' text to everything that a generation is started with, every mistake on the way reported. */
+
 import {
 	allocateShared,
 	type CompiledConfiguration,
@@ -13,6 +14,7 @@ import type { ConfigModel } from '../config/model.js';
 import type { Diagnostics } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
+import { setProgramPid } from '../core/program-pid.js';
 import { configurationOptions } from './configuration.js';
 import type { ConfigArguments, ConfigFile } from './messages.js';
 
@@ -22,13 +24,12 @@ export interface PreparedConfiguration {
 	readonly model: ConfigModel;
 	readonly shared: SharedState;
 	readonly compiled: CompiledConfiguration;
-	/** Whose tables it has taken over, those with the same layout. */
-	readonly former: FormerState | undefined;
 }
 
 /**
  * Parses, resolves, allocates and compiles. Undefined after any alert; rules are compiled even when the
- * parser has complained, so that one run names every mistake.
+ * parser has complained, so that one run names every mistake. `formerOf` says whose tables it takes over, those
+ * with the same layout.
  * @throws HoldfastError TABLE_TOO_LARGE, or CONFIG_INVALID for `zero-warning`
  */
 export async function prepareConfiguration(
@@ -44,16 +45,17 @@ export async function prepareConfiguration(
 		lookForMore(written, diagnostics, logger);
 		return undefined;
 	}
+	setProgramPid(written.global.masterWorker);
 	const model = await resolveBindNames(written, diagnostics);
-	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures);
 	const former = formerOf(model);
+	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures, former);
 	const shared = allocateShared(model, resolved, former);
 	const compiled = compileForControl(model, shared, diagnostics, logger);
 	if (compiled === undefined || diagnostics.errorCount > 0) return undefined;
 	if (args.zeroWarning && diagnostics.warningCount > 0) {
 		throw new HoldfastError('CONFIG_INVALID', "Some warnings were found and 'zero-warning' is set. Aborting.");
 	}
-	return { model, shared, compiled, former };
+	return { model, shared, compiled };
 }
 
 /** What the parser has refused may be missing from the model: what then cannot be built is no news. */

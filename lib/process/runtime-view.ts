@@ -1,6 +1,7 @@
 /** What the runtime API sees of the configuration that serves, put together by the control thread. */
 
 import { hostname } from 'node:os';
+import { formatRedis } from '../aggregate/redis/show.js';
 import { describeAggregation } from '../aggregate/show.js';
 import { originStatuses } from '../aggregate/status.js';
 import { systemClock } from '../core/clock.js';
@@ -88,7 +89,8 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		dynamicServers: new ServerKeeper(compiled, generation, options.health),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
 		aggregations,
-		originStatuses: () => originStatuses(aggregations()),
+		originStatuses: () => originStatuses(aggregations(), options.peers.redis.describe()),
+		redisStatuses: () => options.peers.redis.describe(),
 		frontendState(name) {
 			const frontend = compiled.frontends.get(name);
 			const { accepts, stopped, maxconn } = state.frontends.get(name) ?? { accepts: true, stopped: false, maxconn: 0 };
@@ -109,6 +111,7 @@ function peersView(keeper: PeersKeeper): PeersView {
 			for (const section of sections()) {
 				if (name !== undefined && section.name !== name) continue;
 				yield formatPeers([describeSection(section, lags)], withDictionary, systemClock);
+				for (const status of keeper.redis.describe()) if (status.section === section.name) yield formatRedis(status);
 			}
 		},
 		has: (name) => keeper.sections.has(name),

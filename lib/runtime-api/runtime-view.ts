@@ -5,6 +5,7 @@
  * What is in shared memory (tables, counters, states of servers) is read and written directly. What data threads keep
  * for themselves is changed by a message to all of them, and asked for by a question that each of them answers.
  */
+import type { RedisStatus } from '../aggregate/redis/replication.js';
 import type { AggregationDescription } from '../aggregate/show.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { ServerMonitor } from '../backend/health/server-monitor.js';
@@ -165,4 +166,6 @@ export interface RuntimeView extends StatSource {
 	aggregations?(): readonly AggregationDescription[];
 	/** The same as numbers per origin, for metrics and the page. */
 	originStatuses?(): readonly OriginStatus[];
+	/** The connections to Redis, a line of `show peers` and metrics. */
+	redisStatuses?(): readonly RedisStatus[];
 }

@@ -10,6 +10,7 @@ import type { QueueTicket } from '../../lib/backend/queue.js';
 import type { Server } from '../../lib/backend/server.js';
 import { NO_HEALTH } from '../../lib/config/keywords/server-checks.js';
 import type { BalanceModel, HashTypeModel, ProxyModel, ServerModel } from '../../lib/config/model.js';
+import { NO_RESOLUTION } from '../../lib/config/resolvers-model.js';
 import type { Clock, Timer } from '../../lib/core/clock.js';
 import type { StreamView } from '../../lib/sample/types.js';
 import { type FakeStreamOptions, fakeStream } from '../fixtures/stream-view.js';
@@ -96,6 +97,7 @@ export function serverModel(name: string, fields: Partial<ServerModel> = {}): Se
 		rise: 2,
 		fall: 3,
 		health: NO_HEALTH,
+		resolution: NO_RESOLUTION,
 		...fields,
 	};
 }

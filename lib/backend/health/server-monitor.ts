@@ -56,7 +56,8 @@ export interface CheckEndpoint {
 const WARMUP_STEPS = 20;
 const WARMUP_STEP_MIN_MS = 50;
 
-const MAINT = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.INHERITED_MAINT;
+const MAINT =
+	ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.INHERITED_MAINT | ServerAdmin.RESOLUTION_MAINT;
 
 export class ServerMonitor {
 	readonly backend: Backend;

@@ -4,12 +4,13 @@
  */
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
-import { readBindCertificates } from '../certificates.js';
+import { readBindCertificates, readTicketKeys } from '../certificates.js';
 import { type BindDraft, NO_BIND_TLS, type Writable } from '../draft.js';
 import { remarkPending } from '../features.js';
-import type { BindTlsModel } from '../model.js';
+import type { BindTlsModel, CertificateOptions } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
+import { readCertificateOptions } from './crt-list.js';
 
 /** The most listeners one line may make: all ports of one address. */
 const MAX_LISTENERS_PER_LINE = 65535;
@@ -309,6 +310,13 @@ const BIND_OPTIONS: readonly BindOption[] = [
 	},
 	{ name: 'crt-list', arguments: 1, parse: (s, i, o) => void o.crtLists.push(s.word(i)) },
 	{
+		name: 'tls-ticket-keys',
+		arguments: 1,
+		parse: (s, i, o, state) => {
+			o.tls.ticketKeys = readTicketKeys(s, s.word(i), state);
+		},
+	},
+	{
 		name: 'no-tls-tickets',
 		arguments: 0,
 		parse: (_s, _i, o) => {
@@ -343,7 +351,6 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		['npn', 1],
 		['quic-force-retry', 0],
 		['quic-cc-algo', 1],
-		['tls-ticket-keys', 1],
 		['transparent', 0],
 	].map(([name, count]): BindOption => ({ name: String(name), arguments: Number(count), refused: true })),
 ];
@@ -384,11 +391,27 @@ function withDefaults(options: BindOptions, state: ParserState): BindOptions {
 	return options;
 }
 
+/** The words between the brackets of a `crt-list` line; undefined after an alert. */
+export function readCrtListOptions(
+	words: readonly string[],
+	line: Statement,
+	state: ParserState,
+): CertificateOptions | undefined {
+	const options = newBindOptions();
+	return readCertificateOptions(words, line, state, options.tls, {
+		argumentsOf: (word) => BY_NAME.get(word)?.arguments,
+		parse: (word, statement, index) => BY_NAME.get(word)?.parse?.(statement, index, options, state),
+	});
+}
+
 /** The TLS of a line with the files it names. Peers read theirs when they start. */
 function finishTls(options: BindOptions, statement: Statement, state: ParserState): BindTlsModel {
 	const { tls } = options;
 	if (statement.section === 'peers') return { ...tls };
-	return { ...tls, ...readBindCertificates(tls, options.crtLists, statement, state) };
+	const certificates = readBindCertificates(tls, options.crtLists, statement, state, (words, line) =>
+		readCrtListOptions(words, line, state),
+	);
+	return { ...tls, crtLists: options.crtLists, ...certificates };
 }
 
 /** Reads options from words[from] on; false if one was refused. */

@@ -63,6 +63,7 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 	let format: LogTargetModel['format'] | undefined = 'local';
 	let formatGiven = false;
 	let sample: LogTargetModel['sample'];
+	let profile: string | undefined;
 	let i = 2;
 	for (; ; i += 2) {
 		const word = statement.word(i);
@@ -78,6 +79,10 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 		statement.alert(`log : expects <address> and <facility> as arguments`);
 		return undefined;
 	}
+	if (profile === '') {
+		statement.alert(`log : 'profile' expects the name of a log-profile section`);
+		return undefined;
+	}
 	const facility = statement.word(i);
 	if (!LOG_FACILITIES.some((known) => known === facility)) {
 		statement.alert(`log : unknown log facility '${facility}'${didYouMean(facility, LOG_FACILITIES)}`);
@@ -91,7 +96,7 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 	}
 	if (target === undefined || format === undefined || maxLevel === undefined || minLevel === undefined)
 		return undefined;
-	return { place: statement.place, target, lengthBytes, format, formatGiven, sample, facility, maxLevel, minLevel };
+	return { place: statement.place, target, lengthBytes, format, formatGiven, sample, profile, facility, maxLevel, minLevel };
 }
 
 function levelOf(statement: Statement, index: number, absent: string): string | undefined {

@@ -13,6 +13,7 @@ import { readErrorFile, readErrorFiles, readErrorLocation, readHttpError } from 
 import { FILTER_KEYWORDS } from './filters.js';
 import { HEALTH_CHECK_KEYWORDS } from './health-checks.js';
 import { readLog } from './log.js';
+import { readLogSteps } from './log-profile.js';
 import { OPTION_KEYWORDS } from './options.js';
 import { refuseInAnonymousDefaults, ruleRow, warnOrder } from './rule-lines.js';
 import { parseSource, readDefaultServer, readServer } from './server.js';
@@ -484,6 +485,13 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		name: 'log-format-sd',
 		parse: (statement, { proxy }) => {
 			proxy.logFormatSd = readFormat(statement) ?? proxy.logFormatSd;
+		},
+	},
+	{
+		name: 'log-steps',
+		sections: FRONT,
+		parse: (statement, { proxy }) => {
+			proxy.logSteps = readLogSteps(statement) ?? proxy.logSteps;
 		},
 	},
 	textRow('log-tag', 'logTag', 'a tag for use in syslog'),

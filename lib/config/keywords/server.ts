@@ -11,6 +11,7 @@ import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
 import { based, httpProtocol, tlsVersion } from './bind.js';
 import { positiveTime, SERVER_CHECK_OPTIONS } from './server-checks.js';
+import { SERVER_RESOLUTION_OPTIONS, withServicePort } from './server-resolution.js';
 
 export interface ServerOption {
 	readonly name: string;
@@ -357,7 +358,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 			o.tlsDraft.crlFile = based(state.global.caBase, s.word(i));
 		},
 	},
-	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{
 		name: 'proto',
 		arguments: 1,
@@ -365,25 +365,22 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 			o.proto = httpProtocol(s, i, 'server');
 		},
 	},
+	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
 	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	...SERVER_CHECK_OPTIONS,
+	...SERVER_RESOLUTION_OPTIONS,
 	...[
 		['allow-0rtt', 0],
 		['check-via-socks4', 0],
 		['force-sslv3', 0],
-		['init-addr', 1],
 		['log-proto', 1],
 		['namespace', 1],
 		['no-send-proxy-v2-ssl', 0],
 		['no-send-proxy-v2-ssl-cn', 0],
 		['npn', 1],
 		['proxy-v2-options', 1],
-		['resolve-net', 1],
-		['resolve-opts', 1],
-		['resolve-prefer', 1],
-		['resolvers', 1],
 		['send-proxy-v2-ssl', 0],
 		['send-proxy-v2-ssl-cn', 0],
 		['socks4', 1],
@@ -493,14 +490,14 @@ export function readServer(statement: Statement, defaults: ServerOptions, state:
 	options.id = undefined;
 	readServerOptions(statement, 3, options, state, 'server', false);
 	if (!parsed.ok) return undefined;
-	return {
+	return withServicePort({
 		...options,
 		tls: tlsOf(options, state),
 		name,
 		place: statement.place,
 		address: parsed.address,
 		portOffset: parsed.portOffset,
-	};
+	});
 }
 
 export function readDefaultServer(
