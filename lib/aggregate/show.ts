@@ -74,9 +74,10 @@ function formatAggregation({ name, section, life, tables }: AggregationDescripti
 		lines.push(`  table ${table.name} to ${table.sumName}:${own} sum=${table.sumEntries}`);
 		for (const origin of table.origins) {
 			const last = origin.lastWordMs === undefined ? '<NEVER>' : `${origin.lastWordMs}ms`;
+			const way = origin.via === 'peers' ? '' : ` lag=${Math.round(origin.lagMs ?? 0)}ms via=redis`;
 			const state = origin.isSelf ? 'earlier' : origin.isDirect ? 'direct' : 'away';
 			lines.push(
-				`    origin ${origin.name}(${state}) life=${origin.life} lives=${origin.lives} entries=${origin.entries} last_word=${last}`,
+				`    origin ${origin.name}(${state}) life=${origin.life} lives=${origin.lives} entries=${origin.entries} last_word=${last}${way}`,
 			);
 		}
 	}

@@ -115,7 +115,11 @@ function peersView(keeper: PeersKeeper): PeersView {
 			}
 		},
 		has: (name) => keeper.sections.has(name),
-		describe: () => sections().map((section) => describeSection(section, lags)),
+		describe: () =>
+			sections().map((section) => ({
+				...describeSection(section, lags),
+				redis: keeper.redis.describe().find((status) => status.section === section.name),
+			})),
 		activeCount: () => peers().filter(({ status }) => status === 'ESTA').length,
 		connectedCount: () => peers().filter(({ isConnected }) => isConnected).length,
 	};
