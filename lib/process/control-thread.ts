@@ -161,6 +161,7 @@ export class ControlThread {
 			const former = this.#formerState(model);
 			const migrations = former === undefined ? [] : await this.#migrations.begin(former.tables, compiled.tables);
 			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
+			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
 			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
@@ -351,11 +352,14 @@ export class ControlThread {
 		});
 	}
 
-	/** Sockets of a failed candidate that no thread of it has come to open. */
+	/**
+	 * Sockets of a candidate that came to nothing: no thread has opened its descriptors. Where one has, it has closed
+	 * them too, and the handle here must not: the number may be somebody else's by now. Node has no way to let go of
+	 * such a handle, which costs about a kilobyte for each reload, thread and address.
+	 */
 	#closeUnused(candidate: Candidate, generation: Generation): void {
-		for (const handles of candidate.handles.values()) {
-			for (const index of generation.threadsWithoutDescriptors) handles[index]?.close();
-		}
+		if (generation.servingSinceMs !== undefined) return;
+		for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();
 	}
 
 	/** After any generation came or went: which tables there are now, and which have served their time. */

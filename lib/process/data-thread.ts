@@ -58,13 +58,13 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 	share: (change) => tell({ kind: 'shared-change', change }),
 });
 
-function fail(reason: unknown, leftDescriptors: boolean): void {
-	tell({ kind: 'failed', text: reason instanceof Error ? reason.message : String(reason), leftDescriptors });
+function fail(reason: unknown): void {
+	tell({ kind: 'failed', text: reason instanceof Error ? reason.message : String(reason) });
 }
 
 if (compiled === undefined) {
 	const first = diagnostics.list.find(({ severity }) => severity === 'alert');
-	fail(first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid), true);
+	fail(first === undefined ? 'cannot compile' : formatDiagnostic(first, process.pid));
 } else {
 	for (const [name, value] of start.processVariables) compiled.thread.processVariables.receive(name, value);
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
@@ -75,7 +75,7 @@ if (compiled === undefined) {
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
 			case 'accept':
-				traffic.listen().catch((error: unknown) => fail(error, false));
+				traffic.listen().catch((error: unknown) => fail(error));
 				break;
 			case 'soft-stop':
 				traffic.softStop(message.graceMs, drained);

@@ -56,8 +56,6 @@ interface DataThread {
 	/** Ended, or told to. */
 	ending: boolean;
 	exited: boolean;
-	/** It has not touched its descriptors and will not. */
-	leftDescriptors: boolean;
 	lastUtilization: EventLoopUtilization | undefined;
 }
 
@@ -100,11 +98,6 @@ export class Generation {
 
 	get model(): ConfigModel {
 		return this.compiled.model;
-	}
-
-	/** Indexes of the threads that ended without opening their descriptors. */
-	get threadsWithoutDescriptors(): number[] {
-		return this.#threads.flatMap(({ leftDescriptors }, index) => (leftDescriptors ? [index] : []));
 	}
 
 	get isLeaving(): boolean {
@@ -217,7 +210,6 @@ export class Generation {
 			prepared: false,
 			ending: false,
 			exited: false,
-			leftDescriptors: false,
 			lastUtilization: undefined,
 		};
 		worker.on('message', (message: FromDataThread) => this.#receive(thread, threadIndex, message));
@@ -236,7 +228,6 @@ export class Generation {
 				this.#endThread(thread);
 				break;
 			case 'failed':
-				thread.leftDescriptors = message.leftDescriptors;
 				this.#options.onFailure(message.text);
 				break;
 			case 'runtime-reply':

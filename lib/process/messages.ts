@@ -143,8 +143,7 @@ export type FromDataThread =
 	| { readonly kind: 'prepared' }
 	/** Nothing is accepted any more and the last connection is closed. */
 	| { readonly kind: 'drained' }
-	/** `leftDescriptors`: it has not opened its descriptors, they are still the control thread's to close. */
-	| { readonly kind: 'failed'; readonly text: string; readonly leftDescriptors: boolean }
+	| { readonly kind: 'failed'; readonly text: string }
 	| { readonly kind: 'log'; readonly entry: LogEntry }
 	/** An action of the statistics page. */
 	| { readonly kind: 'admin'; readonly message: AdminMessage }
