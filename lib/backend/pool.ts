@@ -63,12 +63,19 @@ export class IdlePool<C extends PooledConnection> {
 	readonly #members = new Map<C, Member<C>>();
 	readonly #fresh: List<C> = { newest: undefined, oldest: undefined, count: 0 };
 	readonly #proven: List<C> = { newest: undefined, oldest: undefined, count: 0 };
+	/** Idle connections of another kind (HTTP/2), closed with these. */
+	alsoClose: (() => void) | undefined;
 	#timer: Timer | undefined;
 	/** The fewest idle connections at any moment since the last purge: those nobody needed. */
 	#leastIdle = 0;
 
 	constructor(options: IdlePoolOptions) {
 		this.#options = options;
+	}
+
+	/** `http-reuse` as it holds for this server. */
+	get reuse(): ReuseMode {
+		return this.#options.reuse;
 	}
 
 	get idleCount(): number {
@@ -158,6 +165,7 @@ export class IdlePool<C extends PooledConnection> {
 
 	/** Closes all idle connections, as when the server goes down or the thread stops. */
 	closeAll(): void {
+		this.alsoClose?.();
 		while (this.idleCount > 0) this.#closeOldest();
 		this.#timer?.cancel();
 		this.#timer = undefined;

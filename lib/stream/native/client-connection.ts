@@ -15,6 +15,8 @@ import { saysClose, serializeLocalReply, serializeRequest, serializeResponse } f
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
+import { maySpeakH2 } from '../h2/server-sessions.js';
+import { ServerStream } from '../h2/server-stream.js';
 import { responseHeadSize } from '../message-size.js';
 import type { Stream } from '../stream.js';
 import { EMPTY_CHUNK, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
@@ -90,13 +92,21 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection = new ServerConnection(this.thread, server, this, this.#secureSocket(server, destination, stream));
+		const connection = new ServerConnection(
+			this.thread,
+			server,
+			this,
+			this.#socketTo(server, destination, stream, mayReuse),
+		);
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
 	}
 
-	/** For a server behind TLS: the PROXY protocol header comes before the handshake. */
-	#secureSocket(server: Server, destination: Destination, stream: Stream): Socket | undefined {
+	/** For a server behind TLS, where the PROXY protocol header comes before the handshake, or one of HTTP/2. */
+	#socketTo(server: Server, destination: Destination, stream: Stream, mayReuse: boolean): Socket | undefined {
+		if (stream.request !== undefined && maySpeakH2(server.model)) {
+			return new ServerStream(this.thread, server, stream, destination, mayReuse) as unknown as Socket;
+		}
 		return server.tls?.connect(destination, stream, proxyHeaderFor(server.model, this.session));
 	}
 

@@ -110,7 +110,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 				? undefined
 				: proxyHeaderFor(this.server.model, this.client.session);
 		if (header !== undefined) this.writeBuffer(header, undefined);
-		this.guarded(() => this.client?.serverReady(this, false));
+		// A stream of HTTP/2 on a connection that has served before.
+		const isReused = (this.socket as { readonly isReused?: boolean }).isReused === true;
+		if (isReused) this.servedCount = 1;
+		this.guarded(() => this.client?.serverReady(this, isReused));
 	}
 
 	/** Serves another exchange, fresh from the pool. */
