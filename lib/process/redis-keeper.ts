@@ -8,7 +8,6 @@ import type { SyncedTable } from '../aggregate/redis/table-sync.js';
 import type { RedisModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
-import { wireNameOf } from '../peers/stick-table-adapter.js';
 import type { StickTable } from '../stick-table/table.js';
 
 export interface RedisSection {
@@ -78,7 +77,3 @@ export class RedisKeeper {
 		return [...this.#replications.values()].map((replication) => replication.describe());
 	}
 }
-
-/** Whether two descriptions are of one table: sections of different names share tables by their names on the wire. */
-export const isTable = (status: { readonly name: string }, table: StickTable): boolean =>
-	status.name === wireNameOf(table.name);
