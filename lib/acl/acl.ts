@@ -61,6 +61,7 @@ function valueTest(expression: Expression, patterns: AclPatterns): (value: Sampl
 
 /** Whether more input could give the expression another value. */
 function mayChange(expression: Expression, stream: StreamView): boolean {
+	if (expression.settled?.(stream) === true) return false;
 	for (const need of expression.needs) {
 		switch (need) {
 			case 'request-head':

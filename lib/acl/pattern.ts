@@ -119,7 +119,8 @@ export function compilePatterns(
 	if (!canCast(type, input)) {
 		return { error: `matching method '${method}' cannot be used with fetch keyword '${expressionText}'` };
 	}
-	const patterns = readPatterns(words.slice(at), method);
+	const isDotted = method === 'int' && DOTTED_FETCH.test(expressionText);
+	const patterns = readPatterns(isDotted ? words.slice(at).map(fromDotted) : words.slice(at), method);
 	if ('error' in patterns) return patterns;
 	if (sources.length === 0 && patterns.list.length === 0 && !endOfFlags && method !== 'bool' && method !== 'found') {
 		context.diagnostics.warning(
@@ -131,6 +132,16 @@ export function compilePatterns(
 		);
 	}
 	return buildIndexes(method, sources, patterns.list, ignoreCase, id, expressionText, label, context);
+}
+
+/** Fetches whose value is a version of two numbers: patterns may be written `3.1` (manual, 7.3.5 `req.ssl_ver`). */
+const DOTTED_FETCH = /^req[._]ssl_ver(?![\w.])/;
+
+/** `3.1` as the integer it stands for, 0x30001; also as a bound of a range. */
+function fromDotted(word: string): string {
+	return word.replace(/(\d{1,5})\.(\d{1,5})/g, (_, major: string, minor: string) =>
+		String(Number(major) * 65536 + Number(minor)),
+	);
 }
 
 /** Patterns of the line itself; `gt 5` becomes the range it stands for. */

@@ -145,6 +145,7 @@ export function rewriteFailed(stream: StreamControl): Verdict {
  * still coming (manual, `tcp-request content`).
  */
 export function mayComeLater(expression: Expression, stream: StreamControl, site: RuleSite): boolean {
+	if (expression.settled?.(stream) === true) return false;
 	if (site === 'tcp-request content') {
 		return (
 			!stream.requestBufferComplete &&

@@ -2,6 +2,7 @@
  * What actions may do to a stream, beside reading it: the one interface between rules and streams.
  * `stream/steps.ts` implements it; rules never see sockets.
  */
+import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { HeaderList } from '../http/message.js';
 import type { StreamView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
@@ -76,6 +77,8 @@ export interface StreamControl extends StreamView {
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */
 	track(index: number, table: StickTable, entry: EntryRef): void;
 	setLogLevel(level: number | 'silent'): void;
+	/** A log line in the middle of things; `profile`: of that log profile, whatever the targets name. */
+	doLog(step: RuleLogStep, profile: string | undefined): void;
 	setTimeout(which: 'server' | 'tunnel' | 'client', milliseconds: number): void;
 	/** Cut to the slot's length; without effect when the frontend has no such slot (`http-request capture`). */
 	setRequestCapture(slot: number, value: string): void;

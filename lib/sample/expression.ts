@@ -122,6 +122,7 @@ export function parseExpression(
 			type,
 			needs: fetch.needs,
 			hasConverters: steps.length > 0,
+			settled: fetch.compileSettled?.(args.values, context),
 			evaluate,
 			each: each === undefined ? eachOfOne(evaluate) : chainEach(each, steps),
 		},

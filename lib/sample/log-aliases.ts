@@ -278,6 +278,7 @@ export const LOG_ALIASES: ReadonlyMap<string, LogAlias> = new Map<string, LogAli
 	['HU', text((stream) => encodeForLog(requestWord(stream, 1)), true)],
 	['HV', text((stream) => encodeForLog(requestWord(stream, 2)), true)],
 	['ID', text((stream) => stream.uniqueId())],
+	['OG', text(({ log }) => log.origin ?? 'unspec')],
 	['ST', number(({ log }) => log.statusCode)],
 	['T', raw(({ log }) => utcLogDate(log.timings.acceptWallMs))],
 	['Ta', counting(({ log }) => log.timings.activeMs, true)],

@@ -241,6 +241,8 @@ export interface StreamLogView {
 	 * request counted as one.
 	 */
 	readonly requestLine?: string;
+	/** Why the line is written, `%OG`: `txn_close`, `sess_error`, or the kind of rule of `do-log`. */
+	readonly origin?: string;
 	/** Lines logged by the frontend so far, `%lc`. */
 	readonly logCounter?: number;
 }
@@ -346,6 +348,14 @@ export interface FetchDescriptor {
 	/** Beyond the kinds of its arguments: a sentence to the reader of the file, or undefined if all is well. */
 	readonly check?: (args: readonly ArgumentValue[], context: CompileContext) => string | undefined;
 	readonly compile: (args: readonly ArgumentValue[], context: CompileContext) => Evaluate;
+	/**
+	 * For fetches from bytes that are still coming: whether the value, or that there is none, will not change any more.
+	 * Without it, rules wait for as long as more may come.
+	 */
+	readonly compileSettled?: (
+		args: readonly ArgumentValue[],
+		context: CompileContext,
+	) => (stream: StreamView) => boolean;
 	/** For fetches with several values (`hdr`, `cookie`): all of them, for ACLs. */
 	readonly compileEach?: (args: readonly ArgumentValue[], context: CompileContext) => EvaluateEach;
 }
@@ -368,6 +378,8 @@ export interface Expression {
 	readonly type: SampleType;
 	readonly needs: readonly FetchNeed[];
 	readonly hasConverters: boolean;
+	/** More input will not change the value; undefined: it may, as long as some comes. */
+	readonly settled?: ((stream: StreamView) => boolean) | undefined;
 	readonly evaluate: Evaluate;
 	readonly each: EvaluateEach;
 }

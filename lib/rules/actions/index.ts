@@ -61,7 +61,6 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 		'close',
 		'del-headers-bin',
 		'disable-l7-retry',
-		'do-log',
 		'do-resolve',
 		'early-hint',
 		'expect-netscaler-cip',

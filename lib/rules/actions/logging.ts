@@ -1,9 +1,10 @@
 /** What the traffic log will say: `set-log-level` and `capture` (manual, 4.2 `http-request`). */
 
 import { LOG_LEVELS } from '../../config/keywords/log.js';
+import { RULE_LOG_STEPS } from '../../config/keywords/log-profile.js';
 import { requestCaptureSlots, responseCaptureSlots, slotOfRule } from '../../sample/capture-slots.js';
 import { toText } from '../../sample/values.js';
-import { type Action, type ActionDescriptor, mayComeLater, type RuleWords } from '../action.js';
+import { type Action, type ActionDescriptor, ALL_SITES, mayComeLater, type RuleWords } from '../action.js';
 import { Verdict } from '../verdict.js';
 
 function compileSetLogLevel(words: RuleWords): Action | undefined {
@@ -69,7 +70,25 @@ function compileCapture(words: RuleWords): Action | undefined {
 	};
 }
 
+/**
+ * `do-log [profile <name>]` (HAProxy 3.1): a line now, beside those that are written anyway. What it says is the proxy's
+ * log format, or what the log profile has for this kind of rule.
+ */
+function compileDoLog(words: RuleWords): Action | undefined {
+	let profile: string | undefined;
+	if (words.take('profile')) {
+		profile = words.next();
+		if (profile === undefined) return words.fail("'profile' expects the name of a log-profile section");
+	}
+	const step = RULE_LOG_STEPS[words.context.site as keyof typeof RULE_LOG_STEPS];
+	return (stream) => {
+		stream.doLog(step, profile);
+		return Verdict.CONTINUE;
+	};
+}
+
 export const LOGGING_ACTIONS: readonly ActionDescriptor[] = [
+	{ name: 'do-log', sites: ALL_SITES, compile: compileDoLog },
 	{
 		name: 'set-log-level',
 		sites: ['tcp-request content', 'tcp-response content', 'http-request', 'http-response', 'http-after-response'],

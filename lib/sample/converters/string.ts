@@ -70,7 +70,10 @@ function pieceRow(name: string, skipEmpty: boolean): ConverterDescriptor {
 		args: [required('sint'), required('string'), optional('sint')],
 		input: 'str',
 		output: 'str',
-		check: ([index]) => (numberArgument(index) === 0 ? 'unexpected value 0 for index' : undefined),
+		check: ([index, delimiters]) => {
+			if (numberArgument(index) === 0) return 'unexpected value 0 for index';
+			return (textArgument(delimiters) ?? '') === '' ? 'Empty separators list' : undefined;
+		},
 		compile: (args) => {
 			const options = pieceOptions(args);
 			// A field that is missing is no sample; a word that is missing is an empty one.

@@ -45,6 +45,13 @@ function payloadRow(name: string, side: Side): FetchDescriptor {
 				return bytes.subarray(offset, length === 0 ? undefined : offset + length);
 			};
 		},
+		// Of a fixed length, it is there or not; without one it grows.
+		compileSettled: (args, context) => {
+			const buffer = bufferOf(side, context);
+			const end = (numberArgument(args[0]) ?? 0) + (numberArgument(args[1]) ?? 0);
+			const isFixed = (numberArgument(args[1]) ?? 0) > 0;
+			return (stream) => isFixed && (buffer(stream)?.length ?? 0) >= end;
+		},
 	};
 }
 

@@ -417,6 +417,7 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	plain('status', 'sint', 'response', (stream) => stream.response?.status),
 	...named(['req.proto_http', 'req_proto_http'], {
 		...plain('', 'bool', 'request-bytes', isHttpRequest),
+		compileSettled: () => (stream) => isHttpRequest(stream) !== undefined,
 		needs: ['request-bytes', 'stream'],
 	}),
 

@@ -9,6 +9,7 @@ import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
 import { STICK_TABLE_FETCHES } from './stick-table.js';
 import { TLS_FETCHES } from './tls.js';
+import { TLS_HELLO_FETCHES } from './tls-hello.js';
 import { UNSUPPORTED_FETCHES } from './unsupported.js';
 import { VARIABLE_FETCHES } from './variables.js';
 
@@ -20,6 +21,7 @@ export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
 		...INTERNAL_FETCHES,
 		...CONNECTION_FETCHES,
 		...TLS_FETCHES,
+		...TLS_HELLO_FETCHES,
 		...VARIABLE_FETCHES,
 		...STICK_TABLE_FETCHES,
 		...BUFFER_FETCHES,
