@@ -37,13 +37,14 @@ export class ServerTls {
 		this.#sessions = settings.reuse === false ? undefined : new Map();
 	}
 
-	/** A file has another content: connections from now on have it. Sessions begun with the former one are forgotten. */
-	replaceFile(path: string, content: string): void {
+	/** A file has another content: connections from now on have it. Sessions begun with the former one are forgotten. False: it does not use it. */
+	replaceFile(path: string, content: string): boolean {
 		const { crt, caFile, crlFile } = this.#settings;
-		if (path !== crt && path !== caFile && path !== crlFile) return;
+		if (path !== crt && path !== caFile && path !== crlFile) return false;
 		this.#replaced.set(path, content);
 		this.#options = connectionOptions(this.#settings, this.#replaced);
 		this.#sessions?.clear();
+		return true;
 	}
 
 	/** `header` is sent in clear, before the handshake. A socket that connects and begins its handshake; 'secureConnect' when it is over. */

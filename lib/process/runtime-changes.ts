@@ -2,6 +2,7 @@
 import type { CompiledConfiguration } from '../compile/index.js';
 import type { Traffic } from '../compile/traffic.js';
 import type { LiveConnection } from '../frontend/listener.js';
+import type { TlsChange } from '../frontend/tls-change.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply, SessionRow } from '../runtime-api/runtime-view.js';
 import { applyPatternStep } from '../sample/pattern-change.js';
 import type { Session } from '../stream/session.js';
@@ -51,6 +52,9 @@ export class RuntimeChanges {
 			case 'compression-rate':
 				this.#compiled.thread.compressors.setRateMax(change.bytesPerSecond / this.#compiled.model.global.nbthread);
 				break;
+			case 'tls':
+				this.#changeTls(change.change);
+				break;
 			case 'patterns': {
 				const reference = this.#compiled.patterns.byId(change.id, change.usedBy);
 				if (reference === undefined) throw new Error(`there is no set of patterns ${change.id}`);
@@ -60,6 +64,18 @@ export class RuntimeChanges {
 			case 'process-variable':
 				this.#compiled.thread.processVariables.receive(change.name, change.value);
 				break;
+		}
+	}
+
+	#changeTls(change: TlsChange): void {
+		for (const acceptor of new Set(this.#compiled.tlsAcceptors.values())) acceptor.apply(change);
+		const isCertificate = change.kind === 'certificate';
+		if (!isCertificate && change.kind !== 'authorities' && change.kind !== 'revocations') return;
+		const content = isCertificate ? `${change.pem}\n${change.key}` : change.text;
+		for (const { backend } of this.#compiled.backends.values()) {
+			for (const server of backend.servers) {
+				if (server.tls?.replaceFile(change.path, content) === true) server.idle.closeAll();
+			}
 		}
 	}
 

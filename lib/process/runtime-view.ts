@@ -4,9 +4,11 @@ import { hostname } from 'node:os';
 import { formatRedis } from '../aggregate/redis/show.js';
 import { describeAggregation } from '../aggregate/show.js';
 import { originStatuses } from '../aggregate/status.js';
+import type { ConfigModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
 import { programPid } from '../core/program-pid.js';
+import { TlsFiles } from '../frontend/tls-files.js';
 import { LagWatch } from '../peers/lag.js';
 import { describeSection, formatPeers } from '../peers/show.js';
 import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
@@ -64,6 +66,9 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 				return ring === undefined ? [] : [[name, { ring, description }] as const];
 			}),
 		),
+		tlsFiles: hasTls(model)
+			? new TlsFiles(model, (change) => generation.tell({ kind: 'runtime-change', change: { kind: 'tls', change } }))
+			: undefined,
 		threads: {
 			count: model.global.nbthread,
 			tell: (change) => generation.tell({ kind: 'runtime-change', change }),
@@ -100,6 +105,10 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		processCounters: counters.object(counterIndexes.process),
 		listenerCounters: (proxyName, bindId) => counters.object(counterIndexes.listener(proxyName, bindId)),
 	};
+}
+
+function hasTls({ proxies }: ConfigModel): boolean {
+	return proxies.some(({ binds, servers }) => [...binds, ...servers].some(({ tls }) => tls !== undefined));
 }
 
 function peersView(keeper: PeersKeeper): PeersView {

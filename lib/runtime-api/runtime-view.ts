@@ -13,6 +13,8 @@ import type { Server } from '../backend/server.js';
 import type { CacheStore } from '../cache/store.js';
 import type { ServerModel } from '../config/model.js';
 import type { RateLimits } from '../frontend/rate-limits.js';
+import type { TlsChange } from '../frontend/tls-change.js';
+import type { TlsFiles } from '../frontend/tls-files.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { SharedChange } from '../sample/shared-change.js';
@@ -49,6 +51,8 @@ export type RuntimeChange =
 	/** Of the process, per second; 0: none. */
 	| { readonly kind: 'rate-limits'; readonly limits: RateLimits }
 	| { readonly kind: 'compression-rate'; readonly bytesPerSecond: number }
+	/** Files of TLS: certificates, lists of them, authorities. */
+	| { readonly kind: 'tls'; readonly change: TlsChange }
 	/** Sets of patterns, all steps of one command in one message: no request sees half of them; and `proc.` variables. */
 	| SharedChange;
 
@@ -149,6 +153,8 @@ export interface RuntimeView extends StatSource {
 	readonly patterns: PatternRegistry;
 	/** Of `cache` sections, by name. */
 	readonly caches?: ReadonlyMap<string, { readonly store: CacheStore }>;
+	/** Undefined: nothing has TLS. */
+	readonly tlsFiles?: TlsFiles | undefined;
 	readonly threads: DataThreads;
 	readonly process: ProcessView;
 	readonly state: RuntimeState;

@@ -1,4 +1,5 @@
 /** Every command, and the registry that finds them. */
+import { withJsonLines } from '../json-lines.js';
 import { CommandRegistry } from '../registry.js';
 import { AGGREGATION_COMMANDS } from './aggregations.js';
 import { CACHE_COMMANDS } from './cache.js';
@@ -15,25 +16,27 @@ import { SERVER_COMMANDS } from './servers.js';
 import { SESSION_COMMANDS } from './sessions.js';
 import { STAT_COMMANDS } from './stat.js';
 import { TABLE_COMMANDS } from './tables.js';
+import { TLS_FILE_COMMANDS } from './tls-files.js';
 import { UNSUPPORTED_COMMANDS } from './unsupported.js';
 
 export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
 		...AGGREGATION_COMMANDS,
-		...CACHE_COMMANDS,
+		...withJsonLines(CACHE_COMMANDS),
 		...DYNAMIC_SERVER_COMMANDS,
-		...EVENT_COMMANDS,
+		...withJsonLines(EVENT_COMMANDS),
 		...ERROR_COMMANDS,
 		...INFO_COMMANDS,
 		...LIMIT_COMMANDS,
 		...PATTERN_COMMANDS,
 		...PROCESS_COMMANDS,
-		...RESOLVER_COMMANDS,
+		...withJsonLines(RESOLVER_COMMANDS),
 		...SERVER_CHANGE_COMMANDS,
 		...SERVER_COMMANDS,
 		...SESSION_COMMANDS,
 		...STAT_COMMANDS,
 		...TABLE_COMMANDS,
+		...withJsonLines(TLS_FILE_COMMANDS),
 		...UNSUPPORTED_COMMANDS,
 	]);
 }

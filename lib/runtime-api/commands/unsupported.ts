@@ -4,7 +4,6 @@
  */
 import { type Command, fault, type Level } from '../command.js';
 
-const NO_FILES_AT_RUN_TIME = 'certificates are read again by a reload';
 const NO_COUNTERPART = 'it shows the inside of another program';
 
 /** words, level, reason. */
@@ -14,14 +13,9 @@ const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] 
 	['set dynamic-cookie-key backend', 'admin', 'it is as the configuration says until a reload'],
 	['get var', 'operator', 'variables of the process are kept by each data thread for itself'],
 	['set var', 'operator', 'variables of the process are kept by each data thread for itself'],
-	['abort ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['add ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['commit ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['del ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['new ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['set ssl', 'admin', NO_FILES_AT_RUN_TIME],
-	['show ssl', 'operator', NO_FILES_AT_RUN_TIME],
-	['show tls-keys', 'operator', 'session ticket keys are those of the TLS library'],
+	['set ssl ocsp-response', 'admin', 'set ssl cert <certfile>.ocsp sets what is stapled'],
+	['show ssl ocsp-response', 'operator', 'responses are stapled as they are, and not read'],
+	['show ssl providers', 'operator', NO_COUNTERPART],
 	['show events', 'operator', 'there are no event sinks'],
 	['show fd', 'operator', NO_COUNTERPART],
 	['show libs', 'operator', NO_COUNTERPART],
