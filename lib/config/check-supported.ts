@@ -9,6 +9,7 @@ import type { ConfigModel, ProxyModel } from './model.js';
 export function checkSupported(model: ConfigModel, diagnostics: Diagnostics, supported: Supported = SUPPORTED): void {
 	for (const proxy of model.proxies) {
 		if (proxy.disabled) continue;
+		checkProtocols(proxy, diagnostics);
 		if (model.global.tune.httpEngine === 'node') refuseWithNodeEngine(proxy, diagnostics);
 		for (const [place, what] of unsupportedUses(proxy, supported)) {
 			diagnostics.alert(place, `${what} is not supported by holdfast yet, in ${proxy.kind} '${proxy.name}'`);
@@ -16,11 +17,28 @@ export function checkSupported(model: ConfigModel, diagnostics: Diagnostics, sup
 	}
 }
 
+/** `proto` of `bind` and `server` lines: of HTTP, and with checks that speak it too. */
+function checkProtocols(proxy: ProxyModel, diagnostics: Diagnostics): void {
+	for (const { place, proto } of [...proxy.binds, ...proxy.servers]) {
+		if (proto === undefined || proxy.mode === 'http') continue;
+		diagnostics.alert(place, `proxy '${proxy.name}' : MUX protocol '${proto}' is not usable in mode tcp.`);
+	}
+	if (proxy.healthCheck.kind !== 'httpchk') return;
+	for (const { place, name, proto, check, health } of proxy.servers) {
+		if (proto !== 'h2' || !check || health.checkProto === 'h1') continue;
+		diagnostics.alert(
+			place,
+			`'server ${name}' : HTTP checks over HTTP/2 are not supported by holdfast ('check-proto h1' checks it by HTTP/1)`,
+		);
+	}
+}
+
 /** Node's own client speaks to servers in clear, and its server wants the handle of an accepted connection. */
 function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void {
 	const refuse = (place: Place, what: string): void =>
 		diagnostics.alert(place, `${what} is not supported by holdfast with 'tune.http.engine node'`);
-	for (const { place, tls, sendProxy } of proxy.servers) {
+	for (const { place, tls, sendProxy, proto } of proxy.servers) {
+		if (proto === 'h2') refuse(place, `'proto h2' on 'server' lines`);
 		if (tls !== undefined) refuse(place, `'ssl' on 'server' lines`);
 		if (sendProxy !== 'none') refuse(place, `'send-proxy'`);
 	}

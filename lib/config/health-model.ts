@@ -138,6 +138,8 @@ export interface ServerHealthModel {
 	readonly checkTls: boolean | undefined;
 	readonly checkSni: string | undefined;
 	readonly checkAlpn: readonly string[];
+	/** `check-proto`; undefined: what the traffic speaks. */
+	readonly checkProto?: 'h1' | undefined;
 	readonly checkSendProxy: boolean | undefined;
 	readonly agentCheck: boolean;
 	readonly agent: AgentCheckModel;

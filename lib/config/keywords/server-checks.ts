@@ -90,7 +90,8 @@ export const SERVER_CHECK_OPTIONS: readonly ServerOption[] = [
 	{
 		name: 'check-proto',
 		arguments: 1,
-		parse(statement, index) {
+		parse(statement, index, options) {
+			if (statement.word(index) === 'h1') set(options, { checkProto: 'h1' });
 			if (statement.word(index) === 'h1' || statement.word(index) === 'none') return;
 			statement.alert(`'check-proto ${statement.word(index)}' is not supported by holdfast`);
 		},
