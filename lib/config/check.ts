@@ -9,8 +9,8 @@ import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js
 import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks } from './check-health.js';
-import { finishForMode } from './check-proxy.js';
 import { checkLogProfiles } from './check-log-profiles.js';
+import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
 import { RingNames } from './check-rings.js';
 import { checkSupported } from './check-supported.js';

@@ -11,10 +11,10 @@ import { AGGREGATIONS_KEYWORDS, newAggregation } from './keywords/aggregations.j
 import { CACHE_KEYWORDS, newCache } from './keywords/cache.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
+import { LOG_PROFILE_KEYWORDS, newLogProfile } from './keywords/log-profile.js';
 import { newPeers, PEERS_KEYWORDS } from './keywords/peers.js';
 import { PROXY_KEYWORDS } from './keywords/proxy.js';
 import { newResolvers, RESOLVERS_KEYWORDS } from './keywords/resolvers.js';
-import { LOG_PROFILE_KEYWORDS, newLogProfile } from './keywords/log-profile.js';
 import { newRing, RING_KEYWORDS } from './keywords/ring.js';
 import { newUserlist, USERLIST_KEYWORDS } from './keywords/userlist.js';
 import type { ParserState } from './state.js';
@@ -42,6 +42,7 @@ export const BUILT_SECTIONS = [
 	'peers',
 	'aggregations',
 	'ring',
+	'log-profile',
 	'resolvers',
 	'userlist',
 	'http-errors',

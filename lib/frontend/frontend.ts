@@ -6,6 +6,7 @@
  * name once traffic comes. Counters are in shared memory, so the figures are those of all threads.
  */
 import type { Condition } from '../acl/condition.js';
+import type { LogStep, RuleLogStep } from '../config/keywords/log-profile.js';
 import type { ProxyModel } from '../config/model.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
@@ -33,6 +34,10 @@ export interface StreamLogger {
 	/** A stream begins: the default format has its line then, and none at its end. */
 	started?(stream: Stream): void;
 	log(stream: Stream): void;
+	/** At a step of `log-steps` other than the last. */
+	step?(stream: Stream, step: LogStep): void;
+	/** `do-log`, which may name a log profile. */
+	byRule?(stream: Stream, step: RuleLogStep, profile: string | undefined): void;
 	/** A connection ended before its first request: no PROXY protocol header, no TLS (manual, 8.2.5). */
 	setUpFailed?(stream: Stream, reason: string): void;
 }
@@ -171,12 +176,30 @@ export class Frontend implements FrontendTraffic {
 		const { options } = this.model;
 		if (options.dontlognull && stream.isNull) return;
 		if (options.dontlogNormal && stream.cause === '-' && stream.retryCount === 0 && stream.statusCode < 500) return;
+		if (this.model.logSteps?.includes('close') === false && !(stream.isHttp && stream.request === undefined)) return;
 		this.logCounter++;
 		logger.log(stream);
 	}
 
 	streamStarted(stream: Stream): void {
 		this.#logger?.started?.(stream);
+		if (this.model.logSteps === undefined) return;
+		// A connection is accepted once, whatever number of requests comes by it.
+		if (stream.session.requestCount <= 1) this.#logStep(stream, 'accept');
+		if (stream.request !== undefined) this.#logStep(stream, 'request');
+	}
+
+	logStep(stream: Stream, step: 'connect' | 'response'): void {
+		if (this.model.logSteps !== undefined) this.#logStep(stream, step);
+	}
+
+	#logStep(stream: Stream, step: LogStep): void {
+		if (this.model.logSteps?.includes(step) !== true || stream.logLevel === 'silent') return;
+		this.#logger?.step?.(stream, step);
+	}
+
+	logByRule(stream: Stream, step: RuleLogStep, profile: string | undefined): void {
+		if (stream.logLevel !== 'silent') this.#logger?.byRule?.(stream, step, profile);
 	}
 
 	/** Nothing is said of connections that never sent a byte, with `option dontlognull`. */

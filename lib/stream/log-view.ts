@@ -172,6 +172,10 @@ export class StreamLog implements StreamLogView, StreamTimings {
 		return this.#stream.exchange.serverSidePort;
 	}
 
+	get origin(): string {
+		return this.#stream.logOrigin;
+	}
+
 	get logCounter(): number {
 		return this.#stream.frontend.logCounter;
 	}

@@ -3,6 +3,7 @@
  * a backend is a `BackendTraffic` object made by compile.ts. A `listen` gives one of each.
  */
 import type { Backend } from '../backend/backend.js';
+import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { ProxyModel } from '../config/model.js';
 import type { ErrorReplies } from '../rules/error-replies.js';
 import type { ProxyRuleSets } from '../rules/ruleset.js';
@@ -33,6 +34,9 @@ export interface FrontendTraffic extends ProxyView {
 	/** A request, or a connection in mode tcp, begins to be worked on. */
 	streamStarted(stream: Stream): void;
 	streamEnded(stream: Stream): void;
+	/** A step between begin and end, which `log-steps` may ask to log. */
+	logStep(stream: Stream, step: 'connect' | 'response'): void;
+	logByRule(stream: Stream, step: RuleLogStep, profile: string | undefined): void;
 }
 
 export interface BackendTraffic {

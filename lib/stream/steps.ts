@@ -124,6 +124,7 @@ export function serverLost(stream: Stream): void {
 
 export function serverConnected(stream: Stream): void {
 	counting.serverConnected(stream);
+	stream.frontend.logStep(stream, 'connect');
 	if (stream.request !== undefined) return;
 	stream.responding = true;
 	stickOnConnect(stream);
@@ -144,6 +145,7 @@ export function responseReceived(stream: Stream): void {
 	stream.endRequestVariables();
 	if (stream.frontend.responseCaptureSlots.length > 0) captureResponse(stream);
 	if (stream.frontend.model.cookieCapture !== undefined) captureCookies(stream);
+	stream.frontend.logStep(stream, 'response');
 	run(stream, Step.RESPONSE_CONTENT);
 }
 

@@ -13,6 +13,7 @@ import type { RequestCookie } from '../backend/persistence.js';
 import type { QueueTicket } from '../backend/queue.js';
 import type { Server } from '../backend/server.js';
 import type { StickStore } from '../backend/stick-rules.js';
+import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { IpAddress } from '../core/address.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
@@ -144,6 +145,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	cookieCapture: string | undefined = undefined;
 	serverCookieCapture: string | undefined = undefined;
 	logLevel: number | 'silent' | undefined = undefined;
+	/** Why a line is being written, `%OG`. */
+	logOrigin = 'unspec';
 	decisionFile: string | undefined = undefined;
 	decisionLine = 0;
 	/** What `option log-decision` shows: the rule that ended the request; undefined without the option. */
@@ -320,6 +323,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		this.#trackers ??= [];
 		this.#trackers[index] = tracked;
 		steps.trackerAdded(this, tracked);
+	}
+
+	doLog(step: RuleLogStep, profile: string | undefined): void {
+		this.frontend.logByRule(this, step, profile);
 	}
 
 	setLogLevel(level: number | 'silent'): void {

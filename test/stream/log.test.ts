@@ -89,6 +89,7 @@ function target(fields: Partial<LogTargetModel>): LogTargetModel {
 		format: 'priority',
 		formatGiven: true,
 		sample: undefined,
+		profile: undefined,
 		facility: 'local0',
 		maxLevel: 'debug',
 		minLevel: 'emerg',

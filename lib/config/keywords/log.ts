@@ -72,7 +72,8 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 		} else if (word === 'format') {
 			formatGiven = true;
 			format = statement.choice(i + 1, 'log format', LOG_FORMATS);
-		} else if (word === 'sample') sample = readSample(statement, i + 1);
+		} else if (word === 'profile') profile = statement.word(i + 1);
+		else if (word === 'sample') sample = readSample(statement, i + 1);
 		else break;
 	}
 	if (statement.word(1) === '' || statement.word(i) === '') {
@@ -96,7 +97,18 @@ function readTarget(statement: Statement): LogTargetModel | undefined {
 	}
 	if (target === undefined || format === undefined || maxLevel === undefined || minLevel === undefined)
 		return undefined;
-	return { place: statement.place, target, lengthBytes, format, formatGiven, sample, profile, facility, maxLevel, minLevel };
+	return {
+		place: statement.place,
+		target,
+		lengthBytes,
+		format,
+		formatGiven,
+		sample,
+		profile,
+		facility,
+		maxLevel,
+		minLevel,
+	};
 }
 
 function levelOf(statement: Statement, index: number, absent: string): string | undefined {
