@@ -39,8 +39,9 @@ function* environmentLines(environment: ReadonlyMap<string, string>): Generator<
 	for (const [name, value] of environment) yield `${name}=${value}\n`;
 }
 
-function showStartupLogs({ view }: Invocation): Answer {
+function showStartupLogs({ view, words }: Invocation): Answer {
 	const { startupLog } = view.process;
+	if (words[2] === 'json') return `${jsonText(startupLog)}\n`;
 	return startupLog.length === 0 ? '\n' : startupLog.map((line) => `${line}\n`);
 }
 
@@ -164,13 +165,18 @@ function mode(name: 'expert-mode' | 'experimental-mode', field: 'expertMode' | '
 	};
 }
 
-function* cliSockets(view: RuntimeView): Generator<string> {
-	yield '# socket lvl processes\n';
-	for (const { address, level } of view.model.global.statsSockets) {
-		if (address.kind === 'fd') continue;
-		const text = address.kind === 'unix' && !address.abstract ? `unix@${address.path}` : formatSocketAddress(address);
-		yield `${text} ${level} all\n`;
+function* cliSockets(view: RuntimeView, json: boolean): Generator<string> {
+	const sockets = view.model.global.statsSockets.flatMap(({ address, level }) => {
+		if (address.kind === 'fd') return [];
+		const path = address.kind === 'unix' && !address.abstract ? `unix@${address.path}` : undefined;
+		return [{ socket: path ?? formatSocketAddress(address), level }];
+	});
+	if (json) {
+		yield `${jsonText(sockets)}\n`;
+		return;
 	}
+	yield '# socket lvl processes\n';
+	for (const { socket, level } of sockets) yield `${socket} ${level} all\n`;
 }
 
 /** `wait <delay>`: for scripts that give several commands on one line. */
@@ -190,7 +196,10 @@ export const PROCESS_COMMANDS: readonly Command[] = [
 		level: 'user',
 		usage: 'show version',
 		help: 'version of this process',
-		run: () => info(VERSION),
+		run: ({ words }) =>
+			words[2] === 'json'
+				? `${jsonText({ name: 'Holdfast', version: VERSION, node: process.version })}\n`
+				: info(VERSION),
 	},
 	{
 		words: ['show', 'env'],
@@ -225,14 +234,14 @@ export const PROCESS_COMMANDS: readonly Command[] = [
 		level: 'user',
 		usage: 'show cli level',
 		help: 'level of this connection',
-		run: ({ state }) => info(state.level),
+		run: ({ state, words }) => (words[3] === 'json' ? `${jsonText({ level: state.level })}\n` : info(state.level)),
 	},
 	{
 		words: ['show', 'cli', 'sockets'],
 		level: 'user',
 		usage: 'show cli sockets',
 		help: 'sockets of the runtime API',
-		run: ({ view }) => cliSockets(view),
+		run: ({ view, words }) => cliSockets(view, words[3] === 'json'),
 	},
 	{
 		words: ['clear', 'counters'],
