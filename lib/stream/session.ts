@@ -3,6 +3,7 @@
  * variables that live as long as it does. It is the `SessionView` of every stream on it.
  */
 import type { X509Certificate } from 'node:crypto';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { IpAddress } from '../core/address.js';
 import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
@@ -18,9 +19,9 @@ export interface ListenerView {
 	readonly id: number;
 	/** With `option socket-stats`: what its streams count on, besides the frontend. */
 	readonly counters?: Counters | undefined;
-	/** A connection that was counted when it was accepted has closed. */
 	/** Serves the connection as HTTP/2 from now on; undefined: it is not offered here. */
 	readonly upgradeToH2?: ((session: Session, socket: Socket) => void) | undefined;
+	/** A connection that was counted when it was accepted has closed. */
 	sessionEnded(session: Session): void;
 }
 
