@@ -171,23 +171,30 @@ export class BandwidthFilter extends BodyFilter {
 	#flow(): void {
 		if (this.#closed) return;
 		const nowMs = this.#nowMs();
-		while (this.#heldBytes > 0) {
+		if (this.#heldBytes > 0) {
 			const allowed = Math.min(this.#budget.allowance(nowMs), this.#heldBytes);
 			const least = this.#ending ? Math.min(this.#sizeMin, this.#heldBytes) : this.#sizeMin;
-			if (allowed === 0 || allowed < least) {
-				// More of the body may come before `min-size` is there; its end lets go of less.
-				if (allowed === this.#heldBytes && !this.#ending && this.#heldBytes < least) return;
-				const wanted = Math.max(1, Math.min(this.#heldBytes, Math.max(least, 1)));
-				const waitMs = Math.max(WAIT_MIN_MS, this.#budget.waitMs(wanted, nowMs));
-				this.#wheel.set(this.#waiting, nowMs + waitMs);
-				return;
-			}
-			const bytes = this.#take(allowed);
-			this.#budget.spend(bytes.length, nowMs);
-			this.next.write(bytes);
+			if (allowed > 0 && allowed >= least) this.#give(allowed, nowMs);
+			// More of the body may come before `min-size` is there; its end lets go of less.
+			else if (this.#heldBytes < least) return;
 			if (this.#closed) return;
 		}
-		if (this.#ending) this.#finish();
+		if (this.#heldBytes > 0) {
+			// One share at a time: between two of them it is the turn of the others.
+			const wanted = Math.max(1, Math.min(this.#heldBytes, this.#sizeMin));
+			const waitMs = Math.max(WAIT_MIN_MS, this.#budget.waitMs(wanted, nowMs));
+			this.#wheel.set(this.#waiting, nowMs + waitMs);
+		} else if (this.#ending) this.#finish();
+	}
+
+	#give(byteCount: number, nowMs: number): void {
+		this.#budget.spend(byteCount, nowMs);
+		let left = byteCount;
+		while (left > 0 && !this.#closed) {
+			const bytes = this.#take(left);
+			left -= bytes.length;
+			this.next.write(bytes);
+		}
 	}
 
 	#take(byteCount: number): Buffer {

@@ -25,6 +25,7 @@ export class FilteredBody implements ChainSink {
 	readonly #chain: FilterChain;
 	readonly #chunked: boolean;
 	readonly #events: FilteredBodyEvents;
+	#pushing = false;
 	/** A head that is still to be sent. */
 	#head: string;
 	/** Trailer fields, each line with its end. */
@@ -43,12 +44,15 @@ export class FilteredBody implements ChainSink {
 
 	/** Payload as it was read; it is copied. */
 	push(buffer: Buffer, start: number, end: number): void {
-		if (end > start) this.#chain.write(Buffer.from(buffer.subarray(start, end)));
+		if (end > start) this.pushOwned(Buffer.from(buffer.subarray(start, end)));
 	}
 
 	/** Payload that is nobody else's. */
 	pushOwned(bytes: Buffer): void {
+		// The source is at work: it looks at `isFull` itself when it is done, and must not be woken in the middle.
+		this.#pushing = true;
 		this.#chain.write(bytes);
+		this.#pushing = false;
 	}
 
 	/** No more payload will come. */
@@ -97,7 +101,7 @@ export class FilteredBody implements ChainSink {
 	}
 
 	progressed(): void {
-		this.#events.filteredProgressed();
+		if (!this.#pushing) this.#events.filteredProgressed();
 	}
 
 	end(): void {

@@ -5,7 +5,9 @@
  * It serves one exchange at a time, that of `client`. The response head is parsed from one latin1
  * string; when the body came in the same read and is small, the client gets head and body in one write.
  */
+
 import type { Socket, TcpSocketConnectOpts } from 'node:net';
+import type { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
@@ -14,10 +16,13 @@ import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
 import type { BodyFraming, HeaderList } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
+import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
+import type { TlsView } from '../../sample/types.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { MessageParties } from '../message-captures.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
+import { SocketTlsView } from '../tls-view.js';
 import type { ClientConnection } from './client-connection.js';
 import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import type { FilteredBody } from './filtered-body.js';
@@ -68,6 +73,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Own end of the connection; still known when it has closed, for the log. */
 	localAddress: string | undefined;
 	localPort: number | undefined;
+	/** What the handshake with the server came to; undefined in clear, or where no line asks for it. */
+	tls: TlsView | undefined;
 
 	/** `secure`: a TLS socket that connects already. */
 	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection, secure?: Socket) {
@@ -105,6 +112,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#state = State.IDLE;
 		this.localAddress = this.socket.localAddress;
 		this.localPort = this.socket.localPort;
+		if (this.isEncrypted && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(this.socket as TLSSocket, false);
 		const header =
 			this.isEncrypted || this.client === undefined
 				? undefined
@@ -272,6 +280,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#relayBody(head);
 		filtered?.flushHead();
 		if (this.closed || this.#state !== State.BODY) return;
+		if (filtered?.isFull === true) return;
 		if (this.readPaused && (this.client?.unwrittenBytes ?? 0) <= WRITE_LIMIT_BYTES) this.resumeReading();
 	}
 
