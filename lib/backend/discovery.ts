@@ -357,5 +357,6 @@ export class ServiceGroup implements DiscoveryGroup, ResolutionListener {
 		this.#assignments.delete(member);
 		member.leave(reason);
 		member.server.hostName = undefined;
+		member.server.port = 0;
 	}
 }

@@ -105,10 +105,13 @@ export class Resolution {
 	#timer: Timer | undefined;
 	#running = false;
 	#stopped = false;
+	/** What servers begin with, from the system or from before a reload, holds from here on. */
+	readonly #beganMs: number;
 
 	constructor(key: ResolutionKey, options: ResolutionOptions) {
 		this.key = key;
 		this.#options = options;
+		this.#beganMs = options.clock.monotonicMs();
 	}
 
 	get addresses(): readonly IpAddress[] {
@@ -291,7 +294,7 @@ export class Resolution {
 		this.#timer?.cancel();
 		if (failure !== undefined) this.#closeAll();
 		const nowMs = clock.monotonicMs();
-		if (failure !== undefined && (this.lastValidMs ?? Number.NEGATIVE_INFINITY) + section.holdMs[failure] <= nowMs) {
+		if (failure !== undefined && (this.lastValidMs ?? this.#beganMs) + section.holdMs[failure] <= nowMs) {
 			this.#addresses = [];
 			this.#services = [];
 			for (const listener of [...this.#listeners]) listener.lost(this, failure);

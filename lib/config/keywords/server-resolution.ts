@@ -127,9 +127,10 @@ export function readServerTemplate(statement: Statement, defaults: ServerOptions
 	for (let number = first; number <= last; number++) {
 		const words = ['server', `${prefix}${number}`, ...rest];
 		const line = new Statement(statement.place, words, statement.section, statement.diagnostics);
+		const errorsBefore = statement.diagnostics.errorCount;
 		const server = readServer(line, defaults, state);
 		// One complaint is enough for all of them.
-		if (server === undefined) return [];
+		if (server === undefined || statement.diagnostics.errorCount > errorsBefore) return servers;
 		servers.push(server);
 	}
 	return servers;
