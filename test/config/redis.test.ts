@@ -41,16 +41,35 @@ const URLS: readonly (readonly [url: string, expected: object, text: string])[] 
 		{ kind: 'single', tls: true, nodes: [{ host: '10.0.0.1', port: 7000 }], database: 3, user: 'me', password: 'p@ss' },
 		'rediss://10.0.0.1:7000/3',
 	],
-	['redis://:pw@[::1]', { nodes: [{ host: '::1', port: 6379 }], user: undefined, password: 'pw' }, 'redis://[::1]:6379'],
+	[
+		'redis://:pw@[::1]',
+		{ nodes: [{ host: '::1', port: 6379 }], user: undefined, password: 'pw' },
+		'redis://[::1]:6379',
+	],
 	['redis+unix:///run/r.sock', { kind: 'unix', path: '/run/r.sock' }, 'redis+unix:///run/r.sock'],
 	[
 		'redis+sentinel://h1,h2:26380/mymaster/2',
-		{ kind: 'sentinel', nodes: [{ host: 'h1', port: 26379 }, { host: 'h2', port: 26380 }], master: 'mymaster', database: 2 },
+		{
+			kind: 'sentinel',
+			nodes: [
+				{ host: 'h1', port: 26379 },
+				{ host: 'h2', port: 26380 },
+			],
+			master: 'mymaster',
+			database: 2,
+		},
 		'redis+sentinel://h1:26379,h2:26380/mymaster/2',
 	],
 	[
 		'rediss+cluster://h1,h2:7001',
-		{ kind: 'cluster', tls: true, nodes: [{ host: 'h1', port: 6379 }, { host: 'h2', port: 7001 }] },
+		{
+			kind: 'cluster',
+			tls: true,
+			nodes: [
+				{ host: 'h1', port: 6379 },
+				{ host: 'h2', port: 7001 },
+			],
+		},
 		'rediss+cluster://h1:6379,h2:7001',
 	],
 ];

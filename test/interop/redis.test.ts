@@ -47,17 +47,27 @@ t.test('three nodes: sums, rates, connections, and the last value of what is ove
 	await show(nodes, 'k', 1, 'conn_cur');
 	end();
 	await show(nodes, 'k', 0, 'conn_cur');
-	t.same(nodes.map((node) => node.counts('k')[1]), [2, 3, 0], 'each has its own share');
+	t.same(
+		nodes.map((node) => node.counts('k')[1]),
+		[2, 3, 0],
+		'each has its own share',
+	);
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
 	const nowMs = a.clock.monotonicMs();
 	b.common.setByKey('m', b.common.slot('gpt0')!, 0, 7, nowMs);
 	await waitFor('7', () => nodes.every((node) => node.value(node.common, 'm', 'gpt0') === 7));
 	c.common.setByKey('m', c.common.slot('gpt0')!, 0, 9, nowMs);
 	await waitFor('9', () => nodes.every((node) => node.value(node.common, 'm', 'gpt0') === 9));
-	t.same(nodes.flatMap(({ log }) => log), []);
+	t.same(
+		nodes.flatMap(({ log }) => log),
+		[],
+	);
 	const status = a.replication.describe();
 	t.match(status, { section: 'cluster', isReady: true, node: 'a', claim: 'writing', trouble: undefined });
-	t.match(status.tables[0]?.nodes.map(({ name, isAlive }) => [name, isAlive]).sort(), [['b', true], ['c', true]]);
+	t.match(status.tables[0]?.nodes.map(({ name, isAlive }) => [name, isAlive]).sort(), [
+		['b', true],
+		['c', true],
+	]);
 });
 
 t.test('all nodes write the same keys at once: they end with one value', { skip }, async (t) => {
@@ -111,8 +121,15 @@ t.test('the cluster starts from nothing', { skip }, async (t) => {
 	for (const node of first) node.replication.close();
 	const second = await startNodes(t, redis.url, 'a', 'b', 'c');
 	await show(second, 'k', 6);
-	t.same(second.map((node) => node.counts('k')[1]), [1, 2, 3]);
-	t.same(second.map((node) => node.counts('k')[2]), second.map(() => first[0]!.counts('k')[2]), 'what is overwritten too');
+	t.same(
+		second.map((node) => node.counts('k')[1]),
+		[1, 2, 3],
+	);
+	t.same(
+		second.map((node) => node.counts('k')[2]),
+		second.map(() => first[0]!.counts('k')[2]),
+		'what is overwritten too',
+	);
 	for (const node of second) node.request('k');
 	await show(second, 'k', 9);
 });
@@ -233,7 +250,10 @@ t.test('two nodes of one name', { skip }, async (t) => {
 	a.request('k');
 	twin.request('k');
 	await show([a, b, twin], 'k', 14);
-	t.same([a, b, twin].map((node) => node.counts('k')[1]), [4, 4, 6]);
+	t.same(
+		[a, b, twin].map((node) => node.counts('k')[1]),
+		[4, 4, 6],
+	);
 });
 
 t.test('what others have put under our prefix', { skip }, async (t) => {
@@ -249,7 +269,15 @@ t.test('what others have put under our prefix', { skip }, async (t) => {
 	t.match(a.log.join('\n'), /of node 'z' has other keys or stores other data/);
 	const good = (await redis.client.hgetall('{test//req.local}:share:b')) as Record<string, string>;
 	const [[field, value] = ['', '']] = Object.entries(good);
-	await redis.client.hset('{test//req.local}:share:b', 'Zm9vCg==', value!, 'not base64!', 'x', field!, `A${value!.slice(1)}`);
+	await redis.client.hset(
+		'{test//req.local}:share:b',
+		'Zm9vCg==',
+		value!,
+		'not base64!',
+		'x',
+		field!,
+		`A${value!.slice(1)}`,
+	);
 	await redis.client.xadd('{test//req.local}:shares:log', '*', 'hello', 'world');
 	await redis.client.xadd(
 		'{test//req.local}:shares:log',
@@ -328,7 +356,10 @@ t.test('entries that are over leave Redis', { skip }, async (t) => {
 	await waitFor('it writes', () => nodes[0]!.isWriting);
 	for (let i = 0; i < 5000; i++) nodes[0]!.request(`k${i}`);
 	await waitFor('written', async () => (await redis.client.hlen('{test//req.local}:share:a')) >= 1000);
-	t.ok(Number(await redis.client.pttl('{test//req.local}:share:a')) > 0, 'the hash goes by itself when the node is gone');
+	t.ok(
+		Number(await redis.client.pttl('{test//req.local}:share:a')) > 0,
+		'the hash goes by itself when the node is gone',
+	);
 	await waitFor('all over', async () => {
 		nodes[0]!.own.expire(nodes[0]!.clock.monotonicMs());
 		nodes[0]!.common.expire(nodes[0]!.clock.monotonicMs());

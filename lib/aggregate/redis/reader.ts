@@ -90,6 +90,8 @@ export class LogReader {
 	#lastReadMs = Number.NEGATIVE_INFINITY;
 	#isFirstDone = false;
 	#isOwnLineMissing = false;
+	/** Numbers were taken from the directory, and the stream was not read to its end since. */
+	#isAfterDirectory = false;
 	batchesRead = 0;
 	entriesRead = 0;
 	/** Shares that were read from their hashes, the first time included. */
@@ -148,6 +150,7 @@ export class LogReader {
 		const [last] = await client.xrevrange(this.#options.keys.log, '+', '-', 'COUNT', 1);
 		const lines = await this.#directory(client);
 		this.#lastId = last?.[0] ?? '0-0';
+		this.#isAfterDirectory = true;
 		for (const [node, line] of lines) {
 			if (node === ownNode) continue;
 			this.#know(node, line);
@@ -189,6 +192,7 @@ export class LogReader {
 			// Where the stream ends may lie before what was read last: the clock of Redis was set back.
 			const [last] = await client.xrevrange(keys.log, '+', '-', 'COUNT', 1);
 			this.#lastId = last?.[0] ?? '0-0';
+			this.#isAfterDirectory = true;
 		}
 		for (const [node] of this.#nodes) {
 			if (!lines.has(node) && !this.#scans.has(node)) this.#nodes.delete(node);
@@ -239,7 +243,9 @@ export class LogReader {
 				this.#lastId = id;
 				this.#batch(fields, own);
 			}
-			if (items.length < ITEMS_AT_ONCE) return;
+			if (items.length >= ITEMS_AT_ONCE) continue;
+			this.#isAfterDirectory = false;
+			return;
 		}
 	}
 
@@ -257,10 +263,12 @@ export class LogReader {
 		}
 		const known = this.#nodes.get(node);
 		const isNewProcess = known !== undefined && known.life !== line.life;
-		if (known !== undefined && line.sequence <= known.sequence && !isNewProcess) return;
+		// What the directory counts already is in the hash that is about to be read. Later on, a number that was seen before
+		// is that of a batch which a fail-over has lost and which is told again.
+		if (this.#isAfterDirectory && known !== undefined && line.sequence <= known.sequence && !isNewProcess) return;
 		// An older process's last word, seen after a newer one's.
 		if (known !== undefined && line.life < known.life) return;
-		const isMissing = known === undefined ? line.sequence > 1 : line.sequence !== known.sequence + 1;
+		const isMissing = line.sequence > (known?.sequence ?? 0) + 1;
 		if (known === undefined && this.#nodes.size >= MAX_NODES) return;
 		const { isOther } = this.#know(node, line);
 		if (isOther) return;

@@ -221,9 +221,14 @@ export class RedisReplication implements Liveness {
 		else void this.#round.finally(then);
 	}
 
-	/** Begins to connect; never fails. */
+	/** Begins to connect. */
+	open(): Promise<void> {
+		return this.#link.open();
+	}
+
+	/** Connects and goes on by itself from then; never fails. */
 	start(): void {
-		void this.#link.open();
+		void this.open();
 		this.#timer = this.#clock.setTimer(() => this.#run(), 0);
 	}
 
@@ -297,7 +302,7 @@ export class RedisReplication implements Liveness {
 			if (this.#isEmptied) this.#sayEmptied(this.#lastRoundMs);
 			this.#roundMs = this.#lastRoundMs - startedMs;
 		} catch (error) {
-			for (const table of this.#tables) table.doubt();
+			this.doubt();
 			this.#link.failed(error);
 			this.#cutOff(this.#clock.monotonicMs());
 		} finally {
@@ -305,9 +310,14 @@ export class RedisReplication implements Liveness {
 		}
 	}
 
-	/** One round, to be waited for: for tests. */
+	/** One round, for who sets the pace himself; `start` does so by itself. */
 	async round(): Promise<void> {
 		await this.#attempt(this.#clock.monotonicMs());
+	}
+
+	/** Something that was sent may be lost: as after each failure. */
+	doubt(): void {
+		for (const table of this.#tables) table.doubt();
 	}
 
 	async #oneRound(client: RedisClient, nowMs: number): Promise<void> {
@@ -396,7 +406,7 @@ export class RedisReplication implements Liveness {
 			this.#claim = 'joining';
 			this.#nextClaimMs = 0;
 			this.#joiningSinceMs = undefined;
-			for (const table of this.#tables) table.doubt();
+			this.doubt();
 		} else {
 			this.#claim = 'lost';
 			this.#complain(

@@ -91,7 +91,10 @@ t.test('damage is noticed', async (t) => {
 
 t.test('signatures tell what tables store', async (t) => {
 	t.match(signatureOf(model), /^[0-9a-f]{8}$/);
-	t.equal(signatureOf(model), signatureOf({ ...model, name: 'u', size: 5, expireMs: 1, store: [...model.store].reverse() }));
+	t.equal(
+		signatureOf(model),
+		signatureOf({ ...model, name: 'u', size: 5, expireMs: 1, store: [...model.store].reverse() }),
+	);
 	t.not(signatureOf(model), signatureOf({ ...model, keyLengthBytes: 33 }));
 	t.not(signatureOf(model), signatureOf({ ...model, keyType: 'ip' }));
 	t.not(signatureOf(model), signatureOf({ ...model, store: model.store.slice(1) }));
