@@ -39,7 +39,7 @@ import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
 import { Names, ProxyContext } from './context.js';
 import { DynamicServers } from './dynamic-servers.js';
-import { setGlobalVariables } from './global-variables.js';
+import { evaluateVariable, setGlobalVariables } from './global-variables.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { compilePersistRule, compileStickRule } from './persistence.js';
 import {
@@ -69,6 +69,8 @@ export interface CompiledConfiguration {
 	/** How the servers of each backend are checked; run by the control thread alone. */
 	readonly healthChecks: ReadonlyMap<string, CompiledCheck>;
 	readonly tlsAcceptors: ReadonlyMap<BindModel, TlsAcceptor>;
+	/** `set var` of the runtime API: the words of a line of `global`. */
+	readonly evaluateVariable: (words: readonly string[]) => ReturnType<typeof evaluateVariable>;
 	/** `add server`, `del server`. */
 	readonly dynamicServers: DynamicServers;
 }
@@ -228,6 +230,8 @@ export function compileConfiguration(
 		patterns,
 		healthChecks,
 		tlsAcceptors,
+		evaluateVariable: (words) =>
+			evaluateVariable(words, processVariables, new ProxyContext(names, undefined, new Diagnostics())),
 		dynamicServers: new DynamicServers({
 			model,
 			names,

@@ -33,6 +33,24 @@ export function setGlobalVariables(lines: readonly Line[], variables: ProcessVar
 	for (const { place, words } of lines) setOne(words, variables, view, context.at(place, 'global'));
 }
 
+/** `set var` of the runtime API: what `words` (as in `global`) would set, or what is wrong with them. */
+export function evaluateVariable(
+	words: readonly string[],
+	variables: ProcessVariables,
+	context: CompileContext,
+): { readonly name: string; readonly value: SampleValue } | { readonly error: string } {
+	const variable = parseVariableName(words[1] ?? '');
+	if (variable === undefined) return { error: variableNameError(words[1] ?? '') };
+	const evaluated = evaluate(words, viewOf(variables), context.at(context.place, 'global'));
+	const { list } = context.diagnostics;
+	if (evaluated?.value === undefined) {
+		return { error: list[0]?.text ?? `'${words.slice(2).join(' ')}' has no value here.` };
+	}
+	const surplus = words[evaluated.next];
+	if (surplus !== undefined) return { error: `'${surplus}' and what follows is not expected.` };
+	return { name: variable.name, value: evaluated.value };
+}
+
 function setOne(
 	words: readonly string[],
 	variables: ProcessVariables,

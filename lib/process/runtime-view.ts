@@ -7,11 +7,14 @@ import { originStatuses } from '../aggregate/status.js';
 import type { ConfigModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import { type Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import type { ProgramLogger } from '../core/logger.js';
 import { programPid } from '../core/program-pid.js';
 import { TlsFiles } from '../frontend/tls-files.js';
 import { LagWatch } from '../peers/lag.js';
 import { describeSection, formatPeers } from '../peers/show.js';
 import type { PeersView, RuntimeState, RuntimeView } from '../runtime-api/runtime-view.js';
+import { toPlain } from '../sample/shared-change.js';
+import { readVitals } from '../shared/vitals.js';
 import type { Generation } from './generation.js';
 import type { HealthKeeper } from './health-keeper.js';
 import type { PeersKeeper } from './peers-keeper.js';
@@ -29,6 +32,7 @@ export interface RuntimeViewOptions {
 	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 	readonly memoryLimitMb: number | undefined;
 	readonly isStopping: () => boolean;
+	readonly logger: ProgramLogger;
 }
 
 export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
@@ -74,6 +78,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			tell: (change) => generation.tell({ kind: 'runtime-change', change }),
 			ask: (question) => generation.ask(question),
 			utilization: () => generation.utilization(),
+			vitals: () => readVitals(shared.stats.vitals),
 		},
 		process: {
 			pid: programPid(),
@@ -86,7 +91,19 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 			currentConnections: () => Atomics.load(gateWords, counterIndexes.process),
 		},
 		state,
+		programLog: options.logger,
 		checkOf: ({ backendName, name }) => options.health.resultOf(backendName, name),
+		variables: {
+			get: (name) => compiled.thread.processVariables.get(name),
+			set(words) {
+				const found = compiled.evaluateVariable(words);
+				if ('error' in found) return found.error;
+				const value = toPlain(found.value);
+				compiled.thread.processVariables.receive(found.name, value);
+				generation.tell({ kind: 'runtime-change', change: { kind: 'process-variable', name: found.name, value } });
+				return undefined;
+			},
+		},
 		agentOf: ({ backendName, name }) => options.health.agentOf(backendName, name),
 		monitorOf: ({ backendName, name }) => options.health.monitorOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),

@@ -12,14 +12,17 @@ import type { ServerMonitor } from '../backend/health/server-monitor.js';
 import type { Server } from '../backend/server.js';
 import type { CacheStore } from '../cache/store.js';
 import type { ServerModel } from '../config/model.js';
+import type { LoggerLevel } from '../core/logger.js';
 import type { RateLimits } from '../frontend/rate-limits.js';
 import type { TlsChange } from '../frontend/tls-change.js';
 import type { TlsFiles } from '../frontend/tls-files.js';
 import type { SectionDescription } from '../peers/show.js';
 import type { PatternRegistry } from '../sample/pattern-registry.js';
 import type { SharedChange } from '../sample/shared-change.js';
+import type { SampleValue } from '../sample/types.js';
 import type { LogRing } from '../shared/log-ring.js';
 import type { StickTable } from '../stick-table/table.js';
+import type { Vitals } from '../shared/vitals.js';
 import type { CapturedMessage } from '../stream/message-captures.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import type { Message } from './command.js';
@@ -97,6 +100,8 @@ export interface DataThreads {
 	ask(question: RuntimeQuestion): Promise<readonly RuntimeReply[]>;
 	/** Share of its time that each thread was busy since it was asked last, 0..1. */
 	utilization(): readonly number[];
+	/** How each thread fared in its last second. */
+	vitals(): readonly Vitals[];
 }
 
 export interface ResolversView {
@@ -158,6 +163,14 @@ export interface RuntimeView extends StatSource {
 	readonly threads: DataThreads;
 	readonly process: ProcessView;
 	readonly state: RuntimeState;
+	/** The program's own log, for `set log-level`. */
+	readonly programLog?: { level: LoggerLevel };
+	/** Variables of scope `proc`, by name without the scope. */
+	readonly variables: {
+		get(name: string): SampleValue | undefined;
+		/** The words of a `set-var` or `set-var-fmt` line of `global`; what is wrong with them. */
+		set(words: readonly string[]): string | undefined;
+	};
 	/** What checks and agent a server has, to look at and to change; undefined: none, and it follows no other. */
 	monitorOf?(server: Server): ServerMonitor | undefined;
 	/** `enable health`, `disable health`; undefined: no server is checked. */

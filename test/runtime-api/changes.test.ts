@@ -219,7 +219,7 @@ t.test('sessions are asked for page by page', async (t) => {
 t.test('what is not supported says so', async (t) => {
 	const test = newView();
 	t.match(await ask(test, 'show pools'), /^'show pools' is not supported by Holdfast: /);
-	t.match(await ask(test, 'show ssl cert'), /not supported/);
+	t.match(await ask(test, 'httpclient GET http://x'), /not supported/);
 	t.match(await ask(test, 'show env __proto__'), /^__proto__=odd\n$/);
 	t.equal(await ask(test, 'show env constructor'), 'Variable not found\n');
 });

@@ -1,9 +1,12 @@
 /** `show events`: the list of rings, what is in one, and what comes. */
 import t from 'tap';
+import { createLogger } from '../../lib/core/logger.js';
 import { EVENT_COMMANDS } from '../../lib/runtime-api/commands/events.js';
 import { LogRing } from '../../lib/shared/log-ring.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { ask, createView, newState } from './view.js';
+
+const SHOW_EVENTS = EVENT_COMMANDS.find(({ words }) => words.join(' ') === 'show events')!;
 
 function withRings() {
 	const test = createView('frontend f\n mode http\n timeout client 1s\n bind 127.0.0.1:1\n');
@@ -52,10 +55,10 @@ t.test('one ring', async (t) => {
 t.test('a dump of a ring that fills as fast as it is read ends', async (t) => {
 	const { test, ring } = withRings();
 	for (let i = 0; i < 100; i++) ring.write(`${i}`.padEnd(1000));
-	const [command] = EVENT_COMMANDS;
+	const command = SHOW_EVENTS;
 	const invocation = { words: ['show', 'events', 'r1'], payload: undefined, view: test.view, state: newState() };
 	let pieces = 0;
-	for (const _piece of (await command!.run(invocation)) as Iterable<string>) {
+	for (const _piece of (await command.run(invocation)) as Iterable<string>) {
 		pieces++;
 		for (let i = 0; i < 16; i++) ring.write('more'.padEnd(1000));
 		if (pieces > 50) break;
@@ -74,7 +77,7 @@ t.test('-w goes on until it is interrupted, -n begins with what is new', async (
 		const interruption = new AbortController();
 		const state = { ...newState(), interrupt: () => interruption.signal };
 		const words = ['show', 'events', 'r1', ...options.split(' ')];
-		const answer = await EVENT_COMMANDS[0]!.run({ words, payload: undefined, view: test.view, state });
+		const answer = await SHOW_EVENTS.run({ words, payload: undefined, view: test.view, state });
 		let text = '';
 		const ended = (async () => {
 			for await (const piece of answer as AsyncIterable<string>) text += piece;
@@ -85,4 +88,26 @@ t.test('-w goes on until it is interrupted, -n begins with what is new', async (
 		await ended;
 		t.equal(text, expected, options);
 	}
+});
+
+t.test("the level of the program's own log", async (t) => {
+	const { test } = withRings();
+	t.equal(await ask(test, 'set log-level'), 'The program log is not to be had here.\n');
+	const programLog = createLogger({ level: 'info' });
+	const withLog = { ...test, view: { ...test.view, programLog } };
+	t.equal(await ask(withLog, 'set log-level'), 'info\n');
+	for (const [word, level] of [
+		['debug', 'debug'],
+		['warning', 'warn'],
+		['err', 'error'],
+		['silent', 'silent'],
+		['notice', 'info'],
+	] as const) {
+		t.equal(await ask(withLog, `set log-level ${word}`), '');
+		t.equal(programLog.level, level);
+	}
+	t.match(await ask(withLog, 'set log-level loud'), /^'set log-level' expects one of 'debug', /);
+	t.match(await ask(withLog, 'set log-level debug x'), /expects one of/);
+	t.equal(await ask(withLog, 'set log-level debug', { level: 'operator' }), 'Permission denied\n');
+	t.equal(programLog.level, 'info');
 });

@@ -1,4 +1,5 @@
 /** A running configuration as commands see it, without a process: data threads are told and asked, and noted down. */
+
 import { allocateShared, compileForControl } from '../../lib/compile/index.js';
 import { systemClock } from '../../lib/core/clock.js';
 import { createLogger } from '../../lib/core/logger.js';
@@ -7,6 +8,7 @@ import { isMessage } from '../../lib/runtime-api/command.js';
 import { splitCommands } from '../../lib/runtime-api/command-line.js';
 import { createRegistry } from '../../lib/runtime-api/commands/index.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply, RuntimeView } from '../../lib/runtime-api/runtime-view.js';
+import { toPlain } from '../../lib/sample/shared-change.js';
 import { load } from '../config/load.js';
 
 export interface TestView {
@@ -44,6 +46,9 @@ export function createView(config: string, disk: ReadonlyMap<string, string> = n
 					return Promise.resolve(test.replies);
 				},
 				utilization: () => [0.25],
+				vitals: () => [
+					{ delayMeanMs: 0.25, delayP99Ms: 2, delayMaxMs: 30, utilization: 0.25, heapBytes: 1e7, requests: 42 },
+				],
 			},
 			process: {
 				pid: 4711,
@@ -68,6 +73,15 @@ export function createView(config: string, disk: ReadonlyMap<string, string> = n
 				maxconn: model.global.maxconn ?? 0,
 				rateLimits: model.global.rateLimits,
 				compressionRateMax: model.global.compressionRateMax,
+			},
+			variables: {
+				get: (name) => compiled.thread.processVariables.get(name),
+				set(words) {
+					const found = compiled.evaluateVariable(words);
+					if ('error' in found) return found.error;
+					compiled.thread.processVariables.receive(found.name, toPlain(found.value));
+					return undefined;
+				},
 			},
 			peers: undefined,
 			processCounters: counters.object(counterIndexes.process),

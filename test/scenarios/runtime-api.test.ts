@@ -32,6 +32,7 @@ frontend f
   http-request track-sc0 src table t_ip
   http-request deny deny_status 429 if { sc_get_gpc0(0) gt 9 }
   http-request return status 200 content-type text/plain lf-string %[path,map_beg(\${dir}/paths.map,none)] if { path_beg /map }
+  http-request return status 200 content-type text/plain lf-string %[var(proc.mode)] if { path /variable }
   default_backend b
 backend b
   server one 127.0.0.1:\${port2}
@@ -114,6 +115,14 @@ t.test('a frontend that is disabled resets who comes, and serves again', async (
 	t.equal((await request(program.port(), '/', { agent })).status, 200, 'who is connected goes on');
 	t.equal(await program.cli('enable frontend f'), '');
 	await settles(program, '/map/a', 'first');
+});
+
+t.test('a variable of the process is the same in every thread', async (t) => {
+	t.equal(await program.cli('set var proc.mode str(calm)'), '');
+	await settles(program, '/variable', 'calm');
+	t.equal(await program.cli('get var proc.mode'), 'proc.mode: type=str value=<calm>\n');
+	t.equal(await program.cli('set var proc.mode fmt %[var(proc.mode)]er'), '');
+	await settles(program, '/variable', 'calmer');
 });
 
 t.test('set maxconn frontend holds for those who come now', async (t) => {

@@ -18,6 +18,7 @@ import { STAT_COMMANDS } from './stat.js';
 import { TABLE_COMMANDS } from './tables.js';
 import { TLS_FILE_COMMANDS } from './tls-files.js';
 import { UNSUPPORTED_COMMANDS } from './unsupported.js';
+import { VARIABLE_COMMANDS } from './variables.js';
 
 export function createRegistry(): CommandRegistry {
 	return new CommandRegistry([
@@ -38,5 +39,6 @@ export function createRegistry(): CommandRegistry {
 		...TABLE_COMMANDS,
 		...withJsonLines(TLS_FILE_COMMANDS),
 		...UNSUPPORTED_COMMANDS,
+		...VARIABLE_COMMANDS,
 	]);
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { formatSocketAddress } from '../../core/address.js';
 import { parseTimeMs } from '../../core/units.js';
 import { VERSION } from '../../core/version.js';
+import type { Vitals } from '../../shared/vitals.js';
 import {
 	type Answer,
 	type CliState,
@@ -57,16 +58,48 @@ function showActivity(invocation: Invocation): Answer {
 	const wallMs = view.clock.wallMs();
 	const memory = process.memoryUsage();
 	if (takeJsonWord(invocation.words).json || invocation.words[2] === 'json') {
-		return `${jsonText({ threads: view.threads.count, dateNow: wallMs / 1000, busyPercent: busy, memory })}\n`;
+		const vitals = view.threads.vitals();
+		return `${jsonText({ threads: view.threads.count, dateNow: wallMs / 1000, busyPercent: busy, vitals, memory })}\n`;
 	}
+	const vitals = view.threads.vitals();
+	const micros = (of: (one: Vitals) => number): readonly number[] => vitals.map((one) => Math.round(of(one) * 1000));
+	const worst = (name: string, values: readonly number[]): string => perThread(name, values, Math.max(0, ...values));
+	const requests = vitals.map((one) => one.requests);
 	return [
 		`thread_count: ${view.threads.count}\n`,
 		`date_now: ${(wallMs / 1000).toFixed(6)}\n`,
 		perThread('busy_pct', busy, average),
+		perThread(
+			'requests',
+			requests,
+			requests.reduce((sum, one) => sum + one, 0),
+		),
+		worst(
+			'loop_delay_us_mean',
+			micros(({ delayMeanMs }) => delayMeanMs),
+		),
+		worst(
+			'loop_delay_us_p99',
+			micros(({ delayP99Ms }) => delayP99Ms),
+		),
+		worst(
+			'loop_delay_us_max',
+			micros(({ delayMaxMs }) => delayMaxMs),
+		),
 		`rss_bytes: ${memory.rss}\n`,
 		`shared_bytes: ${memory.arrayBuffers}\n`,
 		`control_heap_bytes: ${memory.heapUsed}\n`,
 	];
+}
+
+/** HAProxy prints the registers of its threads; what one asks of ours is how late each is, and how full. */
+function showThreads({ view, words }: Invocation): Answer {
+	const vitals = view.threads.vitals();
+	if (words[2] === 'json') return `${jsonText(vitals)}\n`;
+	return vitals.map((one, at) => {
+		const delay = `mean=${one.delayMeanMs.toFixed(2)}ms p99=${one.delayP99Ms.toFixed(2)}ms max=${one.delayMaxMs.toFixed(2)}ms`;
+		return `  Thread ${at + 1} : busy=${(one.utilization * 100).toFixed(1)}% loop_delay: ${delay} heap=${one.heapBytes} requests=${one.requests}\n`;
+	});
 }
 
 function clearCounters({ words, state, view }: Invocation): Answer {
@@ -221,6 +254,13 @@ export const PROCESS_COMMANDS: readonly Command[] = [
 		usage: 'show activity',
 		help: 'how busy the threads are, and memory',
 		run: showActivity,
+	},
+	{
+		words: ['show', 'threads'],
+		level: 'operator',
+		usage: 'show threads',
+		help: 'how late and how busy each data thread was in its last second',
+		run: showThreads,
 	},
 	{
 		words: ['show', 'peers'],

@@ -11,8 +11,6 @@ const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] 
 	['enable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['disable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['set dynamic-cookie-key backend', 'admin', 'it is as the configuration says until a reload'],
-	['get var', 'operator', 'variables of the process are kept by each data thread for itself'],
-	['set var', 'operator', 'variables of the process are kept by each data thread for itself'],
 	['set ssl ocsp-response', 'admin', 'set ssl cert <certfile>.ocsp sets what is stapled'],
 	['show ssl ocsp-response', 'operator', 'responses are stapled as they are, and not read'],
 	['show ssl providers', 'operator', NO_COUNTERPART],
@@ -23,10 +21,10 @@ const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] 
 	['show profiling', 'operator', NO_COUNTERPART],
 	['set profiling', 'admin', NO_COUNTERPART],
 	['show tasks', 'operator', NO_COUNTERPART],
-	['show threads', 'operator', NO_COUNTERPART],
 	['show trace', 'user', NO_COUNTERPART],
 	['trace', 'admin', NO_COUNTERPART],
 	['debug', 'admin', NO_COUNTERPART],
+	['httpclient', 'admin', 'a request is made with curl'],
 ];
 
 export const UNSUPPORTED_COMMANDS: readonly Command[] = ROWS.map(([words, level, reason]) => ({
