@@ -22,6 +22,7 @@ import type { Diagnostics, Place } from '../core/diagnostics.js';
 import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
+import type { SessionSecrets } from './certificate.js';
 import type { SharedChange } from './shared-change.js';
 import type { Decision } from './sightings.js';
 
@@ -163,7 +164,13 @@ export interface TlsView {
 	readonly serverName: string | undefined;
 	readonly alpn: string | undefined;
 	readonly isResumed: boolean;
-	readonly clientCertificate: X509Certificate | undefined;
+	/** Of the other side: the client's, or the server's. */
+	readonly peerCertificate: X509Certificate | undefined;
+	/** Of this side, and what follows: only where a line asks for it (tls-facts.ts). */
+	readonly ownCertificate?: X509Certificate | undefined;
+	readonly session?: SessionSecrets | undefined;
+	/** `tls-unique` (RFC 5929). */
+	readonly uniqueId?: Buffer | undefined;
 }
 
 /** The client connection. */
@@ -184,6 +191,13 @@ export interface SessionView {
 	/** Undefined on a clear connection. */
 	readonly tls?: TlsView | undefined;
 	/** Fields of the PROXY protocol header by type; undefined: there was no header. */
+	/** Both ends of the connection, whatever rules of its streams have set; absent where they are the session's own. */
+	readonly connection?: {
+		readonly source: IpAddress | undefined;
+		readonly sourcePort: number;
+		readonly destination: IpAddress | undefined;
+		readonly destinationPort: number;
+	};
 	/** Set by a rule `expect-proxy`. */
 	expectsProxy?: boolean;
 	readonly proxyFields?: ReadonlyMap<number, Buffer> | undefined;
@@ -256,6 +270,14 @@ export interface StreamView {
 	/** The backend once it is chosen, the frontend before (as HAProxy's `be_name` does in a listen). */
 	readonly backend: ProxyView | undefined;
 	readonly server: ServerView | undefined;
+	/** TLS of the connection to the server. */
+	readonly serverTls?: TlsView | undefined;
+	/** Timeouts in force, in ms; 0: none. */
+	readonly clientTimeoutMs?: number;
+	readonly serverTimeoutMs?: number;
+	readonly tunnelTimeoutMs?: number;
+	readonly priorityClass?: number;
+	readonly priorityOffsetMs?: number;
 	readonly request: RequestHead | undefined;
 	readonly response: ResponseHead | undefined;
 	/** Bytes received and not yet forwarded: raw in TCP rules, the body once the head is parsed. */

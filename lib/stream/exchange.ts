@@ -34,6 +34,7 @@
 import type { Server } from '../backend/server.js';
 import type { BodyFraming, ResponseHead } from '../http/message.js';
 import type { LocalReply, ReplySource } from '../rules/stream-control.js';
+import type { TlsView } from '../sample/types.js';
 
 /** What ended an exchange early: whose fault, and how. Numbers, compared on the path of each failure. */
 export const Failure = {
@@ -108,6 +109,8 @@ export interface Exchange {
 	/** The local end of the connection to the server, for `%bi` and `%bp`; undefined without one. */
 	readonly serverSideAddress?: string | undefined;
 	readonly serverSidePort?: number | undefined;
+	/** Its TLS; undefined in clear, or where no line asks for it. */
+	readonly serverSideTls?: TlsView | undefined;
 	/**
 	 * Ends both connections without an answer. `silent`: the client is not even told (no FIN, no RST where
 	 * the system allows it). `exchangeEnded` follows at once.

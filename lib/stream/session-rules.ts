@@ -6,6 +6,7 @@
  * Rules are written against a stream, so a stream stands in for the connection here: one that has no request,
  * no engine, and whose trackers are the session's.
  */
+import type { IpAddress } from '../core/address.js';
 import { Verdict } from '../rules/verdict.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
@@ -23,6 +24,7 @@ const NO_EXCHANGE: Exchange = {
 	responseBufferComplete: true,
 	serverSideAddress: undefined,
 	serverSidePort: undefined,
+	serverSideTls: undefined,
 	forward() {},
 	respond() {},
 	respondLocally() {},
@@ -35,6 +37,15 @@ class ConnectionStream extends Stream {
 	override track(index: number, table: StickTable, entry: EntryRef): void {
 		const tracked = new TrackedCounter(table, entry);
 		if (!this.session.track(index, tracked)) tracked.close(this.nowMs);
+	}
+
+	/** Here the connection itself gets other addresses, for all of its streams. */
+	override setSource(address: IpAddress, port: number | undefined): void {
+		this.session.setSource(address, port);
+	}
+
+	override setDestination(address: IpAddress, port: number | undefined): void {
+		this.session.setDestination(address, port);
 	}
 }
 

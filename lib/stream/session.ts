@@ -2,7 +2,6 @@
  * A client connection as rules, logs and counters know it: addresses, the listener it came by, trackers and
  * variables that live as long as it does. It is the `SessionView` of every stream on it.
  */
-import type { X509Certificate } from 'node:crypto';
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { IpAddress } from '../core/address.js';
@@ -12,6 +11,7 @@ import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { ProcessVariables } from './process-variables.js';
 import type { FrontendTraffic } from './proxies.js';
 import type { ThreadRuntime } from './thread-runtime.js';
+import { SocketTlsView } from './tls-view.js';
 
 /** The listener as a session needs it. */
 export interface ListenerView {
@@ -32,24 +32,12 @@ export interface Endpoints {
 	readonly localPort: number | undefined;
 }
 
-/** Asked of the socket when the handshake is over, and kept: a log line is written when the socket is gone. */
-class SocketTlsView implements TlsView {
-	readonly version: string;
-	readonly cipher: string;
-	readonly serverName: string | undefined;
-	readonly alpn: string | undefined;
-	readonly isResumed: boolean;
-	readonly clientCertificate: X509Certificate | undefined;
-
-	constructor(socket: TLSSocket) {
-		this.version = socket.getProtocol() ?? '';
-		this.cipher = socket.getCipher()?.name ?? '';
-		const { servername, alpnProtocol } = socket as TLSSocket & { readonly servername?: string | false | null };
-		this.serverName = typeof servername === 'string' && servername !== '' ? servername : undefined;
-		this.alpn = typeof alpnProtocol === 'string' ? alpnProtocol : undefined;
-		this.isResumed = socket.isSessionReused();
-		this.clientCertificate = socket.getPeerX509Certificate();
-	}
+/** Both ends of the client's connection. */
+interface ConnectionEnds {
+	readonly source: IpAddress | undefined;
+	readonly sourcePort: number;
+	readonly destination: IpAddress | undefined;
+	readonly destinationPort: number;
 }
 
 const NO_TRACKERS: (TrackedCounter | undefined)[] = [];
@@ -95,7 +83,7 @@ export class Session implements SessionView {
 
 	/** The handshake is over. */
 	set tlsSocket(socket: TLSSocket) {
-		this.#tls = new SocketTlsView(socket);
+		this.#tls = new SocketTlsView(socket, true);
 	}
 
 	get isTls(): boolean {
@@ -133,6 +121,35 @@ export class Session implements SessionView {
 		this.#destinationKnown = true;
 		this.#destination = localAddress === undefined ? undefined : IpAddress.parse(localAddress);
 		this.#destinationPort = localPort ?? 0;
+	}
+
+	/** Addresses of the connection, while rules of a stream have put others in their place. */
+	#connectionEnds: ConnectionEnds | undefined;
+
+	/** What the connection itself has, whatever rules of its streams have set. */
+	get connection(): ConnectionEnds {
+		return this.#connectionEnds ?? this;
+	}
+
+	/** `set-src` and its like in rules of a stream hold for that stream (manual, 4.2 `http-request set-src`). */
+	overrideForStream(): void {
+		this.#connectionEnds ??= {
+			source: this.source,
+			sourcePort: this.sourcePort,
+			destination: this.destination,
+			destinationPort: this.destinationPort,
+		};
+	}
+
+	/** Another stream begins. */
+	endOverride(): void {
+		const ends = this.#connectionEnds;
+		if (ends === undefined) return;
+		this.#connectionEnds = undefined;
+		this.source = ends.source;
+		this.sourcePort = ends.sourcePort;
+		this.#destination = ends.destination;
+		this.#destinationPort = ends.destinationPort;
 	}
 
 	setSource(address: IpAddress, port: number | undefined): void {

@@ -20,7 +20,7 @@ import { resolveErrorReply } from '../rules/error-replies.js';
 import type { DecidingRule, LocalReply, StreamControl } from '../rules/stream-control.js';
 import { Verdict } from '../rules/verdict.js';
 import { type Decision, takeSightings } from '../sample/sightings.js';
-import type { StreamLogView, VariableScope } from '../sample/types.js';
+import type { StreamLogView, TlsView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { countError } from './counting.js';
@@ -91,6 +91,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** What the stream's own deadline is for. */
 	waitingFor: number = 0;
 	inspectionOver = false;
+	/** Of `do-resolve`. */
+	nameAnswer: { readonly address: IpAddress | undefined } | 'waiting' | undefined = undefined;
 	/** Bytes of a response, the server's or the proxy's, have been given to the engine. */
 	responding = false;
 	ended = false;
@@ -170,6 +172,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	) {
 		super();
 		this.session = session;
+		session.endOverride();
 		this.exchange = exchange;
 		const { frontend } = session;
 		this.frontend = frontend;
@@ -194,6 +197,11 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	get backend(): BackendTraffic['backend'] | undefined {
 		return this.backendTraffic?.backend;
+	}
+
+	/** The server's connection, behind TLS. */
+	get serverTls(): TlsView | undefined {
+		return this.exchange.serverSideTls;
 	}
 
 	get requestBuffer(): Buffer | undefined {
@@ -253,6 +261,23 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	}
 
 	// ---- StreamControl -----------------------------------------------------------------------------
+
+	lookUpName(section: string, name: string, prefer: 4 | 6): void {
+		this.nameAnswer = 'waiting';
+		this.session.thread.lookUpName(section, name, prefer, (address) => this.#nameAnswered(address));
+	}
+
+	takeNameAnswer(): { readonly address: IpAddress | undefined } | 'waiting' | undefined {
+		const answer = this.nameAnswer;
+		if (answer !== 'waiting') this.nameAnswer = undefined;
+		return answer;
+	}
+
+	#nameAnswered(address: IpAddress | undefined): void {
+		if (this.ended) return;
+		this.nameAnswer = { address };
+		this.#fromOutside(() => steps.nameAnswered(this));
+	}
 
 	setReply(reply: LocalReply): void {
 		this.localReply = reply;
@@ -358,10 +383,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	}
 
 	setSource(address: IpAddress, port: number | undefined): void {
+		this.session.overrideForStream();
 		this.session.setSource(address, port);
 	}
 
 	setDestination(address: IpAddress, port: number | undefined): void {
+		this.session.overrideForStream();
 		this.session.setDestination(address, port);
 	}
 

@@ -45,6 +45,9 @@ const localRow = (name: string, address: (stream: StreamView) => IpAddress | und
 	compile: localFetch(address),
 });
 
+const ends = ({ session }: StreamView): NonNullable<StreamView['session']['connection']> =>
+	session.connection ?? session;
+
 export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 	plain('src', 'addr', 'session', (stream) => stream.session.source),
 	plain('src_port', 'sint', 'session', (stream) =>
@@ -56,6 +59,17 @@ export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 	),
 	localRow('src_is_local', (stream) => stream.session.source),
 	localRow('dst_is_local', (stream) => stream.session.destination),
+	// The connection itself, whatever rules of its streams have set.
+	plain('fc_src', 'addr', 'session', (stream) => ends(stream).source),
+	plain('fc_src_port', 'sint', 'session', (stream) =>
+		ends(stream).source === undefined ? undefined : ends(stream).sourcePort,
+	),
+	plain('fc_dst', 'addr', 'session', (stream) => ends(stream).destination),
+	plain('fc_dst_port', 'sint', 'session', (stream) =>
+		ends(stream).destination === undefined ? undefined : ends(stream).destinationPort,
+	),
+	localRow('fc_src_is_local', (stream) => ends(stream).source),
+	localRow('fc_dst_is_local', (stream) => ends(stream).destination),
 	plain('so_id', 'sint', 'session', (stream) => stream.session.listenerId),
 	plain('so_name', 'str', 'session', (stream) => stream.session.listenerName),
 	plain('fc_http_major', 'sint', 'session', (stream) => ((stream.request?.version ?? 11) >= 20 ? 2 : 1)),

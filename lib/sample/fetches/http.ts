@@ -160,6 +160,29 @@ function headerBlock(headers: HeaderList | undefined): string | undefined {
 	return `${block}\r\n`;
 }
 
+/** A length as SPOE writes it (manual, `req.hdrs_bin`): 7 bits a byte behind a first one of 4 above 240. */
+function variableLength(length: number): number[] {
+	if (length < 240) return [length];
+	const bytes = [(length & 15) | 240];
+	let rest = (length - 240) >>> 4;
+	for (; rest >= 128; rest = (rest - 128) >>> 7) bytes.push((rest & 127) | 128);
+	bytes.push(rest);
+	return bytes;
+}
+
+/** Names and values, each behind its length, and an empty pair at the end. */
+function binaryHeaders(headers: HeaderList | undefined): Buffer | undefined {
+	if (headers === undefined) return undefined;
+	const pieces: Buffer[] = [];
+	for (let i = 0; i < headers.length; i++) {
+		for (const text of [headers.names[i] ?? '', headers.values[i] ?? '']) {
+			pieces.push(Buffer.from(variableLength(text.length)), Buffer.from(text, 'latin1'));
+		}
+	}
+	pieces.push(Buffer.alloc(2));
+	return Buffer.concat(pieces);
+}
+
 type CookieSide = { readonly field: string; readonly isSetCookie: boolean; readonly headers: HeadersOf };
 const REQUEST_COOKIES: CookieSide = { field: 'cookie', isSetCookie: false, headers: requestHeaders };
 const RESPONSE_COOKIES: CookieSide = { field: 'set-cookie', isSetCookie: true, headers: responseHeaders };
@@ -435,6 +458,8 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	headerCountRow('req.fhdr_cnt', 'request', false),
 	headerNamesRow('req.hdr_names', 'request'),
 	plain('req.hdrs', 'str', 'request-head', (stream) => headerBlock(stream.request?.headers)),
+	plain('req.hdrs_bin', 'bin', 'request-head', (stream) => binaryHeaders(stream.request?.headers)),
+	plain('res.hdrs_bin', 'bin', 'response-head', (stream) => binaryHeaders(stream.response?.headers)),
 	...named(['res.hdr', 'shdr'], headerRow('', 'response', true)),
 	headerRow('res.fhdr', 'response', false),
 	...named(['res.hdr_ip', 'shdr_ip'], headerRow('', 'response', true, 'addr', headerAddress)),

@@ -137,6 +137,20 @@ export const INTERNAL_FETCHES: readonly FetchDescriptor[] = [
 	plain('be_tunnel_timeout', 'sint', 'backend', (stream) =>
 		stream.backend === undefined ? undefined : (stream.backend.tunnelTimeoutMs ?? 0),
 	),
+	plain('cur_server_timeout', 'sint', 'backend', (stream) =>
+		stream.backend === undefined ? undefined : (stream.serverTimeoutMs ?? stream.backend.serverTimeoutMs ?? 0),
+	),
+	plain('cur_tunnel_timeout', 'sint', 'backend', (stream) =>
+		stream.backend === undefined ? undefined : (stream.tunnelTimeoutMs ?? stream.backend.tunnelTimeoutMs ?? 0),
+	),
+	plain(
+		'cur_client_timeout',
+		'sint',
+		'session',
+		(stream) => stream.clientTimeoutMs ?? stream.frontend.clientTimeoutMs ?? 0,
+	),
+	plain('prio_class', 'sint', 'internal', (stream) => stream.priorityClass),
+	plain('prio_offset', 'sint', 'internal', (stream) => stream.priorityOffsetMs),
 	ofFrontend('fe_conn', (frontend) => frontend.currentSessions()),
 	ofFrontend('fe_req_rate', (frontend) => frontend.requestRate()),
 	ofFrontend('fe_sess_rate', (frontend) => frontend.sessionRate()),

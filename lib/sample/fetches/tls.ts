@@ -1,33 +1,89 @@
 /**
- * Fetches from the client's TLS connection and its certificate (manual, 7.3.4), and from the header of the PROXY
- * protocol. What Node's tls does not tell (secrets of the session, the lists of the client hello) is refused by name.
+ * Fetches from TLS connections, the client's and the server's, and their certificates (manual, 7.3.4), and from the header
+ * of the PROXY protocol. What Node's tls does not tell (randoms, traffic secrets, the lists of the client hello) is
+ * refused by name.
  *
- * A client whose certificate is not accepted has no connection: `ssl_c_err` and its kin are 0 wherever a rule sees one.
+ * A peer whose certificate is not accepted has no connection: `ssl_c_err` and its kin are 0 wherever a rule sees one.
  */
 import type { X509Certificate } from 'node:crypto';
 import { TlvType } from '../../core/proxy-protocol.js';
-import type { ArgumentValue, FetchDescriptor, SampleValue, StreamView, TlsView } from '../types.js';
+import { certificateVersion, signatureAlgorithm } from '../certificate.js';
+import { type TlsFacts, WANTED_TLS_FACTS } from '../tls-facts.js';
+import type {
+	ArgumentValue,
+	FetchDescriptor,
+	FetchNeed,
+	SampleType,
+	SampleValue,
+	StreamView,
+	TlsView,
+} from '../types.js';
 import { numberArgument, optional, plain, required, textArgument } from './define.js';
 
-const ofTls = (
-	name: string,
-	type: FetchDescriptor['type'],
-	evaluate: (tls: TlsView) => SampleValue | undefined,
-): FetchDescriptor =>
-	plain(name, type, 'handshake', ({ session: { tls } }) => (tls === undefined ? undefined : evaluate(tls)));
+/** A side of the load balancer: what its connection needs, and where it is found. */
+interface Side {
+	readonly prefix: string;
+	readonly needs: readonly FetchNeed[];
+	readonly of: (stream: StreamView) => TlsView | undefined;
+	readonly facts: readonly (keyof TlsFacts)[];
+}
 
-const ofCertificate = (
+const CLIENT: Side = { prefix: 'ssl_fc', needs: ['handshake'], of: ({ session }) => session.tls, facts: [] };
+const SERVER: Side = { prefix: 'ssl_bc', needs: ['response'], of: ({ serverTls }) => serverTls, facts: ['ofServers'] };
+
+/** The reference allows `ssl_s_*` where the client's handshake is over, too. */
+const SERVER_CERTIFICATE_SIDE: Side = { ...SERVER, needs: ['handshake', 'response'] };
+
+/** Says what the row asks of connections, and is compiled to the function. */
+function row(
 	name: string,
-	type: FetchDescriptor['type'],
-	evaluate: (certificate: X509Certificate) => SampleValue | undefined,
-): FetchDescriptor =>
-	ofTls(name, type, ({ clientCertificate }) =>
-		clientCertificate === undefined ? undefined : evaluate(clientCertificate),
-	);
+	type: SampleType,
+	side: Side,
+	evaluate: (tls: TlsView) => SampleValue | undefined,
+	facts: readonly (keyof TlsFacts)[] = [],
+): FetchDescriptor {
+	return {
+		name,
+		args: [],
+		type,
+		needs: side.needs,
+		compile: () => {
+			want(side, facts);
+			return (stream) => {
+				const tls = side.of(stream);
+				return tls === undefined ? undefined : evaluate(tls);
+			};
+		},
+	};
+}
+
+function want(side: Side, facts: readonly (keyof TlsFacts)[]): void {
+	for (const fact of [...side.facts, ...facts]) WANTED_TLS_FACTS[fact] = true;
+}
+
+const ofTls = (name: string, type: SampleType, evaluate: (tls: TlsView) => SampleValue | undefined): FetchDescriptor =>
+	row(name, type, CLIENT, evaluate);
 
 /** `CN=a\nO=b` as Node has it becomes `/CN=a/O=b`. */
 function wholeName(name: string): string {
 	return name === '' ? '' : `/${name.replaceAll('\n', '/')}`;
+}
+
+/** RFC 2253: the entries backward, special characters escaped. */
+function rfc2253Name(name: string): string {
+	return name
+		.split('\n')
+		.reverse()
+		.map((line) => {
+			const equals = line.indexOf('=');
+			const value = line
+				.slice(equals + 1)
+				.replace(/[,+"\\<>;]/g, '\\$&')
+				.replace(/^[ #]/, '\\$&')
+				.replace(/ $/, '\\ ');
+			return `${line.slice(0, equals)}=${value}`;
+		})
+		.join(',');
 }
 
 /** One entry of a name; the n-th of its kind, from the end below 0 (manual, `ssl_c_s_dn`). */
@@ -39,25 +95,6 @@ function nameEntry(name: string, entry: string, occurrence: number): string | un
 	return values.at(occurrence > 0 ? occurrence - 1 : occurrence === 0 ? 0 : occurrence);
 }
 
-function distinguishedName(name: string, of: (certificate: X509Certificate) => string): FetchDescriptor {
-	return {
-		name,
-		args: [optional('string'), optional('sint')],
-		type: 'str',
-		needs: ['handshake'],
-		compile([entryArgument, occurrenceArgument]: readonly ArgumentValue[]) {
-			const entry = textArgument(entryArgument);
-			const occurrence = numberArgument(occurrenceArgument) ?? 0;
-			return ({ session: { tls } }: StreamView) => {
-				const certificate = tls?.clientCertificate;
-				if (certificate === undefined) return undefined;
-				const whole = of(certificate);
-				return entry === undefined || entry === '' ? wholeName(whole) : nameEntry(whole, entry, occurrence);
-			};
-		},
-	};
-}
-
 /** `YYMMDDhhmmssZ`, as certificates have it; what two digits cannot tell is absent, as in the reference. */
 function certificateDate(text: string): string | undefined {
 	const date = new Date(text);
@@ -65,10 +102,14 @@ function certificateDate(text: string): string | undefined {
 	return `${date.toISOString().slice(2, 19).replace(/[-:T]/g, '')}Z`;
 }
 
+/** OpenSSL's short names of kinds of keys. */
 const KEY_NAMES: Readonly<Record<string, string>> = {
 	rsa: 'rsaEncryption',
+	'rsa-pss': 'RSASSA-PSS',
 	ec: 'id-ecPublicKey',
 	dsa: 'dsaEncryption',
+	ed25519: 'ED25519',
+	ed448: 'ED448',
 };
 
 /** Bits of the cipher's key, from its name. */
@@ -79,6 +120,131 @@ function keyBits(cipher: string | undefined): number | undefined {
 	return /3DES|DES-CBC3/.test(cipher) ? 168 : undefined;
 }
 
+/** A certificate: whose it is, and the beginning of its fetches' names. */
+interface Holder {
+	readonly prefix: string;
+	readonly side: Side;
+	readonly of: (tls: TlsView) => X509Certificate | undefined;
+	readonly facts: readonly (keyof TlsFacts)[];
+}
+
+const HOLDERS: readonly Holder[] = [
+	{ prefix: 'ssl_c', side: CLIENT, of: (tls) => tls.peerCertificate, facts: [] },
+	{ prefix: 'ssl_f', side: CLIENT, of: (tls) => tls.ownCertificate, facts: ['ownCertificate'] },
+	{ prefix: 'ssl_s', side: SERVER_CERTIFICATE_SIDE, of: (tls) => tls.peerCertificate, facts: [] },
+];
+
+function ofHolder(
+	{ prefix, side, of, facts }: Holder,
+	name: string,
+	type: SampleType,
+	evaluate: (certificate: X509Certificate) => SampleValue | undefined,
+): FetchDescriptor {
+	return row(
+		`${prefix}_${name}`,
+		type,
+		side,
+		(tls) => {
+			const certificate = of(tls);
+			return certificate === undefined ? undefined : evaluate(certificate);
+		},
+		facts,
+	);
+}
+
+/** `<prefix>_s_dn([<entry>[,<occurrence>[,rfc2253]]])`. */
+function distinguishedName(
+	holder: Holder,
+	name: string,
+	nameOf: (certificate: X509Certificate) => string | undefined,
+): FetchDescriptor {
+	return {
+		name: `${holder.prefix}_${name}`,
+		args: [optional('string'), optional('sint'), optional('string')],
+		type: 'str',
+		needs: holder.side.needs,
+		check: ([, , format]) =>
+			(textArgument(format) || 'rfc2253') === 'rfc2253'
+				? undefined
+				: `unsupported format '${textArgument(format)}', only rfc2253 is known`,
+		compile([entryArgument, occurrenceArgument, formatArgument]: readonly ArgumentValue[]) {
+			want(holder.side, holder.facts);
+			const entry = textArgument(entryArgument) ?? '';
+			const occurrence = numberArgument(occurrenceArgument) ?? 0;
+			const format = textArgument(formatArgument) === 'rfc2253' ? rfc2253Name : wholeName;
+			return (stream) => {
+				const tls = holder.side.of(stream);
+				const certificate = tls === undefined ? undefined : holder.of(tls);
+				const whole = certificate === undefined ? undefined : nameOf(certificate);
+				if (whole === undefined) return undefined;
+				return entry === '' ? format(whole) : nameEntry(whole, entry, occurrence);
+			};
+		},
+	};
+}
+
+/** The certificates that lead from one to its authority, as far as the peer sent them, without the first. */
+function* issuersOf(certificate: X509Certificate): Generator<X509Certificate> {
+	let current: X509Certificate | undefined = certificate.issuerCertificate;
+	for (let depth = 0; current !== undefined && depth < 16; depth++) {
+		yield current;
+		// A root is its own issuer.
+		const next: X509Certificate | undefined = current.issuerCertificate;
+		current = next === current || next?.fingerprint256 === current.fingerprint256 ? undefined : next;
+	}
+}
+
+function rootName(certificate: X509Certificate): string | undefined {
+	return [certificate, ...issuersOf(certificate)].at(-1)?.issuer;
+}
+
+function certificateRows(holder: Holder): readonly FetchDescriptor[] {
+	return [
+		distinguishedName(holder, 's_dn', ({ subject }) => subject),
+		distinguishedName(holder, 'i_dn', ({ issuer }) => issuer),
+		ofHolder(holder, 'der', 'bin', ({ raw }) => raw),
+		ofHolder(holder, 'serial', 'bin', ({ serialNumber }) =>
+			Buffer.from(serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`, 'hex'),
+		),
+		ofHolder(holder, 'sha1', 'bin', ({ fingerprint }) => Buffer.from(fingerprint.replaceAll(':', ''), 'hex')),
+		ofHolder(holder, 'notbefore', 'str', ({ validFrom }) => certificateDate(validFrom)),
+		ofHolder(holder, 'notafter', 'str', ({ validTo }) => certificateDate(validTo)),
+		ofHolder(holder, 'version', 'sint', certificateVersion),
+		ofHolder(holder, 'sig_alg', 'str', signatureAlgorithm),
+		ofHolder(
+			holder,
+			'key_alg',
+			'str',
+			({ publicKey }) => KEY_NAMES[publicKey.asymmetricKeyType ?? ''] ?? publicKey.asymmetricKeyType,
+		),
+	];
+}
+
+const [CLIENT_CERTIFICATE, , SERVER_CERTIFICATE] = HOLDERS as readonly [Holder, Holder, Holder];
+
+/** Fetches that both connections have. */
+function connectionRows(side: Side): readonly FetchDescriptor[] {
+	const named = (name: string): string => `${side.prefix}_${name}`;
+	return [
+		row(named('alg_keysize'), 'sint', side, ({ cipher }) => keyBits(cipher)),
+		row(named('use_keysize'), 'sint', side, ({ cipher }) => keyBits(cipher)),
+		row(named('alpn'), 'str', side, ({ alpn }) => alpn),
+		row(named('cipher'), 'str', side, ({ cipher }) => cipher),
+		row(named('protocol'), 'str', side, ({ version }) => version),
+		row(named('is_resumed'), 'bool', side, ({ isResumed }) => isResumed),
+		row(named('session_id'), 'bin', side, ({ session }) => nonEmpty(session?.id), ['session']),
+		row(named('session_key'), 'bin', side, ({ session }) => nonEmpty(session?.key), ['session']),
+		row(named('unique_id'), 'bin', side, ({ uniqueId }) => uniqueId, ['finished']),
+		// A connection whose handshake failed comes to no rule.
+		row(named('err'), 'sint', side, () => 0),
+		row(named('hsk_err'), 'sint', side, () => 0),
+		row(named('err_str'), 'str', side, () => undefined),
+		row(named('hsk_err_str'), 'str', side, () => undefined),
+	];
+}
+
+const nonEmpty = (bytes: Buffer | undefined): Buffer | undefined => (bytes?.length === 0 ? undefined : bytes);
+
 const zero = (name: string): FetchDescriptor => ofTls(name, 'sint', () => 0);
 
 const ofField = (name: string, type: number): FetchDescriptor =>
@@ -86,36 +252,35 @@ const ofField = (name: string, type: number): FetchDescriptor =>
 
 export const TLS_FETCHES: readonly FetchDescriptor[] = [
 	plain('ssl_fc', 'bool', 'handshake', ({ session }) => session.isTls),
-	ofTls('ssl_fc_alg_keysize', 'sint', ({ cipher }) => keyBits(cipher)),
-	ofTls('ssl_fc_alpn', 'str', ({ alpn }) => alpn),
-	ofTls('ssl_fc_cipher', 'str', ({ cipher }) => cipher),
-	ofTls('ssl_fc_has_crt', 'bool', ({ clientCertificate }) => clientCertificate !== undefined),
+	{
+		...plain('ssl_bc', 'bool', 'response', () => false),
+		compile: () => {
+			want(SERVER, []);
+			return ({ serverTls }) => serverTls !== undefined;
+		},
+	},
+	...connectionRows(CLIENT),
+	...connectionRows(SERVER),
+	ofTls('ssl_fc_has_crt', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
 	ofTls('ssl_fc_has_sni', 'bool', ({ serverName }) => serverName !== undefined),
-	ofTls('ssl_fc_is_resumed', 'bool', ({ isResumed }) => isResumed),
-	ofTls('ssl_fc_protocol', 'str', ({ version }) => version),
+	// Early data is never accepted.
+	ofTls('ssl_fc_has_early', 'bool', () => false),
 	ofTls('ssl_fc_sni', 'str', ({ serverName }) => serverName),
-	ofTls('ssl_fc_use_keysize', 'sint', ({ cipher }) => keyBits(cipher)),
-	zero('ssl_fc_err'),
-	zero('ssl_fc_hsk_err'),
 	plain('fc_err', 'sint', 'session', () => 0),
-	ofTls('ssl_c_used', 'bool', ({ clientCertificate }) => clientCertificate !== undefined),
+	plain('fc_err_str', 'str', 'session', () => undefined),
+	ofTls('ssl_c_used', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
 	zero('ssl_c_verify'),
 	zero('ssl_c_err'),
 	zero('ssl_c_ca_err'),
 	zero('ssl_c_ca_err_depth'),
-	distinguishedName('ssl_c_s_dn', ({ subject }) => subject),
-	distinguishedName('ssl_c_i_dn', ({ issuer }) => issuer),
-	ofCertificate('ssl_c_der', 'bin', ({ raw }) => raw),
-	ofCertificate('ssl_c_serial', 'bin', ({ serialNumber }) =>
-		Buffer.from(serialNumber.length % 2 === 0 ? serialNumber : `0${serialNumber}`, 'hex'),
+	...HOLDERS.flatMap(certificateRows),
+	distinguishedName(CLIENT_CERTIFICATE, 'r_dn', rootName),
+	// OpenSSL gives a server the client's chain without its certificate, and a client the server's with it.
+	ofHolder(CLIENT_CERTIFICATE, 'chain_der', 'bin', (certificate) =>
+		nonEmpty(Buffer.concat(Array.from(issuersOf(certificate), ({ raw }) => raw))),
 	),
-	ofCertificate('ssl_c_sha1', 'bin', ({ fingerprint }) => Buffer.from(fingerprint.replaceAll(':', ''), 'hex')),
-	ofCertificate('ssl_c_notbefore', 'str', ({ validFrom }) => certificateDate(validFrom)),
-	ofCertificate('ssl_c_notafter', 'str', ({ validTo }) => certificateDate(validTo)),
-	ofCertificate(
-		'ssl_c_key_alg',
-		'str',
-		({ publicKey }) => KEY_NAMES[publicKey.asymmetricKeyType ?? ''] ?? publicKey.asymmetricKeyType,
+	ofHolder(SERVER_CERTIFICATE, 'chain_der', 'bin', (certificate) =>
+		Buffer.concat([certificate, ...issuersOf(certificate)].map(({ raw }) => raw)),
 	),
 	plain('fc_rcvd_proxy', 'bool', 'session', ({ session }) => session.proxyFields !== undefined),
 	ofField('fc_pp_authority', TlvType.AUTHORITY),

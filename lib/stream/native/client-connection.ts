@@ -7,12 +7,14 @@
  * would turn into a reset that can destroy the answer on its way. It says end-of-stream, and reads and forgets
  * until the client closes too, for a bounded time (RFC 9112, section 9.6).
  */
+
 import type { Socket } from 'node:net';
 import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { CHUNKED_BODY, CLOSE_BODY, type ResponseHead } from '../../http/message.js';
 import { saysClose, serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
+import type { TlsView } from '../../sample/types.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
 import { maySpeakH2 } from '../h2/server-sessions.js';
@@ -438,6 +440,10 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	get serverSidePort(): number | undefined {
 		return this.#lastServer?.localPort;
+	}
+
+	get serverSideTls(): TlsView | undefined {
+		return this.#lastServer?.tls;
 	}
 
 	/**

@@ -1,0 +1,118 @@
+/**
+ * What Node's `X509Certificate` does not tell of a certificate, read from its DER (RFC 5280, section 4.1; X.690): the version
+ * and the algorithm of the signature. And of an OpenSSL session, which Node hands out as DER, its id and its key.
+ */
+import type { X509Certificate } from 'node:crypto';
+
+interface Element {
+	readonly tag: number;
+	readonly content: Buffer;
+	/** Index behind it. */
+	readonly end: number;
+}
+
+const SEQUENCE = 0x30;
+const INTEGER = 0x02;
+const OCTET_STRING = 0x04;
+const OBJECT_IDENTIFIER = 0x06;
+const EXPLICIT_VERSION = 0xa0;
+
+/** The element at `at`; undefined where there is none. */
+function elementAt(bytes: Buffer, at: number): Element | undefined {
+	const tag = bytes[at];
+	const first = bytes[at + 1];
+	if (tag === undefined || first === undefined) return undefined;
+	let start = at + 2;
+	let length = first;
+	if (first >= 0x80) {
+		const size = first & 0x7f;
+		if (size === 0 || size > 4 || start + size > bytes.length) return undefined;
+		length = bytes.readUIntBE(start, size);
+		start += size;
+	}
+	const end = start + length;
+	return end > bytes.length ? undefined : { tag, content: bytes.subarray(start, end), end };
+}
+
+/** The elements in a sequence, in order. */
+function elementsOf(bytes: Buffer): readonly Element[] {
+	const found: Element[] = [];
+	for (let at = 0; ; ) {
+		const element = elementAt(bytes, at);
+		if (element === undefined) return found;
+		found.push(element);
+		at = element.end;
+	}
+}
+
+function readObjectIdentifier(bytes: Buffer): string {
+	const numbers: number[] = [];
+	let value = 0;
+	for (const byte of bytes) {
+		value = value * 128 + (byte & 0x7f);
+		if (byte >= 0x80) continue;
+		if (numbers.length === 0)
+			numbers.push(Math.min(Math.floor(value / 40), 2), value - Math.min(Math.floor(value / 40), 2) * 40);
+		else numbers.push(value);
+		value = 0;
+	}
+	return numbers.join('.');
+}
+
+/** OpenSSL's short names. */
+const SIGNATURE_ALGORITHMS: ReadonlyMap<string, string> = new Map([
+	['1.2.840.113549.1.1.4', 'RSA-MD5'],
+	['1.2.840.113549.1.1.5', 'RSA-SHA1'],
+	['1.2.840.113549.1.1.10', 'RSASSA-PSS'],
+	['1.2.840.113549.1.1.11', 'RSA-SHA256'],
+	['1.2.840.113549.1.1.12', 'RSA-SHA384'],
+	['1.2.840.113549.1.1.13', 'RSA-SHA512'],
+	['1.2.840.113549.1.1.14', 'RSA-SHA224'],
+	['1.2.840.10040.4.3', 'DSA-SHA1'],
+	['1.2.840.10045.4.1', 'ecdsa-with-SHA1'],
+	['1.2.840.10045.4.3.1', 'ecdsa-with-SHA224'],
+	['1.2.840.10045.4.3.2', 'ecdsa-with-SHA256'],
+	['1.2.840.10045.4.3.3', 'ecdsa-with-SHA384'],
+	['1.2.840.10045.4.3.4', 'ecdsa-with-SHA512'],
+	['2.16.840.1.101.3.4.3.1', 'dsa_with_SHA224'],
+	['2.16.840.1.101.3.4.3.2', 'dsa_with_SHA256'],
+	['1.3.101.112', 'ED25519'],
+	['1.3.101.113', 'ED448'],
+]);
+
+/** The elements of the outer sequence. */
+function outer(der: Buffer): readonly Element[] {
+	const whole = elementAt(der, 0);
+	return whole?.tag === SEQUENCE ? elementsOf(whole.content) : [];
+}
+
+/** 1 or 3, as people count them. */
+export function certificateVersion({ raw }: X509Certificate): number | undefined {
+	const [signed] = outer(raw);
+	if (signed?.tag !== SEQUENCE) return undefined;
+	const [first] = elementsOf(signed.content);
+	if (first?.tag !== EXPLICIT_VERSION) return 1;
+	const version = elementAt(first.content, 0);
+	return version?.tag === INTEGER ? (version.content[0] ?? 0) + 1 : undefined;
+}
+
+/** OpenSSL's short name, or the number of an algorithm that it has no name for here. */
+export function signatureAlgorithm({ raw }: X509Certificate): string | undefined {
+	const algorithm = outer(raw)[1];
+	const identifier = algorithm?.tag === SEQUENCE ? elementAt(algorithm.content, 0) : undefined;
+	if (identifier?.tag !== OBJECT_IDENTIFIER) return undefined;
+	const number = readObjectIdentifier(identifier.content);
+	return SIGNATURE_ALGORITHMS.get(number) ?? number;
+}
+
+export interface SessionSecrets {
+	readonly id: Buffer;
+	readonly key: Buffer;
+}
+
+/** `SSL_SESSION` as OpenSSL writes it: format, protocol, cipher, id, master key, and more. */
+export function sessionSecrets(der: Buffer): SessionSecrets | undefined {
+	const [, , , id, key] = outer(der);
+	if (id?.tag !== OCTET_STRING || key?.tag !== OCTET_STRING) return undefined;
+	return { id: Buffer.from(id.content), key: Buffer.from(key.content) };
+}
