@@ -181,6 +181,19 @@ export class EntryStore {
 		return record;
 	}
 
+	/**
+	 * Makes the entry of the locked key, which is missing and will have this date. 0 in a full table when the next of its
+	 * shard to go would be younger: of what does not fit, the oldest stays out.
+	 */
+	createUnlessOlder(nowTick: number, date: number): number {
+		const words = this.words;
+		if (this.expireMs !== 0 && words[POOL_USED]! >>> 0 >= this.size) {
+			const oldest = this.order.oldest(this.#shardAt(this.#shard), this.#wheelAt(this.#shard));
+			if (oldest !== 0 && ((date - words[oldest + EXPIRE]!) | 0) < 0) return 0;
+		}
+		return this.#create(nowTick);
+	}
+
 	#create(nowTick: number): number {
 		let record = this.#takeRecord();
 		if (record === 0) {

@@ -98,7 +98,7 @@ export class EntryTransfer {
 			return 'over';
 		}
 		if (isNew) {
-			record = this.#isPast ? target.createOld(date) : target.findOrCreate(now);
+			record = this.#isPast ? target.createOld(date) : target.createUnlessOlder(now, date);
 			if (record === 0) {
 				target.unlock();
 				return 'full';

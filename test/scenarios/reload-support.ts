@@ -22,6 +22,7 @@ backend sources
 frontend f
   bind 127.0.0.1:\${port1}
   http-request return status 200 content-type text/plain lf-string "%[req.hdr(x-key),table_http_req_cnt(keys)] %[req.hdr(x-key),table_conn_cur(keys)] %[src,table_conn_cur(sources)]" if { path /read }
+  http-request return status 200 content-type text/plain lf-string "%[src,table_conn_cnt(sources)]" if { path /seen }
   tcp-request connection track-sc1 src table sources
   http-request track-sc0 req.hdr(x-key) table keys
   http-request return status 200 content-type text/plain lf-string "%[sc_http_req_cnt(0)]"

@@ -1,9 +1,10 @@
 /** Reloads that change tables, that are too many, and very many of them. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { keptConnection, RawClient, request } from '../fixtures/http-client.js';
 import { Load } from '../fixtures/load.js';
-import { startProgram } from '../fixtures/program.js';
+import { type Program, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { ANSWERING, COUNTING, countOf, reload, rewrite } from './reload-support.js';
 
@@ -43,13 +44,19 @@ t.test('a table that changes: size, types, key length, expire', async (t) => {
 	const current = async (): Promise<number> => Number((await request(program.port(), '/read')).body.split(' ')[2]);
 	const silent = await RawClient.connect(program.port());
 	await waitFor('the connection to be counted', async () => (await current()) === 2);
+	const seen = async (): Promise<number> => Number((await request(program.port(), '/seen')).body);
+	let connections = await seen();
 	for (const [from, to] of [
 		['size 1k expire', 'size 2k expire'],
 		['size 2k expire', 'size 3k expire'],
+		['type ip size 3k', 'type ipv6 size 3k'],
+		['type ipv6 size 3k', 'type ip size 2k'],
 	] as const) {
 		rewrite(program, (text) => text.replace(from, to));
 		await reload(program);
 		t.equal(await current(), 2, `${to}: the old connection and the one that asks`);
+		connections++;
+		t.equal(await seen(), ++connections, `${to}: every connection is remembered`);
 	}
 	silent.close();
 	await waitFor('conn_cur to be given back', async () => (await current()) === 1);
@@ -74,15 +81,23 @@ t.test('mworker-max-reloads', async (t) => {
 	t.match(program.stderr, /mworker-max-reloads reached/);
 });
 
-/** What a process holds: of its memory the part that it alone has, in kB. */
-function census(pid: number): { threads: number; descriptors: number; privateKb: number } {
-	const memory = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
-	const dirty = /Private_Dirty:\s+(\d+)/.exec(memory)?.[1];
-	return {
-		threads: readdirSync(`/proc/${pid}/task`).length,
-		descriptors: readdirSync(`/proc/${pid}/fd`).length,
-		privateKb: Number(dirty),
-	};
+interface Census {
+	readonly threads: number;
+	readonly descriptors: number;
+}
+
+function census(pid: number): Census {
+	return { threads: readdirSync(`/proc/${pid}/task`).length, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+}
+
+/** Of the worker's control thread, after a collection. */
+async function memoryOf(program: Program): Promise<{ buffersKb: number; heapKb: number }> {
+	const said = (): RegExpMatchArray[] => [...program.stderr.matchAll(/memory: buffers (\d+) kB, heap (\d+) kB/g)];
+	const before = said().length;
+	process.kill(program.workers[0] ?? 0, 'SIGWINCH');
+	await waitFor('the worker to say', () => said().length > before);
+	const [, buffers, heap] = said().at(-1) ?? [];
+	return { buffersKb: Number(buffers), heapKb: Number(heap) };
 }
 
 t.test('a soak: descriptors, threads, memory and processes as at the start', async (t) => {
@@ -91,10 +106,12 @@ peers all
   peer here 127.0.0.1:\${port2}
   peer there 127.0.0.1:1
 `.replace('nbthread 2', 'nbthread 2\n  localpeer here\n  stats socket ${dir}/stats');
-	const program = await startProgram(t, { config, ports: 2 });
+	const probe = fileURLToPath(new URL('../fixtures/memory-probe.mjs', import.meta.url));
+	const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${probe}`.trim() };
+	const program = await startProgram(t, { config, ports: 2, env });
 	const [workerPid = 0] = program.workers;
 	const masterPid = program.child.pid ?? 0;
-	const settled = (most: ReturnType<typeof census>): Promise<ReturnType<typeof census>> =>
+	const settled = (most: Census): Promise<Census> =>
 		waitFor('old threads to leave', () => {
 			const seen = census(workerPid);
 			return seen.threads <= most.threads && seen.descriptors <= most.descriptors && seen;
@@ -104,14 +121,18 @@ peers all
 	for (let round = 0; round < 4; round++) await reload(program);
 	const first = await settled({ ...before, descriptors: before.descriptors + 1 });
 	const firstOfMaster = census(masterPid);
+	const firstMemory = await memoryOf(program);
 	for (let round = 0; round < 10; round++) await reload(program);
 	const last = await settled(first);
 	t.ok(last.descriptors <= first.descriptors);
 	t.ok(last.threads <= first.threads);
-	// Each configuration that stayed would keep more than a megabyte.
-	const grownKb = last.privateKb - first.privateKb;
-	t.comment(`${grownKb} kB more after 10 reloads`);
-	t.ok(grownKb < 10 * 1024, `${grownKb} kB more`);
+	// Each configuration that stayed would keep megabytes of buffers.
+	const lastMemory = await memoryOf(program);
+	t.ok(
+		lastMemory.buffersKb < firstMemory.buffersKb + 2048,
+		`buffers: ${firstMemory.buffersKb}, ${lastMemory.buffersKb} kB`,
+	);
+	t.ok(lastMemory.heapKb < firstMemory.heapKb + 2048, `heap: ${firstMemory.heapKb}, ${lastMemory.heapKb} kB`);
 
 	// Reloads that fail late, when sockets have been handed over: a certificate that is not there.
 	rewrite(program, (text) => text.replace('peer there 127.0.0.1:1', 'peer there 127.0.0.1:1 ssl crt /nowhere.pem'));

@@ -171,13 +171,19 @@ t.test('a period that changes', async (t) => {
 t.test('a smaller table takes what it can', async (t) => {
 	const nowMs = 1000;
 	const source = newTable(['gpc0'], { keyType: 'integer', size: 100 });
-	for (let key = 0; key < 100; key++) source.touchByKey(key, nowMs + key);
+	for (let key = 0; key < 100; key++) source.touchByKey(key, nowMs + key * 500);
 	const refusing = newTable(['gpc0'], { keyType: 'integer', size: 10, nopurge: true });
 	const migration = new TableMigration(source, refusing, () => nowMs + 100);
 	copyAll(migration);
 	t.equal(refusing.usedCount(), 10);
 	t.match(migration.result, { entries: 10, leftOut: 90 });
 	t.same(lossesBetween(source.model, refusing.model), ['of more than 10 entries the oldest are left out']);
+	const smaller = newTable(['gpc0'], { keyType: 'integer', size: 10 });
+	copyAll(new TableMigration(source, smaller, () => nowMs + 50_000));
+	const kept = Array.from({ length: 100 }, (_, key) => key).filter((key) => smaller.has(key, nowMs + 50_000));
+	t.equal(kept.length, 10);
+	t.ok(Math.min(...kept) >= 70, `the youngest: ${kept}`);
+	t.equal(smaller.verify(), undefined);
 });
 
 t.test('random traffic on both tables equals one table', async (t) => {
