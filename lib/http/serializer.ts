@@ -17,7 +17,7 @@ import { CHAR_CLASSES, CharClass, isFieldValue, isToken } from './characters.js'
 import { connectionBitsOf } from './connection.js';
 import { type BodyFraming, ConnectionOption, type HeaderList, type RequestHead, type ResponseHead } from './message.js';
 import { standardReason } from './status.js';
-import { pathStart } from './uri.js';
+import { authorityStart, pathStart } from './uri.js';
 
 export interface RequestOptions {
 	/** The server is told that this is the last request of its connection. */
@@ -182,7 +182,8 @@ function withoutHopOptions(value: string): string {
 /** A request of HTTP/2 names the whole URI; servers of HTTP/1 are asked for its path (RFC 9112, section 3.2.1). */
 function originForm(target: string): string {
 	const start = pathStart(target);
-	return start > 0 ? target.slice(start) : target;
+	if (start >= 0) return start > 0 ? target.slice(start) : target;
+	return authorityStart(target) < 0 ? target : '*';
 }
 
 /** The target with every byte that must not stand there percent-encoded; nearly always the target itself. */

@@ -117,8 +117,9 @@ export function requestOf(
 	head.version = 20;
 	// A stream carries one request.
 	head.connection |= ConnectionOption.CLOSE;
-	if (target.charCodeAt(0) === 47 && authority !== undefined) {
-		head.target = `${(pseudo[':scheme'] as string).toLowerCase()}://${authority}${target}`;
+	if (method !== 'CONNECT' && authority !== undefined) {
+		// `*` is a URI without a path.
+		head.target = `${(pseudo[':scheme'] as string).toLowerCase()}://${authority}${target === '*' ? '' : target}`;
 	}
 	return { head, method: pseudo[':method'] as string, isExtendedConnect: upgrade !== '' };
 }

@@ -231,11 +231,9 @@ export class ServerStream extends EventEmitter {
 		if (this.#isTunnel) this.#body = Body.TUNNEL;
 		fields[':method'] = upgrade === undefined ? this.#method : 'CONNECT';
 		if (upgrade !== undefined) fields[':protocol'] = upgrade.toLowerCase();
+		if (!isConnect) fields[':scheme'] = this.#request.session.isTls ? 'https' : 'http';
 		if (host !== undefined || isConnect) fields[':authority'] = isConnect ? target : host;
-		if (!isConnect) {
-			fields[':scheme'] = this.#request.session.isTls ? 'https' : 'http';
-			fields[':path'] = target.slice(path);
-		}
+		if (!isConnect) fields[':path'] = target.slice(path);
 		for (let i = 0; i < regular.length; i += 2) addField(fields, regular[i] as string, regular[i + 1] as string);
 		if (this.#body === Body.CHUNKED) this.#decoder = new ChunkedDecoder();
 		this.#fields = fields;
