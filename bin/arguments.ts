@@ -8,6 +8,7 @@
 import { Command, CommanderError, Option } from 'commander';
 import { didYouMean } from '../lib/core/diagnostics.js';
 import { HoldfastError } from '../lib/core/errors.js';
+import { LOGGER_LEVELS, type LoggerLevel, loggerLevelOf } from '../lib/core/logger.js';
 import { parseTimeMs } from '../lib/core/units.js';
 import type { CliOptions } from '../lib/process/cli.js';
 import type { ProgramOptions } from '../lib/process/options.js';
@@ -124,6 +125,14 @@ function translate(argv: readonly string[]): {
 
 const collect = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
 
+function parseLogLevel(text: string): LoggerLevel {
+	const level = loggerLevelOf(text);
+	if (level === undefined) {
+		throw new HoldfastError('ARGUMENT_INVALID', `'${text}' is none of ${LOGGER_LEVELS.join(', ')}`);
+	}
+	return level;
+}
+
 function parseCount(value: string): number {
 	if (!/^\d+$/.test(value)) throw new HoldfastError('ARGUMENT_INVALID', `'${value}' is not a number`);
 	return Number(value);
@@ -159,6 +168,9 @@ function createCommand(): Command {
 		new Option('--systemd', 'master-worker mode, telling systemd (-Ws)'),
 		new Option('--foreground', 'stay in the foreground, whatever the file says (-db)'),
 		new Option('--debug', 'stay in the foreground and log in detail (-d)'),
+		new Option('--log-level <level>', "least of the program's own log: debug, info, warn, error or silent").argParser(
+			parseLogLevel,
+		),
 		new Option('--quiet', 'print no messages (-q)'),
 		new Option('--verbose', 'print all messages (-V)'),
 		new Option('--version', 'print the version and leave (-v)'),
@@ -316,6 +328,7 @@ export function parseArguments(
 		// Under systemd the master stays in the foreground, whatever the files say of daemons.
 		foreground: flag('foreground') || flag('debug') || flag('systemd'),
 		debug: flag('debug'),
+		logLevel: options.logLevel as ProgramOptions['logLevel'],
 		quiet: flag('quiet'),
 		verbose: flag('verbose'),
 		version: flag('versionFull') ? 'full' : flag('version') ? 'short' : undefined,

@@ -18,35 +18,68 @@ const LEVEL_NAMES: Readonly<Record<number, string>> = {
 	60: 'EMERG',
 };
 
+/** Rising: what is below the level of a logger is not written. */
+export const LOGGER_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+export type LoggerLevel = (typeof LOGGER_LEVELS)[number];
+
+/** Syslog's words for the same. */
+const LEVEL_ALIASES: ReadonlyMap<string, LoggerLevel> = new Map([
+	['notice', 'info'],
+	['warning', 'warn'],
+	['err', 'error'],
+]);
+
+/** A level by its name or by syslog's. */
+export function loggerLevelOf(word: string): LoggerLevel | undefined {
+	return LOGGER_LEVELS.find((level) => level === word) ?? LEVEL_ALIASES.get(word);
+}
+
+/** The program's own log, whose level may be changed at any time. */
+export interface ProgramLogger extends Logger {
+	level: LoggerLevel;
+}
+
 export interface LoggerOptions {
-	readonly level: 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
+	readonly level: LoggerLevel;
 	/** Plain lines instead of JSON; by default when standard error is a terminal. */
 	readonly plain?: boolean;
 }
-
-const LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /**
  * A logger to standard error. Writes are synchronous: the last line before a crash is the one needed. pino is loaded
  * by the first line that is written: a start has none to write, and should not wait for it.
  */
-export function createLogger(options: LoggerOptions): Logger {
+export function createLogger(options: LoggerOptions): ProgramLogger {
 	let loaded: PinoLogger | undefined;
+	let least = LOGGER_LEVELS.indexOf(options.level);
 	const method = (level: keyof Logger): PinoLogger['info'] => {
-		if (LEVELS.indexOf(level) < LEVELS.indexOf(options.level)) return () => undefined;
+		const own = LOGGER_LEVELS.indexOf(level);
 		return (...words: unknown[]) => {
+			if (own < least) return;
 			loaded ??= loadLogger(options);
 			(loaded[level] as (...words: unknown[]) => void)(...words);
 		};
 	};
-	return { debug: method('debug'), info: method('info'), warn: method('warn'), error: method('error') };
+	return {
+		debug: method('debug'),
+		info: method('info'),
+		warn: method('warn'),
+		error: method('error'),
+		get level() {
+			return LOGGER_LEVELS[least] as LoggerLevel;
+		},
+		set level(level) {
+			least = LOGGER_LEVELS.indexOf(level);
+		},
+	};
 }
 
 function loadLogger(options: LoggerOptions): PinoLogger {
 	const { pino } = createRequire(import.meta.url)('pino') as { readonly pino: typeof Pino };
 	const destination = pino.destination({ dest: 2, sync: true });
 	const plain = options.plain ?? process.stderr.isTTY === true;
-	return pino({ level: options.level, base: { pid: process.pid } }, plain ? plainLines(destination) : destination);
+	// What is written is decided before pino is asked.
+	return pino({ level: 'debug', base: { pid: process.pid } }, plain ? plainLines(destination) : destination);
 }
 
 /** `[NOTICE]   (123) : message key=value`, near enough to HAProxy's own to be read beside it. */

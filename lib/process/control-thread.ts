@@ -19,7 +19,7 @@ import { socketKey } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
-import type { Logger } from '../core/logger.js';
+import type { ProgramLogger } from '../core/logger.js';
 import { createRegistry } from '../runtime-api/commands/index.js';
 import { RuntimeApi } from '../runtime-api/socket.js';
 import type { TableMigration } from '../stick-table/migration.js';
@@ -66,7 +66,7 @@ interface Candidate extends PreparedConfiguration {
 
 export class ControlThread {
 	readonly #settings: WorkerSettings;
-	readonly #logger: Logger;
+	readonly #logger: ProgramLogger;
 	readonly #host: ControlThreadHost;
 	#candidate: Candidate | undefined;
 	#serving: Generation | undefined;
@@ -90,7 +90,7 @@ export class ControlThread {
 	#ended: Promise<void> | undefined;
 	#exitCode = 0;
 
-	constructor(settings: WorkerSettings, logger: Logger, host: ControlThreadHost) {
+	constructor(settings: WorkerSettings, logger: ProgramLogger, host: ControlThreadHost) {
 		this.#settings = settings;
 		this.#logger = logger;
 		this.#host = host;
@@ -161,7 +161,6 @@ export class ControlThread {
 			const former = this.#formerState(model);
 			const migrations = former === undefined ? [] : await this.#migrations.begin(former.tables, compiled.tables);
 			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
-			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
 			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
 			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
 		} catch (error) {
@@ -208,9 +207,9 @@ export class ControlThread {
 			shared: candidate.shared,
 			descriptors,
 			memoryLimitMb: this.#settings.memoryLimitMb,
-			debug: this.#settings.debug,
 			logger: this.#logger,
 			startedMs: this.#startedMs,
+			lookUpName: (section, name, prefer, done) => this.#resolvers.lookUp(section, name, prefer, done),
 			onAdmin: (message) => this.#stats.act(message),
 			onPrepared: () => {
 				prepared();
@@ -315,6 +314,7 @@ export class ControlThread {
 			startedMs: this.#startedMs,
 			memoryLimitMb: this.#settings.memoryLimitMb,
 			isStopping: () => this.#stopping,
+			logger: this.#logger,
 		});
 		const sockets = candidate.model.global.statsSockets.flatMap((model) => {
 			const handle = candidate.handles.get(socketKey(model.address))?.[0];

@@ -22,6 +22,7 @@ import type { SharedChange } from '../sample/shared-change.js';
 import type { AdminMessage } from '../stats/admin.js';
 import { BackendStanding } from './backend-standing.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+import type { ResolverKeeper } from './resolver-keeper.js';
 import { receivedFields } from './thread-logger.js';
 
 export interface GenerationOptions {
@@ -32,11 +33,12 @@ export interface GenerationOptions {
 	/** A descriptor per data thread, by socket key. */
 	readonly descriptors: ReadonlyMap<string, readonly number[]>;
 	readonly memoryLimitMb: number | undefined;
-	readonly debug: boolean;
 	readonly logger: Logger;
 	readonly startedMs: DataThreadStart['startedMs'];
 	/** An action of the statistics page asks something of all threads. */
 	readonly onAdmin: (message: AdminMessage) => void;
+	/** `do-resolve` of a request; `done` is called in any case. */
+	readonly lookUpName: ResolverKeeper['lookUp'];
 	/** All threads wait for `accept`. */
 	readonly onPrepared: () => void;
 	/** A thread could not start, or ended while it served. */
@@ -183,7 +185,7 @@ export class Generation {
 
 	#startThread(threadIndex: number, wakePorts: readonly (MessagePort | undefined)[]): DataThread {
 		const { model } = this;
-		const { shared, memoryLimitMb, debug, logger, startedMs } = this.#options;
+		const { shared, memoryLimitMb, logger, startedMs } = this.#options;
 		const descriptors = new Map<string, number>();
 		for (const [key, fds] of this.#options.descriptors) {
 			const fd = fds[threadIndex];
@@ -195,7 +197,6 @@ export class Generation {
 			shared,
 			descriptors,
 			wakePorts,
-			debug,
 			processVariables: [...this.compiled.thread.processVariables.plain()],
 			startedMs,
 		};
@@ -236,6 +237,14 @@ export class Generation {
 			case 'shared-change':
 				this.#share(message.change);
 				break;
+			case 'name-question': {
+				const { number, section, name, prefer } = message;
+				this.#options.lookUpName(section, name, prefer, (address) => {
+					if (!thread.ending)
+						thread.worker.postMessage({ kind: 'name-answer', number, address } satisfies ToDataThread);
+				});
+				break;
+			}
 			case 'admin':
 				this.#options.onAdmin(message.message);
 				break;

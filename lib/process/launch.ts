@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { fstatSync, readdirSync } from 'node:fs';
 import { type Diagnostic, formatDiagnostic } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
-import { createLogger } from '../core/logger.js';
+import { createLogger, LOGGER_LEVELS, type LoggerLevel, loggerLevelOf } from '../core/logger.js';
 import { VERSION_LINE } from '../core/version.js';
 import { readConfigurationFiles } from './configuration.js';
 import { type ProcessEnvironment, systemEnvironment } from './env.js';
@@ -96,7 +96,8 @@ export async function run(options: ProgramOptions): Promise<number> {
 			print(`[NOTICE]   (${environment.pid}) : '${word}' has no effect: ${reason}`);
 		}
 	}
-	const logger = createLogger({ level: options.debug ? 'debug' : 'info' });
+	const logLevel = startLogLevel(options, print);
+	const logger = createLogger({ level: logLevel });
 	const notifier = options.notifySystemd ? new SystemdNotifier(logger) : undefined;
 	let masterWorker = options.masterWorker;
 	let cliSocket: BoundSocket | undefined;
@@ -117,7 +118,7 @@ export async function run(options: ProgramOptions): Promise<number> {
 			arguments: configArguments(options),
 			memoryLimitMb: options.memoryLimitMb,
 			hasOldProcess: options.finishPids.length + options.terminatePids.length > 0,
-			debug: options.debug,
+			logLevel,
 			leaveWithMaster: options.foreground,
 		},
 		makeRoom: olderPids.length === 0 ? undefined : makeRoom,
@@ -286,4 +287,14 @@ function isSocket(fd: number): boolean {
 	} catch {
 		return false;
 	}
+}
+
+/** `--log-level`, else `-d`, else the environment. */
+function startLogLevel(options: ProgramOptions, print: (text: string) => void): LoggerLevel {
+	const word = process.env.HOLDFAST_LOG_LEVEL ?? '';
+	const ofEnvironment = loggerLevelOf(word);
+	if (word !== '' && ofEnvironment === undefined) {
+		print(`[WARNING]  (${process.pid}) : HOLDFAST_LOG_LEVEL is none of ${LOGGER_LEVELS.join(', ')}: '${word}'`);
+	}
+	return options.logLevel ?? (options.debug ? 'debug' : (ofEnvironment ?? 'info'));
 }

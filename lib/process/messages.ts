@@ -14,6 +14,7 @@ import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../compile/shared-state.js';
 import type { ConfigModel } from '../config/model.js';
 import type { Diagnostic } from '../core/diagnostics.js';
+import type { LoggerLevel } from '../core/logger.js';
 import type { Level } from '../runtime-api/command.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply } from '../runtime-api/runtime-view.js';
 import type { PlainValue, SharedChange } from '../sample/shared-change.js';
@@ -45,8 +46,7 @@ export interface WorkerSettings {
 	readonly memoryLimitMb: number | undefined;
 	/** `-sf`, `-st`: a process of this node is leaving, and may teach its tables over the local peer. */
 	readonly hasOldProcess: boolean;
-	/** Log in detail, `-d`. */
-	readonly debug: boolean;
+	readonly logLevel: LoggerLevel;
 	/** Leave when the master does: in the foreground nobody should have to look for a stray worker. */
 	readonly leaveWithMaster: boolean;
 }
@@ -119,7 +119,6 @@ export interface DataThreadStart {
 	readonly descriptors: ReadonlyMap<string, number>;
 	/** Row of `createWakePorts`: a port to each other data thread of the generation. */
 	readonly wakePorts: readonly (MessagePort | undefined)[];
-	readonly debug: boolean;
 	/** `proc.` variables that the configuration sets, and what the threads of a serving one have made of them. */
 	readonly processVariables: readonly (readonly [name: string, value: PlainValue])[];
 	/** When the worker began. */
@@ -135,6 +134,7 @@ export type ToDataThread =
 	| { readonly kind: 'hard-stop' }
 	| { readonly kind: 'stop-accepting' }
 	| { readonly kind: 'runtime-change'; readonly change: RuntimeChange }
+	| { readonly kind: 'name-answer'; readonly number: number; readonly address: string | undefined }
 	/** Answered by `runtime-reply` with the same number. */
 	| { readonly kind: 'runtime-question'; readonly number: number; readonly question: RuntimeQuestion };
 
@@ -149,4 +149,12 @@ export type FromDataThread =
 	| { readonly kind: 'admin'; readonly message: AdminMessage }
 	/** A rule has changed what all threads have in common. */
 	| { readonly kind: 'shared-change'; readonly change: SharedChange }
-	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply };
+	| { readonly kind: 'runtime-reply'; readonly number: number; readonly reply: RuntimeReply }
+	/** `do-resolve`; answered by `name-answer` with the same number. */
+	| {
+			readonly kind: 'name-question';
+			readonly number: number;
+			readonly section: string;
+			readonly name: string;
+			readonly prefer: 4 | 6;
+	  };

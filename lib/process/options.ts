@@ -2,6 +2,7 @@
  * What the command line asked for, as data. `bin/arguments.ts` reads it; everything in `process/` works from
  * it, so that tests start a master without a command line.
  */
+import type { LoggerLevel } from '../core/logger.js';
 export interface ProgramOptions {
 	readonly configPaths: readonly string[];
 	readonly check: boolean;
@@ -18,6 +19,8 @@ export interface ProgramOptions {
 	/** `-db`: stay in the foreground, whatever the file says. */
 	readonly foreground: boolean;
 	readonly debug: boolean;
+	/** `--log-level`: least important lines of the program's own log. */
+	readonly logLevel: LoggerLevel | undefined;
 	readonly quiet: boolean;
 	readonly verbose: boolean;
 	readonly version: 'short' | 'full' | undefined;

@@ -14,6 +14,7 @@ import type { Logger } from '../core/logger.js';
 import { RunningPeers } from '../peers/running-peers.js';
 import { SumTable } from '../stick-table/sum-table.js';
 import type { StickTable } from '../stick-table/table.js';
+import { PeersLogs } from './peers-log.js';
 import { RedisKeeper, type RedisSection } from './redis-keeper.js';
 
 /** What a section is made of, apart from its lines. */
@@ -21,6 +22,7 @@ interface Surroundings {
 	readonly compiled: CompiledConfiguration;
 	readonly fdOf: (key: string) => number | undefined;
 	readonly hasOldProcess: boolean;
+	readonly logs: PeersLogs;
 }
 
 export class PeersKeeper {
@@ -28,6 +30,7 @@ export class PeersKeeper {
 	/** By name; aggregators for others are called `aggregations NAME`, which no peers section can be. */
 	#sections = new Map<string, RunningPeers>();
 	#aggregations = new Map<string, Aggregation>();
+	#logs: PeersLogs | undefined;
 	/** Those of them that go through Redis. */
 	readonly redis: RedisKeeper;
 
@@ -58,7 +61,10 @@ export class PeersKeeper {
 		ready: Promise<void>,
 	): void {
 		const former = this.#sections;
-		const surroundings: Surroundings = { compiled, fdOf, hasOldProcess };
+		const formerLogs = this.#logs;
+		const logs = new PeersLogs(compiled.model.global, compiled.rings, systemClock, this.#logger);
+		this.#logs = logs;
+		const surroundings: Surroundings = { compiled, fdOf, hasOldProcess, logs };
 		const sections = new Map<string, RunningPeers>();
 		const aggregations = new Map<string, Aggregation>();
 		const redisSections: RedisSection[] = [];
@@ -89,6 +95,7 @@ export class PeersKeeper {
 			sections.set(name, this.#section(section, name, local, [], aggregation, surroundings));
 		}
 		for (const section of former.values()) section.close();
+		formerLogs?.close();
 		this.redis.serve(redisSections, hasOldProcess, ready);
 		this.#sections = sections;
 		this.#aggregations = aggregations;
@@ -106,7 +113,7 @@ export class PeersKeeper {
 		localName: string,
 		tables: readonly StickTable[],
 		aggregation: Aggregation | undefined,
-		{ compiled, fdOf, hasOldProcess }: Surroundings,
+		{ compiled, fdOf, hasOldProcess, logs }: Surroundings,
 	): RunningPeers {
 		const address = model.bind?.address ?? model.peers.find(({ local }) => local)?.address;
 		return new RunningPeers({
@@ -117,7 +124,7 @@ export class PeersKeeper {
 			hasOldProcess,
 			predecessor: this.#sections.get(name),
 			maxUpdatesAtOnce: compiled.model.global.tune.peersMaxUpdatesAtOnce,
-			log: this.#logger,
+			log: logs.of(model),
 			...(aggregation === undefined ? {} : { aggregator: (section) => aggregation.attach(section) }),
 		});
 	}

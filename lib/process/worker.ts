@@ -19,7 +19,7 @@ process.on('message', (received, handle) => {
 	const message = received as ToWorker;
 	if (message.kind === 'settings') {
 		leaveWithMaster = message.leaveWithMaster;
-		const logger = createLogger({ level: message.debug ? 'debug' : 'info' });
+		const logger = createLogger({ level: message.logLevel });
 		control = new ControlThread(message, logger, { tellMaster, exit: (code) => process.exit(code) });
 	} else control?.receive(message, handle as SocketHandle | undefined);
 });

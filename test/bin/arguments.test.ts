@@ -37,6 +37,9 @@ t.test('HAProxy’s words of one dash', async (t) => {
 t.test('words of several letters are words, not bundles of letters', async (t) => {
 	t.match(parse('-db -f x'), { foreground: true, debug: false, daemon: false });
 	t.match(parse('-d -f x'), { foreground: true, debug: true });
+	t.match(parse('--log-level warning -f x'), { logLevel: 'warn', debug: false });
+	t.match(parse('-f x'), { logLevel: undefined });
+	t.throws(() => parse('--log-level loud -f x'), /none of debug, info/);
 	t.match(parse('-Ws -f x'), { masterWorker: true, notifySystemd: true });
 	t.match(parse('-vv'), { version: 'full' });
 	t.match(parse('-v'), { version: 'short' });

@@ -163,7 +163,7 @@ class FakeMachine {
 			},
 			memoryLimitMb: undefined,
 			hasOldProcess: false,
-			debug: false,
+			logLevel: 'silent',
 			leaveWithMaster: true,
 		},
 		makeRoom: () => {

@@ -44,6 +44,8 @@ t.test('one ring', async (t) => {
 	t.equal(lines.at(-2), 'line 1999');
 	t.equal(lines.at(-1), '');
 	t.match(lines[0], /^line \d+$/);
+	t.same(JSON.parse(await ask(test, 'show events r1 json')), lines.slice(0, -1));
+	t.match(await ask(test, 'show events r1 -w json'), /exclude/);
 	t.equal(await ask(test, 'show events r1 -n'), '');
 	t.equal(await ask(test, 'show events nope'), 'No such event sink\n');
 	t.equal(await ask(test, 'show events stdout'), 'Nothing to report for this sink\n');

@@ -1,8 +1,12 @@
-/** `show events` (management guide, 9.3): the rings of log lines, what is in one, and what comes. */
+/**
+ * `show events` (management guide, 9.3): the rings of log lines, what is in one, and what comes; and the level of the
+ * program's own log, `set log-level`.
+ */
 import { setTimeout as delay } from 'node:timers/promises';
+import { LOGGER_LEVELS, loggerLevelOf } from '../../core/logger.js';
 import type { LogRing, RingCursor } from '../../shared/log-ring.js';
-import { type Answer, type Command, fault, type Invocation } from '../command.js';
-import { jsonText, takeJsonWord } from '../json.js';
+import { type Answer, type Command, DONE, fault, type Invocation, info } from '../command.js';
+import { jsonArray, jsonText, takeJsonWord } from '../json.js';
 
 const BATCH_BYTES = 16 * 1024;
 /** How soon a new line is shown with `-w`: lines come in bunches, and nobody reads faster. */
@@ -36,6 +40,7 @@ function showEvents(invocation: Invocation): Answer {
 	}
 	const { ring } = found;
 	const cursor: RingCursor = onlyNew ? ring.newest() : ring.oldest();
+	if (json) return waits ? fault("'-w' and 'json' exclude each other.") : jsonLines(ring, cursor);
 	if (!waits) return present(ring, cursor);
 	if (state.interrupt === undefined) return fault("'-w' is for the socket of the worker itself.");
 	return follow(ring, cursor, state.interrupt());
@@ -62,13 +67,26 @@ function list({ view }: Invocation, json: boolean): Answer {
 }
 
 /** What is there now. A ring that fills as fast as it is read ends where it ended when the command came. */
-function* present(ring: LogRing, cursor: RingCursor): Generator<string> {
+function* batchesNow(ring: LogRing, cursor: RingCursor): Generator<readonly string[]> {
 	const end = ring.newest().number;
 	while (cursor.number < end) {
 		const { lines } = ring.read(cursor, BATCH_BYTES);
 		if (lines.length === 0) return;
-		yield `${lines.join('\n')}\n`;
+		yield lines;
 	}
+}
+
+function* present(ring: LogRing, cursor: RingCursor): Generator<string> {
+	for (const lines of batchesNow(ring, cursor)) yield `${lines.join('\n')}\n`;
+}
+
+function* jsonLines(ring: LogRing, cursor: RingCursor): Generator<string> {
+	yield* jsonArray(linesNow(ring, cursor));
+	yield '\n';
+}
+
+function* linesNow(ring: LogRing, cursor: RingCursor): Generator<string> {
+	for (const lines of batchesNow(ring, cursor)) yield* lines;
 }
 
 async function* follow(ring: LogRing, cursor: RingCursor, interrupted: AbortSignal): AsyncGenerator<string> {
@@ -79,7 +97,28 @@ async function* follow(ring: LogRing, cursor: RingCursor, interrupted: AbortSign
 	}
 }
 
+/** Without a level it shows the one that is set. */
+function setLogLevel({ words, view }: Invocation): Answer {
+	const log = view.programLog;
+	if (log === undefined) return fault('The program log is not to be had here.');
+	const word = words[2];
+	if (word === undefined) return info(log.level);
+	const level = loggerLevelOf(word);
+	if (level === undefined || words[3] !== undefined) {
+		return fault(`'set log-level' expects one of ${LOGGER_LEVELS.map((known) => `'${known}'`).join(', ')}.`);
+	}
+	log.level = level;
+	return DONE;
+}
+
 export const EVENT_COMMANDS: readonly Command[] = [
+	{
+		words: ['set', 'log-level'],
+		level: 'admin',
+		usage: 'set log-level [debug|info|warn|error|silent]',
+		help: "least important lines of the program's own log; without one: show it",
+		run: setLogLevel,
+	},
 	{
 		words: ['show', 'events'],
 		level: 'operator',

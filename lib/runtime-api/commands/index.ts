@@ -25,7 +25,7 @@ export function createRegistry(): CommandRegistry {
 		...AGGREGATION_COMMANDS,
 		...withJsonLines(CACHE_COMMANDS),
 		...DYNAMIC_SERVER_COMMANDS,
-		...withJsonLines(EVENT_COMMANDS),
+		...EVENT_COMMANDS,
 		...ERROR_COMMANDS,
 		...INFO_COMMANDS,
 		...LIMIT_COMMANDS,
