@@ -96,7 +96,7 @@ export class Resolver {
 
 	stop(): void {
 		for (const resolution of this.#watched.values()) resolution.stop();
-		for (const { resolution } of this.#lookups.values()) resolution.stop();
+		for (const lookup of this.#lookups.values()) lookup.giveUp();
 		this.#watched.clear();
 		this.#lookups.clear();
 	}
@@ -138,6 +138,12 @@ class Lookup {
 			},
 		});
 		this.resolution.trigger();
+	}
+
+	/** Nobody waits for ever. */
+	giveUp(): void {
+		this.resolution.stop();
+		for (const done of this.waiting.splice(0)) done(undefined);
 	}
 
 	/** Several addresses are given out in turn. */

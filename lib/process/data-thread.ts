@@ -18,6 +18,7 @@ import { attachRings } from '../shared/log-ring.js';
 import { effectsByMessage } from '../stats/admin.js';
 import { TrafficLogTargets } from '../stream/log.js';
 import type { DataThreadStart, FromDataThread, ToDataThread } from './messages.js';
+import { NameClient } from './name-client.js';
 import { RuntimeChanges } from './runtime-changes.js';
 import { createThreadLogger } from './thread-logger.js';
 import { keepVitals } from './thread-vitals.js';
@@ -71,6 +72,8 @@ if (compiled === undefined) {
 	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
 	const engine = await loadEngine(model.global.tune.httpEngine);
 	const traffic = openTraffic(compiled, shared, start.descriptors, engine);
+	const names = new NameClient(tell);
+	compiled.thread.lookUpName = (section, name, prefer, done) => names.lookUp(section, name, prefer, done);
 	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
@@ -88,6 +91,9 @@ if (compiled === undefined) {
 				break;
 			case 'runtime-change':
 				runtimeChanges.apply(message.change);
+				break;
+			case 'name-answer':
+				names.answered(message.number, message.address);
 				break;
 			case 'runtime-question':
 				tell({ kind: 'runtime-reply', number: message.number, reply: runtimeChanges.answer(message.question) });

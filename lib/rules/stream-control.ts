@@ -3,6 +3,7 @@
  * `stream/steps.ts` implements it; rules never see sockets.
  */
 import type { RuleLogStep } from '../config/keywords/log-profile.js';
+import type { IpAddress } from '../core/address.js';
 import type { HeaderList } from '../http/message.js';
 import type { StreamView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
@@ -51,6 +52,10 @@ export interface ReplySource {
 }
 
 export interface StreamControl extends StreamView {
+	/** `do-resolve`: asks for an address of the name; the rule yields until `takeNameAnswer` has it. */
+	lookUpName(section: string, name: string, prefer: 4 | 6): void;
+	/** The answer, once; `waiting` until it is there, undefined when nothing was asked. */
+	takeNameAnswer(): { readonly address: IpAddress | undefined } | 'waiting' | undefined;
 	/** The proxy-made answer for the verdicts DENY and DONE. */
 	setReply(reply: LocalReply): void;
 	/**
@@ -72,6 +77,15 @@ export interface StreamControl extends StreamView {
 	storeInCache(name: string): void;
 	/** The limit of that name holds for this stream; undefined: with the filter's own figures. */
 	limitBandwidth(name: string, limitBytes: number | undefined, periodMs: number | undefined): void;
+	/**
+	 * Whether as much of a body is there as a rule waits for: all of it, `atLeastBytes` (0: no less than all), or what
+	 * fits in a buffer. If not, the rule yields, and the message is given up after `waitMs`.
+	 */
+	hasBody(ofResponse: boolean, atLeastBytes: number, waitMs: number): boolean;
+	/** A field of the 103 that goes to the client when the present rules have run (`early-hint`). */
+	addEarlyHint(name: string, value: string): void;
+	/** Only connection failures are tried again (`disable-l7-retry`). */
+	disableL7Retry(): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

@@ -7,6 +7,9 @@ import type { ProxyModel } from '../config/model.js';
 import type { RuleSet } from '../rules/ruleset.js';
 import { Verdict } from '../rules/verdict.js';
 import * as counting from './counting.js';
+import { HeaderList, ResponseHead } from '../http/message.js';
+import { pathAndQueryOf } from '../http/uri.js';
+import { standardReason } from '../http/status.js';
 import { hasFilters } from './filters/filtering.js';
 import { abort, replyWith, Step, stopWaiting, Waiting, wait } from './flow.js';
 import { bindToServer } from './persistence.js';
@@ -18,6 +21,7 @@ import { Cause, Phase } from './termination.js';
 /** Evaluates a set and turns its verdict into a step; `next` is where the stream goes when nothing stops it. */
 function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDelayMs: number): number {
 	const verdict = rules.evaluate(stream, stream.resumeAt);
+	if (stream.earlyHints !== undefined) sendEarlyHints(stream, stream.earlyHints);
 	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) {
 		stream.resumeAt = 0;
 		stopWaiting(stream);
@@ -25,6 +29,8 @@ function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDe
 	}
 	if (verdict === Verdict.YIELD) {
 		stream.resumeAt = rules.resumeAt;
+		// The resolver has times of its own, and answers in any case.
+		if (stream.nameAnswer === 'waiting') return wait(stream, Waiting.NAME, 0);
 		if (stream.waitingFor === Waiting.INSPECTION) return Step.WAIT;
 		if (inspectDelayMs > 0 || stream.request === undefined) return wait(stream, Waiting.INSPECTION, inspectDelayMs);
 		return waitForBody(stream);
@@ -32,6 +38,11 @@ function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDe
 	stream.resumeAt = 0;
 	stopWaiting(stream);
 	return requestVerdict(stream, verdict);
+}
+
+function sendEarlyHints(stream: Stream, hints: HeaderList): void {
+	stream.earlyHints = undefined;
+	stream.exchange.sendInterim(new ResponseHead(103, standardReason(103), 11, hints));
 }
 
 function requestVerdict(stream: Stream, verdict: Verdict): number {
@@ -84,6 +95,9 @@ export function frontendRequest(stream: Stream): number {
 			return answerMonitor(stream);
 		}
 	}
+	if (frontend.model.options.restrictReqHdrNames !== 'preserve' && stream.resumeAt === 0) {
+		if (!restrictNames(stream, frontend.model.options.restrictReqHdrNames)) return requestVerdict(stream, Verdict.DENY);
+	}
 	if (frontend.rules.httpRequest.length === 0) return Step.FRONTEND_SERVICE;
 	return evaluateRequest(stream, frontend.rules.httpRequest, Step.FRONTEND_SERVICE, 0);
 }
@@ -125,8 +139,12 @@ export function backendContent(stream: Stream): number {
 }
 
 export function backendRequest(stream: Stream): number {
-	const { rules } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	const { rules, model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
 	if (stream.resumeAt === 0) counting.requestOnBackendTrackers(stream);
+	const { restrictReqHdrNames } = model.options;
+	if (restrictReqHdrNames !== 'preserve' && stream.resumeAt === 0) {
+		if (!restrictNames(stream, restrictReqHdrNames)) return requestVerdict(stream, Verdict.DENY);
+	}
 	if (rules.httpRequest.length === 0) return Step.BACKEND_SERVICE;
 	return evaluateRequest(stream, rules.httpRequest, Step.BACKEND_SERVICE, 0);
 }
@@ -183,7 +201,8 @@ function buffersRequest(stream: Stream): boolean {
 function waitForBody(stream: Stream): number {
 	if (stream.waitingFor === Waiting.BODY) return Step.WAIT;
 	const { timeouts } = stream.frontend.model;
-	wait(stream, Waiting.BODY, timeouts.httpRequestMs ?? timeouts.clientMs ?? 0);
+	wait(stream, Waiting.BODY, stream.bodyWaitMs || (timeouts.httpRequestMs ?? timeouts.clientMs ?? 0));
+	stream.bodyWaitMs = 0;
 	// What is there already may be enough: `bodyArrived` has then gone on by itself.
 	stream.exchange.bufferRequestBody(stream.session.thread.bufsizeBytes);
 	return Step.WAIT;
@@ -218,7 +237,36 @@ export function chooseFrom(stream: Stream, avoid: Server | undefined): number {
 
 export function connect(stream: Stream): number {
 	const server = stream.server as Server;
+	const { request } = stream;
+	if (request !== undefined) {
+		if (server.model.redir !== undefined && (request.method === 'GET' || request.method === 'HEAD')) {
+			return redirectTo(stream, server.model.redir + pathAndQueryOf(request.target));
+		}
+		const nameField = stream.backendTraffic?.model.sendNameHeader;
+		if (nameField !== undefined) request.headers.set(nameField, server.name);
+	}
 	counting.serverChosen(stream, server);
 	stream.exchange.forward(server, stream.retryCount === 0);
 	return Step.WAIT;
+}
+
+/** `server ... redir <prefix>`: the client is sent to the server itself (manual, 5.2). */
+function redirectTo(stream: Stream, location: string): number {
+	const headers = new HeaderList();
+	headers.add('cache-control', 'no-cache');
+	headers.add('content-length', '0');
+	headers.add('location', location);
+	stream.terminate(Cause.LOCAL, Phase.CONNECT);
+	return replyWith(stream, { status: 302, reason: 'Found', headers, body: Buffer.alloc(0) });
+}
+
+/** `option http-restrict-req-hdr-names`: fields whose names hold more than letters, digits and hyphens go; false: refused. */
+function restrictNames(stream: Stream, policy: 'delete' | 'reject'): boolean {
+	const headers = (stream.request as NonNullable<Stream['request']>).headers;
+	for (let i = headers.length - 1; i >= 0; i--) {
+		if (/^[a-z0-9-]+$/.test(headers.names[i] as string)) continue;
+		if (policy === 'reject') return false;
+		headers.removeAt(i);
+	}
+	return true;
 }

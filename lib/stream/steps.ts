@@ -32,7 +32,7 @@ import type { ResponseHead } from '../http/message.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import * as counting from './counting.js';
 import type { Failure } from './exchange.js';
-import { retryOnStatus } from './failures.js';
+import { bodyTooLate, retryOnStatus } from './failures.js';
 import { defineSteps, replyWith, run, Step, Waiting } from './flow.js';
 import { requestHeadSize, responseHeadSize } from './message-size.js';
 import { stickOnConnect, stickOnResponse } from './persistence.js';
@@ -104,6 +104,11 @@ export function bodyArrived(stream: Stream): void {
 	if (stream.waitingFor === Waiting.INSPECTION || stream.waitingFor === Waiting.BODY) run(stream, stream.step);
 }
 
+/** More of a response's body is there for a rule that waits for it. */
+export function responseBodyArrived(stream: Stream): void {
+	if (stream.waitingFor === Waiting.BODY) run(stream, stream.step);
+}
+
 export function serverAssigned(stream: Stream, server: Server): void {
 	stream.server = server;
 	stream.holdsSlot = true;
@@ -149,12 +154,21 @@ export function responseReceived(stream: Stream): void {
 	run(stream, Step.RESPONSE_CONTENT);
 }
 
+/** `do-resolve` has its answer. */
+export function nameAnswered(stream: Stream): void {
+	if (stream.waitingFor !== Waiting.NAME) return;
+	stream.waitingFor = Waiting.NOTHING;
+	run(stream, stream.step);
+}
+
 export function deadlinePassed(stream: Stream): void {
 	const { waitingFor } = stream;
 	stream.waitingFor = Waiting.NOTHING;
 	switch (waitingFor) {
-		case Waiting.INSPECTION:
 		case Waiting.BODY:
+			bodyTooLate(stream);
+			break;
+		case Waiting.INSPECTION:
 			stream.inspectionOver = true;
 			run(stream, stream.step);
 			stream.inspectionOver = false;

@@ -15,7 +15,7 @@ import type { Server } from '../backend/server.js';
 import type { StickStore } from '../backend/stick-rules.js';
 import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { IpAddress } from '../core/address.js';
-import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
+import { type BodyFraming, HeaderList, type RequestHead, type ResponseHead } from '../http/message.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
 import type { DecidingRule, LocalReply, StreamControl } from '../rules/stream-control.js';
 import { Verdict } from '../rules/verdict.js';
@@ -110,6 +110,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** The connection closed without a byte (`option dontlognull`). */
 	isNull = false;
 	readonly isHttp: boolean;
+
+	/** For how long a rule waits for a body; 0: none does. */
+	bodyWaitMs = 0;
+	/** Fields of a 103 that is still to be sent. */
+	earlyHints: HeaderList | undefined = undefined;
+	l7RetryDisabled = false;
 
 	// ---- counted once
 	countedOnServer = false;
@@ -319,6 +325,23 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		if (caching?.cache.model.name === name) caching.storeResponse(this);
 	}
 
+	hasBody(ofResponse: boolean, atLeastBytes: number, waitMs: number): boolean {
+		const bytes = (ofResponse ? this.responseBuffer : this.requestBuffer)?.length ?? 0;
+		const complete = ofResponse ? this.exchange.responseBufferComplete : this.exchange.requestBufferComplete;
+		if (complete || (atLeastBytes > 0 && bytes >= atLeastBytes)) return true;
+		this.bodyWaitMs = waitMs;
+		return false;
+	}
+
+	addEarlyHint(name: string, value: string): void {
+		this.earlyHints ??= new HeaderList();
+		this.earlyHints.add(name, value);
+	}
+
+	disableL7Retry(): void {
+		this.l7RetryDisabled = true;
+	}
+
 	limitBandwidth(name: string, limitBytes: number | undefined, periodMs: number | undefined): void {
 		const limit = this.backendTraffic?.filters?.limits.get(name) ?? this.frontend.filters?.limits.get(name);
 		if (limit !== undefined) this.useFilters().enable(limit, limitBytes, periodMs);
@@ -473,6 +496,11 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	requestBodyArrived(nowMs: number): void {
 		this.nowMs = nowMs;
 		steps.bodyArrived(this);
+	}
+
+	responseBodyArrived(nowMs: number): void {
+		this.nowMs = nowMs;
+		steps.responseBodyArrived(this);
 	}
 
 	serverConnected(reused: boolean, nowMs: number): void {

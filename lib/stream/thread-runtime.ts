@@ -3,6 +3,7 @@
  * log, the process variables. Made once when the thread starts (compile.ts), passed down, never global.
  */
 import type { GlobalModel, H2Tuning } from '../config/model.js';
+import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
 import type { HeadLimits } from '../http/head-parser.js';
@@ -62,6 +63,13 @@ export class ThreadRuntime {
 	readonly softStop = new SoftStop();
 	/** Client connections of this thread so far. */
 	sessionCounter = 0;
+	/** `do-resolve`: asks for an address; `done` is called later, in any case. Set by who can ask. */
+	lookUpName: (section: string, name: string, prefer: 4 | 6, done: (address: IpAddress | undefined) => void) => void = (
+		_section,
+		_name,
+		_prefer,
+		done,
+	) => setImmediate(done, undefined);
 	/** The statistics page and its like, set once all proxies are built. */
 	services: Services = NO_SERVICES;
 	/** Where refused keys are noted; undefined: nobody looks. */

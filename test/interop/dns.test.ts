@@ -148,6 +148,60 @@ t.test(
 	},
 );
 
+t.test('do-resolve', { skip: skipUnlessHaproxy('2.6') || skipUnlessDnsmasq() }, async (t) => {
+	const dnsmasq = await startDnsmasq(t, [
+		...BEFORE,
+		'host-record=only4.test,127.0.0.81',
+		'host-record=only6.test,::81',
+	]);
+	const config = `
+${SECTION}
+defaults
+  mode http
+  timeout client 10s
+frontend web
+  bind 127.0.0.1:\${port1}
+  http-request do-resolve(txn.four,d,ipv4) req.hdr(x-name),lower
+  http-request do-resolve(txn.six,d,ipv6) req.hdr(x-name) if { path /both }
+  http-request deny deny_status 403 if { var(txn.four) -m ip 127.0.0.0/28 }
+  http-request return status 200 content-type text/plain lf-string "%[var(txn.four)] %[var(txn.six)]"
+`;
+	const start = async (program?: 'haproxy') => {
+		const usePorts = [...(await freePorts(1)), dnsmasq.port];
+		const options = { config, ports: 2, usePorts };
+		return startProgram(t, program === undefined ? options : { ...options, program, args: ['-db'] });
+	};
+	const programs = [await start('haproxy'), await start()];
+	for (const path of ['/', '/both']) {
+		for (const name of [
+			'x.test',
+			'a.test',
+			'alias.test',
+			'only4.test',
+			'only6.test',
+			'six.test',
+			'nowhere.test',
+			'no name!',
+			'..',
+			'X.TEST',
+			undefined,
+		]) {
+			const [expected, actual] = await Promise.all(
+				programs.map(async (program) => {
+					const headers = name === undefined ? {} : { 'x-name': name };
+					const { status, body } = await request(program.ports[0] ?? 0, path, { headers });
+					return `${status} ${body}`;
+				}),
+			);
+			t.equal(actual, expected, `${path} ${name}`);
+		}
+	}
+	await dnsmasq.stop();
+	const [, ours] = programs;
+	const { status } = await request(ours?.ports[0] ?? 0, '/', { headers: { 'x-name': 'later.test' } });
+	t.equal(status, 200, 'without an answer it goes on');
+});
+
 t.test('an answer too long for a datagram, and a reload without a gap', { skip: skipUnlessDnsmasq() }, async (t) => {
 	const addresses = Array.from({ length: 60 }, (_, index) => `127.0.2.${index + 1}`);
 	const dnsmasq = await startDnsmasq(

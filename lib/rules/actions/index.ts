@@ -8,10 +8,12 @@ import { ADDRESS_ACTIONS } from './addresses.js';
 import { FILTER_ACTIONS } from './filters.js';
 import { HEADER_ACTIONS } from './headers.js';
 import { LOGGING_ACTIONS } from './logging.js';
+import { PAYLOAD_ACTIONS } from './payload.js';
 import { PATTERN_ACTIONS } from './patterns.js';
 import { REDIRECT_ACTIONS } from './redirect.js';
 import { REPLY_ACTIONS } from './replies.js';
 import { REQUEST_LINE_ACTIONS } from './request-line.js';
+import { RESOLUTION_ACTIONS } from './resolution.js';
 import { RESPONSE_ACTIONS } from './response.js';
 import { SCHEDULING_ACTIONS } from './scheduling.js';
 import { SERVICE_ACTIONS } from './services.js';
@@ -33,9 +35,11 @@ const FAMILIES: readonly (readonly ActionDescriptor[])[] = [
 	TIMING_ACTIONS,
 	TRACKING_ACTIONS,
 	ADDRESS_ACTIONS,
+	RESOLUTION_ACTIONS,
 	SCHEDULING_ACTIONS,
 	PATTERN_ACTIONS,
 	FILTER_ACTIONS,
+	PAYLOAD_ACTIONS,
 ];
 
 export const ACTIONS: ReadonlyMap<string, ActionDescriptor> = new Map(
@@ -60,15 +64,10 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 		'add-headers-bin',
 		'close',
 		'del-headers-bin',
-		'disable-l7-retry',
-		'do-resolve',
-		'early-hint',
 		'expect-netscaler-cip',
-		'normalize-uri',
 		'pause',
 		'set-retries',
 		'switch-mode',
-		'wait-for-body',
 	].map((name) => [name, 'not built'] as const),
 ]);
 
