@@ -103,6 +103,18 @@ for (const [name, engine] of [
 			t.equal(await act({ 'x-admin': '1' }, 's=p%6Cain&action=drain&b=%62e'), '/stats;st=DONE', 'names are unescaped');
 		});
 
+		await t.test('a form leaves the connection open', async () => {
+			const client = await rawClient(port);
+			const body = 's=none&action=ready&b=%23x';
+			const head = `POST /stats HTTP/1.1\r\nhost: x\r\nx-admin: 1\r\ncontent-length: ${body.length}\r\n\r\n`;
+			client.send(head);
+			client.send(body);
+			await client.when('the answer', (text) => /^HTTP\/1\.1 303 .*\r\n\r\n$/s.test(text));
+			client.send('GET /stats;csv;norefresh HTTP/1.1\r\nhost: x\r\n\r\n');
+			await client.when('the next', (text) => /HTTP\/1\.1 200 .*\r\n0\r\n\r\n$/s.test(text));
+			client.close();
+		});
+
 		await t.test('scope and passwords', async (t) => {
 			const at = harness.port('scoped');
 			t.equal((await request(at, '/s')).status, 401);

@@ -23,6 +23,7 @@ import { responseHeadSize } from '../message-size.js';
 import type { Stream } from '../stream.js';
 import { EMPTY_CHUNK, TEXT_WRITE_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import { FilteredBody, type FilteredBodyEvents } from './filtered-body.js';
+import { RequestBody } from './request-body.js';
 import { Reading, RequestReader } from './request-reader.js';
 import { ServerConnection } from './server-connection.js';
 import { Tunnel, type TunnelEnd } from './tunnel.js';
@@ -32,6 +33,9 @@ import { WholeBody } from './whole-body.js';
 const LAST_CHUNK = '0\r\n\r\n';
 /** How long a closing connection listens for the client's own end. */
 const LINGER_MS = 5000;
+
+/** Looks at bodies that are held for rules; keeps nothing between two looks. */
+const heldBody = new RequestBody();
 
 export class ClientConnection extends RequestReader implements Exchange, TunnelEnd, FilteredBodyEvents {
 	/** Of the present exchange, and still of it when its line is logged. */
@@ -224,6 +228,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		}
 		this.dropServer();
 		this.responseStarted = true;
+		this.dropWholeBody();
 		if (this.reading === Reading.BODY) this.closing = true;
 		const head = this.#responseHead(stream, response, false);
 		if (response.framing.kind === 'none') {
@@ -277,6 +282,10 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		this.closeGently();
 	}
 
+	sendInterim(head: ResponseHead): void {
+		this.relayInterim(head);
+	}
+
 	/** A 1xx of the server goes on to a client that can understand it (RFC 9110, section 15.2). */
 	relayInterim(head: ResponseHead): void {
 		const { stream } = this;
@@ -296,6 +305,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		}
 		this.dropServer();
 		this.responseStarted = true;
+		this.dropWholeBody();
 		const { request } = stream;
 		const { source } = reply;
 		const untilClose = source !== undefined && request?.version === 10;
@@ -422,16 +432,34 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		return this.body.peekComplete(this.chunk.subarray(this.chunkStart, this.chunkEnd));
 	}
 
+	bufferResponseBody(): void {
+		const { server, stream } = this;
+		if (server === undefined || stream === undefined) return;
+		server.collectBody();
+		stream.responseBodyArrived(this.thread.nowMs());
+	}
+
 	get responseBuffer(): Buffer | undefined {
-		return this.server?.heldBytes;
+		const held = this.server?.heldBytes;
+		const framing = this.stream?.response?.framing;
+		if (held === undefined || framing === undefined) return held;
+		heldBody.begin(framing);
+		return framing.kind === 'close' ? held : heldBody.peek(held);
 	}
 
 	get responseBufferComplete(): boolean {
 		return (
 			this.server === undefined ||
 			this.server.hasEnded ||
-			(this.responseBuffer?.length ?? 0) >= this.thread.bufsizeBytes
+			(this.server.heldBytes?.length ?? 0) >= this.thread.bufsizeBytes ||
+			this.#holdsWholeBody(this.server)
 		);
+	}
+
+	#holdsWholeBody(server: ServerConnection): boolean {
+		const framing = this.stream?.response?.framing;
+		if (framing === undefined || framing.kind === 'close') return false;
+		return !heldBody.begin(framing) || heldBody.peekComplete(server.heldBytes ?? EMPTY_CHUNK);
 	}
 
 	get serverSideAddress(): string | undefined {

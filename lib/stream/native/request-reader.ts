@@ -274,6 +274,17 @@ export abstract class RequestReader extends Connection {
 		return stream;
 	}
 
+	/** A body that has come in whole and goes nowhere, since the answer is ours: the connection goes on behind it. */
+	protected dropWholeBody(): void {
+		if (this.reading !== Reading.BODY || this.bodySent) return;
+		if (!this.body.peekComplete(this.chunk.subarray(this.chunkStart, this.chunkEnd))) return;
+		const end = this.body.take(this.chunk, this.chunkStart, this.chunkEnd);
+		// A body that is malformed is complete in its way, and ends the connection.
+		if (end < 0) return;
+		this.chunkStart = end;
+		this.reading = Reading.DONE;
+	}
+
 	#readBody(): boolean {
 		if (!this.serverIsReady) {
 			if (this.bufferingLimit > 0) this.stream?.requestBodyArrived(this.thread.nowMs());
