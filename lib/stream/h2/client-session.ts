@@ -55,6 +55,8 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		this.#idleSinceMs = thread.nowMs();
 		const socket = handle instanceof Socket ? handle : socketOf(handle);
 		socket.setNoDelay(true);
+		// A client that has closed its half asks for nothing more and reads nothing more (as in the reference).
+		socket.allowHalfOpen = false;
 		const { headSizeMax, headerCountMax } = thread.headLimits;
 		const h2 = performServerHandshake(socket, {
 			maxSessionMemory: SESSION_MEMORY_MB,
@@ -252,7 +254,7 @@ function sayWhatWasWrong(h2: Http2Session): void {
 }
 
 function socketOf(handle: unknown): Socket {
-	const socket = new Socket({ handle, allowHalfOpen: true } as ConstructorParameters<typeof Socket>[0]);
+	const socket = new Socket({ handle } as ConstructorParameters<typeof Socket>[0]);
 	socket.on('error', () => undefined);
 	return socket;
 }

@@ -71,12 +71,13 @@ export class ResponseWriter extends EventEmitter {
 	}
 
 	#streamClosed(): void {
-		const early = this.#state < State.DONE;
+		const { rstCode } = this.#h2;
+		const isOut =
+			this.#state >= State.DONE && (this.#ledger.pendingBytes === 0 || rstCode === constants.NGHTTP2_NO_ERROR);
 		this.#state = State.CLOSED;
-		this.#ledger.clear();
-		if (this.destroyed) return;
-		// A tunnel that both sides have ended, or an answer that is out, closes in silence.
-		if (!early) return;
+		if (isOut && !this.destroyed) this.#ledger.settle();
+		else this.#ledger.clear();
+		if (this.destroyed || isOut) return;
 		this.wasReset = true;
 		this.emit('close');
 	}

@@ -18,7 +18,7 @@ export class WriteLedger {
 	given(byteCount: number): () => void {
 		this.#givenBytes += byteCount;
 		return () => {
-			this.#takenBytes += byteCount;
+			this.#takenBytes = Math.min(this.#givenBytes, this.#takenBytes + byteCount);
 			this.#flush();
 		};
 	}
@@ -39,6 +39,12 @@ export class WriteLedger {
 			this.#waiting.shift();
 			first.written();
 		}
+	}
+
+	/** All of it is taken. */
+	settle(): void {
+		this.#takenBytes = this.#givenBytes;
+		this.#flush();
 	}
 
 	/** Nobody is told any more. */
