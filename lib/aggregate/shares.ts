@@ -64,6 +64,7 @@ export class Origin {
 	isDirect = false;
 	/** When something of it was learned last; undefined: never. */
 	lastWordMs: number | undefined;
+	via: 'peers' | 'redis' = 'peers';
 	/** From counting there to knowing here, of what came last; only Redis carries the time. */
 	lagMs: number | undefined;
 

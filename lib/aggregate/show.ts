@@ -48,7 +48,7 @@ export function describeAggregation(aggregation: Aggregation, section: string, c
 			sumName: sumWireName,
 			ownEntries: own?.usedCount(),
 			sumEntries: Math.max(total?.usedCount() ?? 0, target?.usedCount() ?? 0, own?.usedCount() ?? 0),
-			origins: [...origins.values()].map(({ name, lives, isDirect, lastWordMs, lagMs }) => ({
+			origins: [...origins.values()].map(({ name, lives, isDirect, lastWordMs, lagMs, via }) => ({
 				name,
 				isSelf: own !== undefined && name === aggregation.localName,
 				life: lives[0]?.number ?? 0,
@@ -56,7 +56,7 @@ export function describeAggregation(aggregation: Aggregation, section: string, c
 				entries: lives.reduce((sum, { table }) => Math.max(sum, table.usedCount()), 0),
 				isDirect,
 				lastWordMs: lastWordMs === undefined ? undefined : nowMs - lastWordMs,
-				via: lagMs === undefined ? ('peers' as const) : ('redis' as const),
+				via,
 				lagMs,
 			})),
 		})),
@@ -74,7 +74,8 @@ function formatAggregation({ name, section, life, tables }: AggregationDescripti
 		lines.push(`  table ${table.name} to ${table.sumName}:${own} sum=${table.sumEntries}`);
 		for (const origin of table.origins) {
 			const last = origin.lastWordMs === undefined ? '<NEVER>' : `${origin.lastWordMs}ms`;
-			const way = origin.via === 'peers' ? '' : ` lag=${Math.round(origin.lagMs ?? 0)}ms via=redis`;
+			const lag = origin.lagMs === undefined ? '<NEVER>' : `${Math.round(origin.lagMs)}ms`;
+			const way = origin.via === 'peers' ? '' : ` lag=${lag} via=redis`;
 			const state = origin.isSelf ? 'earlier' : origin.isDirect ? 'direct' : 'away';
 			lines.push(
 				`    origin ${origin.name}(${state}) life=${origin.life} lives=${origin.lives} entries=${origin.entries} last_word=${last}${way}`,

@@ -26,7 +26,9 @@ async function show(nodes: readonly RedisNode[], key: string, sum: number): Prom
 	try {
 		await waitFor(`sum ${sum}`, () => nodes.every((node) => node.counts(key)[0] === sum), 40_000);
 	} catch (error) {
-		throw new Error(`${(error as Error).message}: ${nodes.map((node) => `${node.counts(key)} ${node.log}`).join('; ')}`);
+		throw new Error(
+			`${(error as Error).message}: ${nodes.map((node) => `${node.counts(key)} ${node.log}`).join('; ')}`,
+		);
 	}
 }
 
@@ -35,7 +37,9 @@ t.test('three nodes of a Redis Cluster', { skip }, async (t) => {
 	// Each listens for the others on a port of its own, ten thousand higher if not told.
 	const ports = await freePorts(6);
 	const servers = await Promise.all(
-		[0, 1, 2].map((index) => new RedisServer(ports[index]!, [...args, '--cluster-port', `${ports[index + 3]}`]).start()),
+		[0, 1, 2].map((index) =>
+			new RedisServer(ports[index]!, [...args, '--cluster-port', `${ports[index + 3]}`]).start(),
+		),
 	);
 	t.teardown(() => Promise.all(servers.map((server) => server.stop())));
 	const bounds = [0, 5461, 10_923, 16_384];
@@ -90,12 +94,16 @@ sentinel failover-timeout mymaster 3000
 	const killedMs = performance.now();
 	await master.kill();
 	let counted = 0;
-	await waitFor('the fail-over', async () => {
-		a.request('k7');
-		b.request('k8');
-		counted++;
-		return /role:master/.test(await replica.client.info('replication'));
-	}, 40_000);
+	await waitFor(
+		'the fail-over',
+		async () => {
+			a.request('k7');
+			b.request('k8');
+			counted++;
+			return /role:master/.test(await replica.client.info('replication'));
+		},
+		40_000,
+	);
 	const promotedMs = performance.now() - killedMs;
 	await show(nodes, 'k7', 20 + counted);
 	await show(nodes, 'k8', 20 + counted);

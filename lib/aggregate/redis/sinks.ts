@@ -59,7 +59,10 @@ export class SharesSink implements EntrySink {
 		const known = this.#lives.get(node);
 		if (known !== undefined) return known;
 		const found = this.#guard(() => this.#summed.life(this.originName(node), 0))?.life;
-		if (found !== undefined) this.#lives.set(node, found);
+		if (found !== undefined) {
+			this.#lives.set(node, found);
+			found.origin.via = 'redis';
+		}
 		return found;
 	}
 
