@@ -12,13 +12,13 @@
  *   otherwise one of the oldest since keys are spread evenly; only when all of a shard have trackers is
  *   another shard asked.
  * - The state word of a record is written last when an entry is made and first when it goes, so that
- *   `repair` can rebuild every list from the records after a thread died in the middle.
+ *   store-check.ts can rebuild every list from the records after a thread died in the middle.
  */
 
 import type { StickTableModel } from '../config/model.js';
 import { tick } from '../core/clock.js';
 import type { SampleValue } from '../sample/types.js';
-import { acquireLock, lockHolder, releaseLock } from '../shared/spin-lock.js';
+import { acquireLock, releaseLock } from '../shared/spin-lock.js';
 import { StringDictionary } from './dictionary.js';
 import type { EntryView } from './entry-view.js';
 import { ExpiryOrder } from './expiry.js';
@@ -48,10 +48,9 @@ import {
 	STATE,
 	type TableLayout,
 	UNTRACKED,
-	UPDATE_LOCK,
 	UPDATE_STATE,
 } from './layout.js';
-import type { EntryRef } from './table.js';
+import type { EntryRef } from './table-base.js';
 import { UpdateList } from './update-list.js';
 
 /** Entries removed or moved in one holding of a shard's lock: some tens of microseconds. */
@@ -137,15 +136,15 @@ export class EntryStore {
 	}
 
 	unlock(): void {
-		releaseLock(this.words, this.#shardAt(this.#shard));
+		releaseLock(this.words, this.shardAt(this.#shard));
 	}
 
 	#enter(hash: number): void {
-		const shard = this.#shardOf(hash);
+		const shard = this.shardOf(hash);
 		this.#hash = hash;
 		this.#shard = shard;
-		this.#bucketAt = this.#bucketOf(shard, hash);
-		acquireLock(this.words, this.#shardAt(shard));
+		this.#bucketAt = this.bucketOf(shard, hash);
+		acquireLock(this.words, this.shardAt(shard));
 	}
 
 	/** The entry of the locked key, or 0. One whose date is reached is removed and not found. */
@@ -176,7 +175,7 @@ export class EntryStore {
 		const record = this.#takeRecord();
 		if (record === 0) return 0;
 		this.#fill(record, date);
-		this.order.linkFirst(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		this.order.linkFirst(this.shardAt(this.#shard), this.wheelAt(this.#shard), record);
 		this.words[record + STATE] = UNTRACKED;
 		return record;
 	}
@@ -188,7 +187,7 @@ export class EntryStore {
 	createUnlessOlder(nowTick: number, date: number): number {
 		const words = this.words;
 		if (this.expireMs !== 0 && words[POOL_USED]! >>> 0 >= this.size) {
-			const oldest = this.order.oldest(this.#shardAt(this.#shard), this.#wheelAt(this.#shard));
+			const oldest = this.order.oldest(this.shardAt(this.#shard), this.wheelAt(this.#shard));
 			if (oldest !== 0 && ((date - words[oldest + EXPIRE]!) | 0) < 0) return 0;
 		}
 		return this.#create(nowTick);
@@ -205,7 +204,7 @@ export class EntryStore {
 				// All entries of this shard have trackers. Two shards are never locked at once.
 				this.unlock();
 				const madeRoom = this.#makeRoomElsewhere(nowTick);
-				acquireLock(this.words, this.#shardAt(this.#shard));
+				acquireLock(this.words, this.shardAt(this.#shard));
 				// Another thread may have made the same entry meanwhile.
 				const found = this.find(nowTick);
 				if (found !== 0) return found;
@@ -217,7 +216,7 @@ export class EntryStore {
 			record = this.#takeRecord();
 		}
 		this.#fill(record, (nowTick + this.expireMs) | 0);
-		this.order.link(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+		this.order.link(this.shardAt(this.#shard), this.wheelAt(this.#shard), record);
 		this.words[record + STATE] = UNTRACKED;
 		return record;
 	}
@@ -234,7 +233,7 @@ export class EntryStore {
 		words[this.#bucketAt] = record;
 		words[record + EXPIRE] = date;
 		words[record + ORDER_SLOT] = 0;
-		words[this.#shardAt(this.#shard) + SHARD_ENTRIES]!++;
+		words[this.shardAt(this.#shard) + SHARD_ENTRIES]!++;
 	}
 
 	// ---- What can be done to the entry of the step. ----
@@ -246,8 +245,8 @@ export class EntryStore {
 
 	/** Any date. An entry with trackers keeps it for when they are gone. */
 	setDate(record: number, date: number): void {
-		const shardAt = this.#shardAt(this.#shard);
-		const wheelAt = this.#wheelAt(this.#shard);
+		const shardAt = this.shardAt(this.#shard);
+		const wheelAt = this.wheelAt(this.#shard);
 		if (this.words[record + STATE] === UNTRACKED) this.order.setDate(shardAt, wheelAt, record, date);
 		else {
 			// It may still be in a slot, but never in one later than its date.
@@ -260,7 +259,7 @@ export class EntryStore {
 	pin(record: number): void {
 		const words = this.words;
 		if (this.order.isExact && words[record + STATE] === UNTRACKED) {
-			this.order.unlink(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+			this.order.unlink(this.shardAt(this.#shard), this.wheelAt(this.#shard), record);
 		}
 		words[record + STATE]!++;
 	}
@@ -269,7 +268,7 @@ export class EntryStore {
 		const words = this.words;
 		this.#prolong(record, nowTick);
 		if (--words[record + STATE]! === UNTRACKED && words[record + ORDER_SLOT] === 0) {
-			this.order.link(this.#shardAt(this.#shard), this.#wheelAt(this.#shard), record);
+			this.order.link(this.shardAt(this.#shard), this.wheelAt(this.#shard), record);
 		}
 	}
 
@@ -331,7 +330,7 @@ export class EntryStore {
 		if (this.expireMs === 0 || this.words[POOL_USED] === 0) return 0;
 		let removed = 0;
 		for (let shard = 0; shard < this.layout.shardCount && removed < budget; shard++) {
-			const shardAt = this.#shardAt(shard);
+			const shardAt = this.shardAt(shard);
 			for (let more = this.words[shardAt + SHARD_LINKED] !== 0; more && removed < budget; ) {
 				acquireLock(this.words, shardAt);
 				this.order.steps = 0;
@@ -348,7 +347,7 @@ export class EntryStore {
 	#removeDue(shard: number, nowTick: number, limit: number): number {
 		let removed = 0;
 		while (removed < limit) {
-			const record = this.order.due(this.#shardAt(shard), this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
+			const record = this.order.due(this.shardAt(shard), this.wheelAt(shard), nowTick, STEPS_PER_LOCK);
 			if (record === 0) break;
 			this.onRemoved?.(record);
 			this.#remove(shard, record);
@@ -359,10 +358,10 @@ export class EntryStore {
 
 	/** Evicts the next entry to expire of a locked shard; with nopurge only one that is due. */
 	#makeRoom(shard: number, nowTick: number): boolean {
-		const shardAt = this.#shardAt(shard);
+		const shardAt = this.shardAt(shard);
 		this.order.steps = 0;
-		const due = this.order.due(shardAt, this.#wheelAt(shard), nowTick, STEPS_PER_LOCK);
-		const victim = due !== 0 || this.#nopurge ? due : this.order.oldest(shardAt, this.#wheelAt(shard));
+		const due = this.order.due(shardAt, this.wheelAt(shard), nowTick, STEPS_PER_LOCK);
+		const victim = due !== 0 || this.#nopurge ? due : this.order.oldest(shardAt, this.wheelAt(shard));
 		if (victim === 0) return false;
 		this.onRemoved?.(victim);
 		this.#remove(shard, victim);
@@ -374,7 +373,7 @@ export class EntryStore {
 		const { shardCount } = this.layout;
 		for (let i = 1; i < shardCount; i++) {
 			const shard = (this.#shard + i) % shardCount;
-			const shardAt = this.#shardAt(shard);
+			const shardAt = this.shardAt(shard);
 			if (this.words[shardAt + SHARD_LINKED] === 0) continue;
 			acquireLock(this.words, shardAt);
 			const madeRoom = this.#makeRoom(shard, nowTick);
@@ -404,7 +403,7 @@ export class EntryStore {
 		// Most chains of a sparse table are empty: no lock for those.
 		if (Atomics.load(this.words, headAt) === 0) return;
 		this.#shard = Math.floor(chain / this.layout.bucketsPerShard);
-		const shardAt = this.#shardAt(this.#shard);
+		const shardAt = this.shardAt(this.#shard);
 		acquireLock(this.words, shardAt);
 		try {
 			for (let record = this.words[headAt]!; record !== 0; ) {
@@ -471,9 +470,9 @@ export class EntryStore {
 	#remove(shard: number, record: number): void {
 		const words = this.words;
 		words[record + STATE] = FREE_STATE;
-		const shardAt = this.#shardAt(shard);
-		this.order.unlink(shardAt, this.#wheelAt(shard), record);
-		let linkAt = this.#bucketOf(shard, words[record + HASH]!);
+		const shardAt = this.shardAt(shard);
+		this.order.unlink(shardAt, this.wheelAt(shard), record);
+		let linkAt = this.bucketOf(shard, words[record + HASH]!);
 		while (words[linkAt] !== record) linkAt = words[linkAt]! + NEXT;
 		words[linkAt] = words[record + NEXT]!;
 		words[shardAt + SHARD_ENTRIES]!--;
@@ -493,19 +492,21 @@ export class EntryStore {
 		return true;
 	}
 
-	#shardOf(hash: number): number {
+	// ---- Where things are, for the checks too. ----
+
+	shardOf(hash: number): number {
 		return this.layout.shardCount === 1 ? 0 : hash >>> this.layout.shardShift;
 	}
 
-	#shardAt(shard: number): number {
+	shardAt(shard: number): number {
 		return this.layout.shardsAt + shard * SHARD_WORDS;
 	}
 
-	#wheelAt(shard: number): number {
+	wheelAt(shard: number): number {
 		return this.layout.wheelsAt + shard * this.layout.wheelSlots * 2;
 	}
 
-	#bucketOf(shard: number, hash: number): number {
+	bucketOf(shard: number, hash: number): number {
 		const { bucketsAt, bucketsPerShard } = this.layout;
 		return bucketsAt + shard * bucketsPerShard + (hash & (bucketsPerShard - 1));
 	}
@@ -517,139 +518,5 @@ export class EntryStore {
 				if ((this.words[record + UPDATE_STATE]! & 3) === 0) this.updates.touchLearned(record);
 			});
 		}
-	}
-
-	// ---- Checks and repair. ----
-
-	/**
-	 * What is wrong with the lists of the table, or undefined. While nothing else runs: it takes no locks.
-	 */
-	verify(): string | undefined {
-		const words = this.words;
-		const entries = new Set<number>();
-		let stringUses = 0;
-		for (let shard = 0; shard < this.layout.shardCount; shard++) {
-			const before = entries.size;
-			let untracked = 0;
-			for (let bucket = 0; bucket < this.layout.bucketsPerShard; bucket++) {
-				const headAt = this.layout.bucketsAt + shard * this.layout.bucketsPerShard + bucket;
-				for (let record = words[headAt]!; record !== 0; record = words[record + NEXT]!) {
-					if (entries.has(record)) return `record ${record} is in two chains`;
-					entries.add(record);
-					const hash = words[record + HASH]!;
-					if (this.#shardOf(hash) !== shard || this.#bucketOf(shard, hash) !== headAt) {
-						return `record ${record} is in a wrong chain`;
-					}
-					if (hashWords(words, record + KEY, this.#keyWords, words[SEED_0]!, words[SEED_1]!) !== hash) {
-						return `record ${record} has another hash than its key`;
-					}
-					if (words[record + STATE]! < UNTRACKED) return `record ${record} is in a chain and free`;
-					if (words[record + STATE] === UNTRACKED) untracked++;
-					if (this.stringSlot !== undefined && words[record + this.stringSlot.offset] !== 0) stringUses++;
-				}
-			}
-			const shardAt = this.#shardAt(shard);
-			if (words[shardAt + SHARD_ENTRIES] !== entries.size - before) return `shard ${shard} has a wrong count`;
-			const linked = new Set<number>();
-			const trouble = this.order.audit(shardAt, this.#wheelAt(shard), (record) => linked.add(record));
-			if (trouble !== undefined) return `shard ${shard}: ${trouble}`;
-			let linkedUntracked = 0;
-			for (const record of linked) {
-				if (!entries.has(record)) return `record ${record} must not be in order`;
-				if (words[record + STATE] === UNTRACKED) linkedUntracked++;
-			}
-			if (linkedUntracked !== untracked) {
-				return `shard ${shard}: ${untracked} entries without tracker, ${linkedUntracked} of them in order`;
-			}
-			if (words[shardAt] !== 0) return `shard ${shard} is locked`;
-		}
-		const free = new Set<number>();
-		for (let record = words[POOL_FREE]!; record !== 0; record = words[record + NEXT]!) {
-			if (free.has(record) || entries.has(record)) return `record ${record} is free and elsewhere`;
-			if (words[record + STATE] !== FREE_STATE) return `record ${record} is free and has a state`;
-			free.add(record);
-		}
-		const used = words[POOL_USED]! >>> 0;
-		if (used !== entries.size) return `${used} entries counted, ${entries.size} found`;
-		if (used > this.size) return `${used} entries in a table of ${this.size}`;
-		if (free.size + entries.size !== words[POOL_HIGH_WATER]! >>> 0) return 'a record is lost';
-		if (words[POOL_LOCK] !== 0 || words[UPDATE_LOCK] !== 0) return 'an inner lock is held';
-		const audited = this.strings.audit();
-		if (audited.uses !== stringUses) return `${audited.uses} uses of strings counted, ${stringUses} found`;
-		let listed = 0;
-		for (const list of ['local', 'learned'] as const) {
-			const trouble = this.updates.audit(list, (record) => {
-				listed += entries.has(record) ? 1 : Number.NaN;
-			});
-			if (trouble !== undefined) return trouble;
-		}
-		if (Number.isNaN(listed)) return 'a free record is in an update list';
-		if (this.updates.enabled && listed !== entries.size) return `${listed} of ${entries.size} entries in update lists`;
-		return undefined;
-	}
-
-	/**
-	 * After the thread `deadThreadId` ended: when it held a lock of this table, rebuilds every list from the
-	 * records and frees the lock. Counters keep what was written; trackers of the dead thread stay. Returns
-	 * whether there was anything to repair. Peers' readers begin at the start again.
-	 */
-	repair(deadThreadId: number): boolean {
-		const words = this.words;
-		const { layout } = this;
-		const isDead = (at: number): boolean => lockHolder(words, at) === deadThreadId;
-		const inner = [POOL_LOCK, UPDATE_LOCK, ...(layout.dictionaryCapacity === 0 ? [] : [layout.dictionaryAt])];
-		const shardLocks = Array.from({ length: layout.shardCount }, (_, shard) => this.#shardAt(shard));
-		if (![...inner, ...shardLocks].some(isDead)) return false;
-		// The inner ones first, so that threads waiting for them leave their shards; what they find there may be
-		// half done, but every link leads to a record, and all of it is made anew below.
-		for (const at of inner) if (isDead(at)) releaseLock(words, at);
-		for (const at of shardLocks) if (!isDead(at)) acquireLock(words, at);
-		this.#rebuild();
-		for (const at of shardLocks) releaseLock(words, at);
-		return true;
-	}
-
-	#rebuild(): void {
-		const words = this.words;
-		const { layout } = this;
-		const texts = new Map<number, string>();
-		const end = layout.recordsAt + (words[POOL_HIGH_WATER]! >>> 0) * layout.recordWords;
-		const stringAt = this.stringSlot?.offset;
-		for (let record = layout.recordsAt; stringAt !== undefined && record < end; record += layout.recordWords) {
-			if (words[record + STATE] !== FREE_STATE) texts.set(record, this.strings.text(words[record + stringAt]!));
-		}
-		words.fill(0, layout.wheelsAt, layout.wheelsAt + layout.shardCount * layout.wheelSlots * 2);
-		words.fill(0, layout.bucketsAt, layout.bucketsAt + this.chainCount);
-		for (let shard = 0; shard < layout.shardCount; shard++) {
-			words[this.#shardAt(shard) + SHARD_LINKED] = 0;
-			words[this.#shardAt(shard) + SHARD_ENTRIES] = 0;
-		}
-		this.strings.reset();
-		this.updates.reset();
-		acquireLock(words, POOL_LOCK);
-		words[POOL_FREE] = 0;
-		words[POOL_USED] = 0;
-		for (let record = layout.recordsAt; record < end; record += layout.recordWords) {
-			words[record + UPDATE_STATE] = 0;
-			words[record + ORDER_SLOT] = 0;
-			if (words[record + STATE] === FREE_STATE) {
-				words[record + NEXT] = words[POOL_FREE]!;
-				words[POOL_FREE] = record;
-			} else this.#relink(record, stringAt, texts);
-		}
-		releaseLock(words, POOL_LOCK);
-	}
-
-	#relink(record: number, stringAt: number | undefined, texts: ReadonlyMap<number, string>): void {
-		const words = this.words;
-		const shard = this.#shardOf(words[record + HASH]!);
-		const bucketAt = this.#bucketOf(shard, words[record + HASH]!);
-		words[record + NEXT] = words[bucketAt]!;
-		words[bucketAt] = record;
-		words[this.#shardAt(shard) + SHARD_ENTRIES]!++;
-		words[POOL_USED]!++;
-		if (words[record + STATE] === UNTRACKED) this.order.link(this.#shardAt(shard), this.#wheelAt(shard), record);
-		if (stringAt !== undefined) words[record + stringAt] = this.strings.intern(texts.get(record) ?? '');
-		if (this.updates.enabled) this.updates.touchLearned(record);
 	}
 }

@@ -7,7 +7,7 @@ import { tick } from '../core/clock.js';
 import { rateValue } from './freq-counter.js';
 import type { KeyCodec, TableKey } from './key.js';
 import { type DataSlot, EXPIRE, KEY, STATE, type TableLayout } from './layout.js';
-import type { EntryRef } from './table.js';
+import type { EntryRef } from './table-base.js';
 
 /** A rate as the peers protocol carries it. */
 export interface RateState {

@@ -5,7 +5,7 @@
  * Each thread attaches its own `StickTable` to the one SharedArrayBuffer. Every operation here is one step
  * under the lock of one shard: no other thread sees half of it, and none can add to the same counter in
  * between. Where the memory lies is in layout.ts, how it is kept in entry-store.ts, what peers are told in
- * update-list.ts; here is what the operations mean: which of them make an entry, prolong its life, are told
+ * update-list.ts, what is done to whole tables in table-base.ts; here is what the operations mean: which of them make an entry, prolong its life, are told
  * to peers.
  *
  * Rules hold entries by an `EntryRef`, which is valid from `track` to `untrack`. Times are monotonic
@@ -14,30 +14,13 @@
  * 32-bit counters wrap silently. 64-bit ones do so too and are read as numbers: exact up to 2^53, the nearest
  * double above; replication carries all 64 bits.
  */
-import { randomFillSync } from 'node:crypto';
 import type { StickTableModel } from '../config/model.js';
 import { tick } from '../core/clock.js';
-import { HoldfastError } from '../core/errors.js';
 import type { SampleValue } from '../sample/types.js';
 import { addElement, readElement, setElement } from './elements.js';
-import { EntryStore } from './entry-store.js';
-import { type DataValue, EntryView, type RateState } from './entry-view.js';
-import { keyLengthBytes, type TableKey } from './key.js';
-import {
-	CLEARS,
-	type DataSlot,
-	EVICTIONS,
-	EXPIRE,
-	FULL_EVENTS,
-	KEY,
-	LAST_FULL_TICK,
-	layoutOf,
-	POOL_USED,
-	REFUSALS,
-	SEED_0,
-	SEED_1,
-	STATE,
-} from './layout.js';
+import type { DataValue, EntryView, RateState } from './entry-view.js';
+import type { TableKey } from './key.js';
+import { type DataSlot, KEY } from './layout.js';
 import {
 	type LearnConflict,
 	type LearnedData,
@@ -46,17 +29,12 @@ import {
 	type LearnOutcome,
 	type WireEntry,
 } from './learning.js';
+import { type EntryRef, TableBase } from './table-base.js';
 import { EntryTransfer } from './transfer.js';
-import type { UpdateList } from './update-list.js';
 
 export type { LearnConflict, LearnedData, LearnFilter, LearnOutcome, WireEntry } from './learning.js';
+export type { EntryRef } from './table-base.js';
 export type { DataSlot, DataValue, EntryView, RateState, TableKey };
-
-/** A mask: walks pause after as many hash chains and one. */
-const CHAINS_BETWEEN_PAUSES = 0xfff;
-
-/** Designates an entry that is pinned (tracked): valid until it is released. 0 is no entry. */
-export type EntryRef = number & { readonly entryRef: unique symbol };
 
 /** A general purpose counter together with its rate: what one `inc_gpc` or `sc-add-gpc` changes. */
 export type GpcSlots = {
@@ -68,80 +46,20 @@ export type GpcSlots = {
 
 const isConnectionCount = ({ type }: DataSlot): boolean => type === 'conn_cnt' || type === 'conn_rate';
 
-export class StickTable {
-	readonly model: StickTableModel;
-	readonly name: string;
-	readonly buffer: SharedArrayBuffer;
-	readonly #store: EntryStore;
-	readonly #words: Int32Array;
+export class StickTable extends TableBase {
 	readonly #connCur: DataSlot | undefined;
 	/** conn_cnt and conn_rate: what tracking counts once. */
 	readonly #connSlots: readonly DataSlot[];
 	readonly #learning: Learning;
 	#absorption: EntryTransfer | undefined;
 
-	/** Address space that the table takes; memory only as entries come. Throws `TABLE_TOO_LARGE`. */
-	static bytesNeeded(model: StickTableModel): number {
-		return layoutOf(model).totalWords * 4;
-	}
-
-	/**
-	 * Reserves the memory of an empty table. Throws `TABLE_TOO_LARGE` with a sentence for the operator when the
-	 * size is beyond 8 GB or the system refuses.
-	 */
-	static allocate(model: StickTableModel): SharedArrayBuffer {
-		const bytes = StickTable.bytesNeeded(model);
-		let buffer: SharedArrayBuffer;
-		try {
-			buffer = new SharedArrayBuffer(bytes);
-		} catch (cause) {
-			const megabytes = Math.ceil(bytes / 2 ** 20);
-			const text = `stick-table '${model.name}' of size ${model.size}: the system does not give the ${megabytes} MB it may need`;
-			throw new HoldfastError('TABLE_TOO_LARGE', text, { cause });
-		}
-		randomFillSync(new Int32Array(buffer, SEED_0 * 4, SEED_1 - SEED_0 + 1));
-		return buffer;
-	}
-
 	constructor(model: StickTableModel, buffer: SharedArrayBuffer) {
-		this.model = model;
-		this.name = model.name;
-		this.buffer = buffer;
-		this.#words = new Int32Array(buffer);
-		this.#store = new EntryStore(model, this.#words);
-		this.#learning = new Learning(this.#store, model.recvOnly);
+		super(model, buffer);
+		this.#learning = new Learning(this.store, model.recvOnly);
 		// Nothing is counted in a table of sums: see sum-table.ts.
 		const counts = model.sumOf === undefined;
 		this.#connCur = counts ? this.slot('conn_cur') : undefined;
 		this.#connSlots = this.slots.filter((slot) => counts && isConnectionCount(slot));
-	}
-
-	/** What is stored, in the order of the wire ids. */
-	get slots(): readonly DataSlot[] {
-		return this.#store.layout.slots;
-	}
-
-	/** What peers are to be told: see update-list.ts. */
-	get updates(): UpdateList {
-		return this.#store.updates;
-	}
-
-	/** Bytes of a key on the wire: 4, 16, or the length of a string or binary key. */
-	get keyLengthBytes(): number {
-		return keyLengthBytes(this.model);
-	}
-
-	/**
-	 * The stored type of a name, or undefined. `gpc0`, `gpc1`, `gpt0` and their rates are answered by element 0
-	 * or 1 of an array when the table has the array.
-	 */
-	slot(type: string): DataSlot | undefined {
-		return this.#store.layout.slotsByName.get(type);
-	}
-
-	/** The slot that is sent with this id, without the fall-backs. */
-	slotByWireId(wireId: number): DataSlot | undefined {
-		return this.slots.find((slot) => slot.wireId === wireId);
 	}
 
 	/**
@@ -165,14 +83,14 @@ export class StickTable {
 
 	/** Find or create, pin, count conn_cur/conn_cnt/conn_rate, refresh. 0: no key or no room. */
 	track(value: SampleValue, nowMs: number): EntryRef {
-		const store = this.#store;
+		const store = this.store;
 		if (!store.lockKey(value)) return 0 as EntryRef;
 		const now = tick(nowMs) | 0;
 		const record = store.findOrCreate(now);
 		if (record !== 0) {
 			store.pin(record);
-			if (this.#connCur !== undefined) this.#words[record + this.#connCur.offset]!++;
-			for (const slot of this.#connSlots) addElement(this.#words, record, slot, 0, 1, now);
+			if (this.#connCur !== undefined) this.words[record + this.#connCur.offset]!++;
+			for (const slot of this.#connSlots) addElement(this.words, record, slot, 0, 1, now);
 			store.refresh(record, now);
 			store.updates.touchLocal(record);
 		}
@@ -182,12 +100,12 @@ export class StickTable {
 
 	/** The end of a `track`; `entry` must not be used afterwards. */
 	untrack(entry: EntryRef, nowMs: number): void {
-		const store = this.#store;
+		const store = this.store;
 		const now = tick(nowMs) | 0;
 		store.lockEntry(entry);
 		if (this.#connCur !== undefined) {
 			const at = entry + this.#connCur.offset;
-			if (this.#words[at] !== 0) this.#words[at]!--;
+			if (this.words[at] !== 0) this.words[at]!--;
 			store.refresh(entry, now);
 			store.updates.touchLocal(entry);
 		}
@@ -197,10 +115,10 @@ export class StickTable {
 
 	/** Adds to one element and refreshes; returns its new value, of a rate the events of the current period. */
 	add(entry: EntryRef, slot: DataSlot, index: number, amount: number, nowMs: number): number {
-		const store = this.#store;
+		const store = this.store;
 		const now = tick(nowMs) | 0;
 		store.lockEntry(entry);
-		const value = index < slot.count ? addElement(this.#words, entry, slot, index, amount, now) : 0;
+		const value = index < slot.count ? addElement(this.words, entry, slot, index, amount, now) : 0;
 		this.#touch(entry, now);
 		store.unlock();
 		return value;
@@ -209,17 +127,17 @@ export class StickTable {
 	/** Adds the same amount to several slots in one step: an event's counter and rate (`eventSlots`). */
 	addAll(entry: EntryRef, slots: readonly DataSlot[], amount: number, nowMs: number): void {
 		if (slots.length === 0) return;
-		const store = this.#store;
+		const store = this.store;
 		const now = tick(nowMs) | 0;
 		store.lockEntry(entry);
-		for (const slot of slots) addElement(this.#words, entry, slot, 0, amount, now);
+		for (const slot of slots) addElement(this.words, entry, slot, 0, amount, now);
 		this.#touch(entry, now);
 		store.unlock();
 	}
 
 	/** Sets one element and refreshes; a rate then reads `value` for a whole period. Returns the previous reading. */
 	set(entry: EntryRef, slot: DataSlot, index: number, value: number | bigint, nowMs: number): number {
-		const store = this.#store;
+		const store = this.store;
 		const now = tick(nowMs) | 0;
 		store.lockEntry(entry);
 		const previous = this.#exchange(entry, slot, index, value, now);
@@ -232,10 +150,10 @@ export class StickTable {
 	read(entry: EntryRef, slot: DataSlot, index: number, nowMs: number): number {
 		if (index >= slot.count) return 0;
 		// One word is read whole by any thread; the rest may be half changed by another.
-		if (slot.class === 'uint32' || slot.class === 'int32') return readElement(this.#words, entry, slot, index, 0);
-		const store = this.#store;
+		if (slot.class === 'uint32' || slot.class === 'int32') return readElement(this.words, entry, slot, index, 0);
+		const store = this.store;
 		store.lockEntry(entry);
-		const value = readElement(this.#words, entry, slot, index, tick(nowMs) | 0);
+		const value = readElement(this.words, entry, slot, index, tick(nowMs) | 0);
 		store.unlock();
 		return value;
 	}
@@ -245,7 +163,7 @@ export class StickTable {
 	 * the rate is stored. Adding 0 changes nothing but refreshes.
 	 */
 	addGpc(entry: EntryRef, gpc: GpcSlots, amount: number, nowMs: number): number {
-		const store = this.#store;
+		const store = this.store;
 		const now = tick(nowMs) | 0;
 		store.lockEntry(entry);
 		const value = this.#addGpc(entry, gpc, amount, now);
@@ -257,40 +175,40 @@ export class StickTable {
 	/** The key of a tracked entry. */
 	keyOf(entry: EntryRef): TableKey {
 		// The key of a pinned record does not change.
-		return this.#store.codec.decode(this.#words, entry + KEY);
+		return this.store.codec.decode(this.words, entry + KEY);
 	}
 
 	trackersOf(entry: EntryRef): number {
-		return this.#store.trackers(entry);
+		return this.store.trackers(entry);
 	}
 
 	// ---- By key, without tracking, each in one step ----
 
 	has(value: SampleValue, nowMs: number): boolean {
-		return this.#withFound(value, nowMs, () => true) ?? false;
+		return this.withFound(value, nowMs, () => true) ?? false;
 	}
 
 	/** Without refresh; undefined when the key is absent. */
 	readByKey(value: SampleValue, slot: DataSlot, index: number, nowMs: number): number | undefined {
-		const store = this.#store;
+		const store = this.store;
 		if (!store.lockKey(value)) return undefined;
 		const now = tick(nowMs) | 0;
 		const record = store.find(now);
 		const result =
-			record === 0 ? undefined : index < slot.count ? readElement(this.#words, record, slot, index, now) : 0;
+			record === 0 ? undefined : index < slot.count ? readElement(this.words, record, slot, index, now) : 0;
 		store.unlock();
 		return result;
 	}
 
 	/** Creates the entry when it is absent. Undefined: no key, or no room. */
 	addByKey(value: SampleValue, slot: DataSlot, index: number, amount: number, nowMs: number): number | undefined {
-		const store = this.#store;
+		const store = this.store;
 		if (!store.lockKey(value)) return undefined;
 		const now = tick(nowMs) | 0;
 		const record = store.findOrCreate(now);
 		let result: number | undefined;
 		if (record !== 0) {
-			result = index < slot.count ? addElement(this.#words, record, slot, index, amount, now) : 0;
+			result = index < slot.count ? addElement(this.words, record, slot, index, amount, now) : 0;
 			this.#touch(record, now);
 		}
 		store.unlock();
@@ -337,7 +255,7 @@ export class StickTable {
 	/** A longer life for an entry that exists (`stick match`); false when it does not. */
 	refresh(value: SampleValue, nowMs: number): boolean {
 		return (
-			this.#withFound(value, nowMs, (record, now) => {
+			this.withFound(value, nowMs, (record, now) => {
 				this.#touch(record, now);
 				return true;
 			}) ?? false
@@ -346,40 +264,40 @@ export class StickTable {
 
 	/** Milliseconds left, 0 in a table without `expire`; undefined when the key is absent. */
 	expireMs(value: SampleValue, nowMs: number): number | undefined {
-		return this.#withFound(value, nowMs, (record, now) => this.#store.remainingMs(record, now));
+		return this.withFound(value, nowMs, (record, now) => this.store.remainingMs(record, now));
 	}
 
 	/** Milliseconds since the last refresh, 0 in a table without `expire`; undefined when the key is absent. */
 	idleMs(value: SampleValue, nowMs: number): number | undefined {
-		const expireMs = this.#store.expireMs;
-		return this.#withFound(value, nowMs, (record, now) =>
-			expireMs === 0 ? 0 : Math.max(0, expireMs - this.#store.remainingMs(record, now)),
+		const expireMs = this.store.expireMs;
+		return this.withFound(value, nowMs, (record, now) =>
+			expireMs === 0 ? 0 : Math.max(0, expireMs - this.store.remainingMs(record, now)),
 		);
 	}
 
 	/** Trackers of an entry; undefined when the key is absent. */
 	trackers(value: SampleValue, nowMs: number): number | undefined {
-		return this.#withFound(value, nowMs, (record) => this.#store.trackers(record));
+		return this.withFound(value, nowMs, (record) => this.store.trackers(record));
 	}
 
 	/** 0 when no server is stored; undefined when the key is absent. */
 	serverId(value: SampleValue, nowMs: number): number | undefined {
 		const slot = this.slot('server_id');
-		return this.#withFound(value, nowMs, (record) => (slot === undefined ? 0 : this.#words[record + slot.offset]!));
+		return this.withFound(value, nowMs, (record) => (slot === undefined ? 0 : this.words[record + slot.offset]!));
 	}
 
 	/** Empty when none is stored; undefined when the key is absent. */
 	serverKey(value: SampleValue, nowMs: number): string | undefined {
-		return this.#withFound(value, nowMs, (record) => this.#store.serverKey(record));
+		return this.withFound(value, nowMs, (record) => this.store.serverKey(record));
 	}
 
 	/** `stick match`: what is stored for the key, with a refresh; undefined when the key is absent. */
 	matchServer(value: SampleValue, nowMs: number): { serverId: number; serverKey: string } | undefined {
 		const slot = this.slot('server_id');
-		return this.#withFound(value, nowMs, (record, now) => {
+		return this.withFound(value, nowMs, (record, now) => {
 			this.#touch(record, now);
-			const serverId = slot === undefined ? 0 : this.#words[record + slot.offset]!;
-			return { serverId, serverKey: this.#store.serverKey(record) };
+			const serverId = slot === undefined ? 0 : this.words[record + slot.offset]!;
+			return { serverId, serverKey: this.store.serverKey(record) };
 		});
 	}
 
@@ -388,8 +306,8 @@ export class StickTable {
 		const idSlot = this.slot('server_id');
 		return (
 			this.#withCreated(value, nowMs, (record) => {
-				if (idSlot !== undefined) this.#words[record + idSlot.offset] = serverId;
-				this.#store.setServerKey(record, serverKey);
+				if (idSlot !== undefined) this.words[record + idSlot.offset] = serverId;
+				this.store.setServerKey(record, serverKey);
 				return true;
 			}) ?? false
 		);
@@ -425,7 +343,7 @@ export class StickTable {
 
 	/** Puts an entry at the end of the update list as if it had been modified; false when the key is absent. */
 	pushAgain(key: Uint8Array, keyLength: number, nowMs: number): boolean {
-		const store = this.#store;
+		const store = this.store;
 		if (!store.lockKeyBytes(key, keyLength)) return false;
 		const record = store.find(tick(nowMs) | 0);
 		if (record !== 0) store.updates.touchLocal(record);
@@ -438,200 +356,25 @@ export class StickTable {
 		this.#learning.linkWriteTo(target.#learning);
 	}
 
-	// ---- Dumps, clearing, upkeep ----
-
-	/** A view for `copy` and `UpdateReader.next`. */
-	newView(): EntryView {
-		return new EntryView(this.#store.layout, this.#store.codec, this.#store.expireMs !== 0);
-	}
-
-	/**
-	 * All entries, in no order. No lock is held while the caller has one, and it may stop and go on whenever it likes:
-	 * an entry that is there during the whole walk comes exactly once. The view is reused: take what you need.
-	 */
-	*entries(nowMs: number | (() => number)): Generator<EntryView> {
-		for (const entry of this.walk(nowMs)) if (entry !== undefined) yield entry;
-	}
-
-	/** As `entries`, with an undefined now and then where there are few: a moment to let others have their turn. */
-	*walk(nowMs: number | (() => number)): Generator<EntryView | undefined> {
-		const store = this.#store;
-		const clock = typeof nowMs === 'number' ? () => nowMs : nowMs;
-		const views: EntryView[] = [];
-		for (let chain = 0; chain < store.chainCount; chain++) {
-			let count = 0;
-			// Asked only where there is an entry: most chains of a table that is not full are empty.
-			let at = -1;
-			store.visitChain(chain, (record) => {
-				if (at < 0) at = clock();
-				if (this.#isOver(record, at)) return;
-				views[count] ??= this.newView();
-				store.copyLocked(record, views[count++]!, at);
-			});
-			for (let i = 0; i < count; i++) yield views[i]!;
-			if ((chain & CHAINS_BETWEEN_PAUSES) === CHAINS_BETWEEN_PAUSES) yield undefined;
-		}
-	}
-
-	/** Copies the entry of a key; false when it is absent. */
-	copyByKey(value: SampleValue, view: EntryView, nowMs: number): boolean {
-		return (
-			this.#withFound(value, nowMs, (record) => {
-				this.#store.copyLocked(record, view, nowMs);
-				return true;
-			}) ?? false
-		);
-	}
-
-	/** The same for a key as peers send it. */
-	copyByKeyBytes(key: Uint8Array, keyLength: number, view: EntryView, nowMs: number): boolean {
-		const store = this.#store;
-		if (!store.lockKeyBytes(key, keyLength)) return false;
-		const record = store.find(tick(nowMs) | 0);
-		if (record !== 0) store.copyLocked(record, view, nowMs);
-		store.unlock();
-		return record !== 0;
-	}
-
-	/**
-	 * Calls back with the key of each entry that this thread's steps remove because its time is over or to make room,
-	 * while its shard is locked. For a table that only one thread uses.
-	 */
-	watchRemovals(removed: (key: Uint8Array) => void): void {
-		const store = this.#store;
-		const key = Buffer.alloc(Math.max(16, this.keyLengthBytes));
-		store.onRemoved = (record) => {
-			const length = store.codec.decodeBytes(store.words, record + KEY, key);
-			removed(key.subarray(0, length));
-		};
-	}
-
 	/**
 	 * Adds to this table what `entry` has beyond `base`, in one step; without a base, all of it. For what comes back
 	 * of a node's own counts (lib/aggregate). Both are of a table with the same declaration.
 	 */
 	absorb(entry: EntryView, base: EntryView | undefined, nowMs: number): void {
-		this.#absorption ??= new EntryTransfer(this.model, this.#store);
+		this.#absorption ??= new EntryTransfer(this.model, this.store);
 		const source = { words: entry.words, at: 0, key: entry.key, serverKey: entry.serverKeyText };
 		this.#absorption.apply(source, base?.words, 0, false, nowMs);
-	}
-
-	/** Copies the entry of an identifier, which may be any number; false when there is none. */
-	copyByRef(ref: number, view: EntryView, nowMs: number): boolean {
-		return this.#store.isRecord(ref) && this.#store.copy(ref, view, nowMs);
-	}
-
-	/** Removes one entry. `in use`: it has trackers and stays. Peers are not told. */
-	clearByKey(value: SampleValue, nowMs: number): 'removed' | 'absent' | 'in use' {
-		const outcome =
-			this.#withFound(value, nowMs, (record) => (this.#store.removeIfFree(record) ? 'removed' : 'in use')) ?? 'absent';
-		if (outcome === 'removed') Atomics.add(this.#words, CLEARS, 1);
-		return outcome;
-	}
-
-	/** Removes the entries that match and have no trackers, all without a predicate; returns how many. */
-	clear(nowMs: number, predicate?: (entry: EntryView) => boolean): number {
-		let removed = 0;
-		for (const count of this.clearing(nowMs, predicate)) removed += count;
-		return removed;
-	}
-
-	/** `clear` in slices, for large tables: yields how many entries each slice has removed. */
-	*clearing(nowMs: number, predicate?: (entry: EntryView) => boolean): Generator<number> {
-		const store = this.#store;
-		const view = this.newView();
-		let removed = 0;
-		for (let chain = 0; chain < store.chainCount; chain++) {
-			store.visitChain(chain, (record) => {
-				if (predicate !== undefined) {
-					store.copyLocked(record, view, nowMs);
-					if (!predicate(view)) return;
-				}
-				if (!store.removeIfFree(record)) return;
-				if (removed++ === 0) Atomics.add(this.#words, CLEARS, 1);
-			});
-			if ((chain & CHAINS_BETWEEN_PAUSES) !== CHAINS_BETWEEN_PAUSES) continue;
-			yield removed;
-			removed = 0;
-		}
-		yield removed;
-	}
-
-	/**
-	 * Removes entries whose date is reached, at most `budget`; returns how many. To be called some times a second,
-	 * by one thread, and again at once while the result equals the budget. Locks are held for 64 removals at most.
-	 */
-	expire(nowMs: number, budget = 1000): number {
-		return this.#store.expire(tick(nowMs) | 0, budget);
-	}
-
-	/** Entries now, those that are due and not yet removed included. */
-	usedCount(): number {
-		return Atomics.load(this.#words, POOL_USED) >>> 0;
-	}
-
-	availableCount(): number {
-		return this.model.size - this.usedCount();
-	}
-
-	/** Entries evicted to make room, since the table exists. */
-	evictionCount(): number {
-		return Atomics.load(this.#words, EVICTIONS) >>> 0;
-	}
-
-	/** New entries refused since the table was full and nothing could be evicted. */
-	refusalCount(): number {
-		return Atomics.load(this.#words, REFUSALS) >>> 0;
-	}
-
-	/** Changes whenever entries were removed by `clear` or `clearByKey`. */
-	clearedCount(): number {
-		return Atomics.load(this.#words, CLEARS);
-	}
-
-	/** New entries that found the table full. The control thread logs when this has changed. */
-	fullEventCount(): number {
-		return Atomics.load(this.#words, FULL_EVENTS) >>> 0;
-	}
-
-	/** Milliseconds since a new entry found the table full; undefined when none ever did. */
-	sinceFullMs(nowMs: number): number | undefined {
-		if (this.fullEventCount() === 0) return undefined;
-		return (tick(nowMs) - Atomics.load(this.#words, LAST_FULL_TICK)) >>> 0;
-	}
-
-	/** What is wrong with the structure, or undefined; only while no other thread uses the table. */
-	verify(): string | undefined {
-		return this.#store.verify();
-	}
-
-	/**
-	 * For the control thread, when a thread of the worker ended: frees what it held. True when it died in the middle
-	 * of a step and the lists were rebuilt. Its trackers stay.
-	 */
-	recover(deadThreadId: number): boolean {
-		return this.#store.repair(deadThreadId);
 	}
 
 	// ---- One element of a record whose shard is locked ----
 
 	#touch(record: number, now: number): void {
-		this.#store.refresh(record, now);
-		this.#store.updates.touchLocal(record);
-	}
-
-	#withFound<T>(value: SampleValue, nowMs: number, step: (record: number, now: number) => T): T | undefined {
-		const store = this.#store;
-		if (!store.lockKey(value)) return undefined;
-		const now = tick(nowMs) | 0;
-		const record = store.find(now);
-		const result = record === 0 ? undefined : step(record, now);
-		store.unlock();
-		return result;
+		this.store.refresh(record, now);
+		this.store.updates.touchLocal(record);
 	}
 
 	#withCreated<T>(value: SampleValue, nowMs: number, step: (record: number, now: number) => T): T | undefined {
-		const store = this.#store;
+		const store = this.store;
 		if (!store.lockKey(value)) return undefined;
 		const now = tick(nowMs) | 0;
 		const record = store.findOrCreate(now);
@@ -646,20 +389,14 @@ export class StickTable {
 
 	#exchange(record: number, slot: DataSlot, index: number, value: number | bigint, now: number): number {
 		if (index >= slot.count) return 0;
-		const previous = readElement(this.#words, record, slot, index, now);
-		setElement(this.#words, record, slot, index, value, now);
+		const previous = readElement(this.words, record, slot, index, now);
+		setElement(this.words, record, slot, index, value, now);
 		return previous;
 	}
 
 	#addGpc(record: number, gpc: GpcSlots, amount: number, now: number): number {
 		const { counter, rate, index } = gpc;
-		const current = rate === undefined ? 0 : addElement(this.#words, record, rate, index, amount, now);
-		return counter === undefined ? current : addElement(this.#words, record, counter, index, amount, now);
-	}
-
-	/** Whether the date of an entry without trackers is reached: it is as good as gone. */
-	#isOver(record: number, nowMs: number): boolean {
-		if (this.#store.expireMs === 0 || this.#words[record + STATE] !== 1) return false;
-		return ((this.#words[record + EXPIRE]! - tick(nowMs)) | 0) <= 0;
+		const current = rate === undefined ? 0 : addElement(this.words, record, rate, index, amount, now);
+		return counter === undefined ? current : addElement(this.words, record, counter, index, amount, now);
 	}
 }
