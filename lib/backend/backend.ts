@@ -10,10 +10,11 @@
  * requests, idle connections, maps and rings) hangs below.
  */
 import type { ProxyModel, ServerModel } from '../config/model.js';
+import type { LastServerState } from '../config/server-state-file.js';
 import type { Clock, Timer } from '../core/clock.js';
 import type { ProxyView, StreamView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
-import { ServerAdmin, ServerStates } from '../shared/server-state.js';
+import { ServerAdmin, ServerOperation, ServerStates } from '../shared/server-state.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { BalanceAlgorithm } from './balance/algorithm.js';
 import { createAlgorithm } from './balance/index.js';
@@ -152,6 +153,7 @@ export class Backend implements ProxyView {
 				(hasAddress ? 0 : ServerAdmin.RESOLUTION_MAINT);
 			const weight = resolved?.get(server.name)?.weight ?? server.weight;
 			states.initialize(index, weight, server.maxconn, admin, nowMs);
+			if (server.lastState !== undefined) applyLastState(states, index, server, server.lastState, nowMs);
 		}
 		return buffer;
 	}
@@ -453,4 +455,24 @@ export class Backend implements ProxyView {
 
 function hasFullQueue(server: Server): boolean {
 	return server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
+}
+
+/** What a state file says, as far as it agrees with the configuration of now (manual, 4.2 `load-server-state-from-file`). */
+function applyLastState(
+	states: ServerStates,
+	index: number,
+	server: ServerModel,
+	last: LastServerState,
+	nowMs: number,
+): void {
+	const sinceMs = nowMs - last.ageSeconds * 1000;
+	// Maintenance of the configuration of then is not that of an operator.
+	const wasConfigured = (last.admin & ServerAdmin.CONFIG_MAINT) !== 0;
+	const kept = (wasConfigured ? 0 : ServerAdmin.FORCED_MAINT) | ServerAdmin.FORCED_DRAIN;
+	states.setAdmin(index, states.admin(index) | (last.admin & kept), sinceMs);
+	if (last.initialWeight === server.weight) states.setWeight(index, last.weight);
+	const wasInMaintenance = (last.admin & (ServerAdmin.FORCED_MAINT | ServerAdmin.RESOLUTION_MAINT)) !== 0;
+	if (last.isStopped && !wasInMaintenance) states.setOperation(index, ServerOperation.DOWN, sinceMs);
+	else if (last.isStopping) states.setOperation(index, ServerOperation.STOPPING, sinceMs);
+	states.setLastChange(index, sinceMs);
 }

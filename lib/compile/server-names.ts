@@ -30,18 +30,29 @@ function lastKnown(
 	server: ServerModel,
 	former: FormerState | undefined,
 ): ResolvedAddress | undefined {
-	if (server.resolution.resolvers === undefined || server.address.kind !== 'name') return undefined;
+	if (server.address.kind !== 'name') return undefined;
+	const ofFile = fromStateFile(server);
+	if (server.resolution.resolvers === undefined) return ofFile;
 	const known = former?.backends?.get(proxy.name)?.backend.serverByName(server.name);
-	if (known?.model.address.kind !== 'name' || known.model.address.host !== server.address.host) return undefined;
+	if (known?.model.address.kind !== 'name' || known.model.address.host !== server.address.host) return ofFile;
 	const family = IpAddress.parse(known.address)?.family;
-	if (family === undefined) return undefined;
+	if (family === undefined) return ofFile;
 	const { address, port, hostName, states, index } = known;
 	if (!isServiceName(server.address.host)) {
 		// `set server ... fqdn` is gone after a reload, as in HAProxy.
-		return hostName === server.address.host ? { address, family } : undefined;
+		return hostName === server.address.host ? { address, family } : ofFile;
 	}
 	const weight = server.resolution.ignoreWeight ? undefined : states.weight(index);
 	return { address, family, port, hostName, weight };
+}
+
+function fromStateFile({ lastState, address: written }: ServerModel): ResolvedAddress | undefined {
+	if (lastState?.address === undefined || written.kind !== 'name') return undefined;
+	const family = IpAddress.parse(lastState.address)?.family;
+	if (family === undefined) return undefined;
+	const { address, hostName, serviceName, port, weight } = lastState;
+	if (!isServiceName(written.host)) return hostName === written.host ? { address, family } : undefined;
+	return serviceName === written.host ? { address, family, port, hostName, weight } : undefined;
 }
 
 /**

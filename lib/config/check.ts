@@ -37,6 +37,7 @@ import type {
 	UserlistModel,
 } from './model.js';
 import type { ResolversModel } from './resolvers-model.js';
+import { applyStateFiles } from './server-state-file.js';
 import type { ParserState } from './state.js';
 
 const MAX_THREADS = 64;
@@ -66,7 +67,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	collectFiles(proxies, state);
 	const plain: ConfigModel = {
 		global,
-		...addStickStores(proxies, peers),
+		...addStickStores(applyStateFiles(proxies, state), peers),
 		aggregations,
 		rings: rings.rings,
 		logProfiles: state.logProfiles,
@@ -107,6 +108,8 @@ function finishGlobal(state: ParserState, options: LoadOptions, rings: RingNames
 		seen: _seen,
 		maxrewriteSet: _set,
 		crtBase,
+		serverStateBase: _stateBase,
+		serverStateFile: _stateFile,
 		caBase,
 		bindTlsDefaults: _bindTls,
 		serverTlsDefaults,

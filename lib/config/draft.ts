@@ -123,6 +123,8 @@ export interface GlobalDraft
 	readonly seen: Map<string, Place>;
 	maxrewriteSet: boolean;
 	crtBase: string | undefined;
+	serverStateBase: string | undefined;
+	serverStateFile: string | undefined;
 	/** `ssl-default-bind-*` and `ssl-default-server-*`: what TLS on the lines that follow begins with. */
 	bindTlsDefaults: Partial<BindTlsModel>;
 	serverTlsDefaults: Partial<ServerTlsModel>;
@@ -335,6 +337,9 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		source: undefined,
 		dynamicCookieKey: undefined,
 		maxKeepAliveQueue: -1,
+		loadStateFrom: 'none',
+		stateFileName: undefined,
+		sendNameHeader: undefined,
 		health: NO_HEALTH_CHECK,
 		acls: [],
 		tcpRequestConnection: [],
@@ -408,6 +413,8 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.source = from.source;
 		draft.dynamicCookieKey = from.dynamicCookieKey;
 		draft.maxKeepAliveQueue = from.maxKeepAliveQueue;
+		draft.loadStateFrom = from.loadStateFrom;
+		draft.sendNameHeader = from.sendNameHeader;
 		draft.health = inheritHealthCheck(from.health);
 	}
 	draft.defaults = from;
@@ -486,6 +493,8 @@ export function newGlobal(): GlobalDraft {
 		seen: new Map(),
 		maxrewriteSet: false,
 		crtBase: undefined,
+		serverStateBase: undefined,
+		serverStateFile: undefined,
 		bindTlsDefaults: {},
 		serverTlsDefaults: {},
 		caBase: undefined,

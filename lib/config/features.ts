@@ -60,8 +60,6 @@ export interface PendingKeyword {
 export const PENDING: readonly PendingKeyword[] = [
 	{ name: 'option accept-invalid-http-request', field: 'acceptInvalidHttpRequest' },
 	{ name: 'option accept-invalid-http-response', field: 'acceptInvalidHttpResponse' },
-	{ name: 'option http-restrict-req-hdr-names', field: 'restrictReqHdrNames' },
-	{ name: 'server redir', field: 'redir' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{
 		name: 'option http-no-delay',

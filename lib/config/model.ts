@@ -11,6 +11,7 @@ import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
 import type { HealthCheckModel, ServerHealthModel } from './health-model.js';
 import type { ResolversModel, ServerResolutionModel } from './resolvers-model.js';
+import type { LastServerState } from './server-state-file.js';
 
 /** A line of a rule language: the words that follow the keyword, unquoted and expanded. */
 export interface Line {
@@ -278,6 +279,11 @@ export interface ProxyModel {
 	readonly source: SocketAddress | undefined;
 	readonly dynamicCookieKey: string | undefined;
 	readonly maxKeepAliveQueue: number;
+	/** `load-server-state-from-file`, and the name of its own file, which is that of the backend if not said. */
+	readonly loadStateFrom: 'global' | 'local' | 'none';
+	readonly stateFileName: string | undefined;
+	/** `http-send-name-header`, in lower case. */
+	readonly sendNameHeader: string | undefined;
 	readonly healthCheck: HealthCheckModel;
 
 	// Both
@@ -508,6 +514,8 @@ export interface ServerModel {
 	readonly fall: number;
 	/** Everything else about its checks. */
 	readonly health: ServerHealthModel;
+	/** What a state file says of it; undefined: nothing. */
+	readonly lastState?: LastServerState | undefined;
 	/** How its name becomes an address; of no meaning where it is no name. */
 	readonly resolution: ServerResolutionModel;
 }

@@ -250,6 +250,11 @@ export class ServerStates {
 		return this.#load(server, LAST_CHANGE) >>> 0;
 	}
 
+	/** A state that was taken over is as old as it was. */
+	setLastChange(server: number, atMs: number): void {
+		this.#store(server, LAST_CHANGE, atMs | 0);
+	}
+
 	/** Transitions from up to down. */
 	downCount(server: number): number {
 		return this.#load(server, DOWN_COUNT);

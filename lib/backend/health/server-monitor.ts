@@ -5,6 +5,8 @@
  * Facts come in (`checked`, `agentReplied`, `observedErrors`), state goes out through `ServerStates` and the
  * `MonitorHost`. No socket and no timer of a check is here: `checker.ts` has those.
  */
+
+import type { LastServerState } from '../../config/server-state-file.js';
 import type { SocketAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { ServerAdmin, ServerOperation } from '../../shared/server-state.js';
@@ -94,7 +96,9 @@ export class ServerMonitor {
 		const { agent, checkAddress, checkPort } = health;
 		this.agentEndpoint = { host: hostOf(agent.address), port: agent.port, send: agent.send };
 		this.checkEndpoint = { host: hostOf(checkAddress), port: checkPort };
-		this.health = new Health(rise, fall, initialHealth(health.initState, rise, fall));
+		const { lastState } = model;
+		const known = lastState === undefined || !model.check ? undefined : lastHealth(lastState, rise, fall);
+		this.health = new Health(rise, fall, known ?? initialHealth(health.initState, rise, fall));
 	}
 
 	/** Servers of `track` lines follow this one. */
@@ -387,4 +391,9 @@ function initialHealth(state: string, rise: number, fall: number): number {
 		default:
 			return rise;
 	}
+}
+
+/** As a state file says, and not at odds with whether the server was up. */
+function lastHealth({ isStopped, checkHealth }: LastServerState, rise: number, fall: number): number {
+	return isStopped ? Math.min(checkHealth, rise - 1) : Math.min(Math.max(checkHealth, rise), rise + fall - 1);
 }

@@ -216,5 +216,15 @@ function readBandwidthLimit(statement: Statement, keyword: 'bwlim-in' | 'bwlim-o
 export const FILTER_KEYWORDS: readonly Keyword<ProxySite>[] = [
 	...COMPRESSION_KEYWORDS,
 	{ name: 'filter', sections: NOT_DEFAULTS, strictSections: true, parse: readFilter },
+	{
+		name: 'http-send-name-header',
+		sections: ['defaults', 'listen', 'backend'],
+		parse(statement, { proxy }) {
+			const name = statement.onlyArgument('<header name>');
+			if (name === undefined) return;
+			if (/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name)) proxy.sendNameHeader = name.toLowerCase();
+			else statement.alert(`'http-send-name-header' expects the name of a field, got '${name}'.`);
+		},
+	},
 	...refused<ProxySite>(['use-fcgi-app']),
 ];

@@ -137,8 +137,6 @@ export const REFUSED_GLOBAL: readonly Row[] = [
 		'lua-prepend-path',
 		'max-spread-checks',
 		'pp2-never-send-local',
-		'server-state-base',
-		'server-state-file',
 		'stats bind-process',
 		'tune.fail-alloc',
 		'tune.lua.forced-yield',

@@ -412,6 +412,12 @@ const BUILT: readonly Row[] = [
 	textRow('ca-base', 'a directory', (global, text) => {
 		global.caBase = text;
 	}),
+	textRow('server-state-base', 'one argument: a directory path', (global, text) => {
+		global.serverStateBase = text;
+	}),
+	textRow('server-state-file', 'one argument: a file path', (global, text) => {
+		global.serverStateFile = text;
+	}),
 	textRow('crt-base', 'a directory', (global, text) => {
 		global.crtBase = text;
 	}),

@@ -218,6 +218,22 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
+		name: 'load-server-state-from-file',
+		sections: ['defaults', ...ONLY_BACK],
+		parse(statement, { proxy }) {
+			const from = statement.choice(1, 'load-server-state-from-file', ['global', 'local', 'none']);
+			if (from !== undefined && statement.atMost(1)) proxy.loadStateFrom = from;
+		},
+	},
+	{
+		name: 'server-state-file-name',
+		sections: ONLY_BACK,
+		parse(statement, { proxy }) {
+			const name = statement.onlyArgument(`'use-backend-name' or a file name`);
+			if (name !== undefined) proxy.stateFileName = name === 'use-backend-name' ? undefined : name;
+		},
+	},
+	{
 		name: 'server-template',
 		strictSections: true,
 		sections: ONLY_BACK,
@@ -550,14 +566,7 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>([
-		'dispatch',
-		'http-send-name-header',
-		'load-server-state-from-file',
-		'persist',
-		'server-state-file-name',
-		'transparent',
-	]),
+	...refused<ProxySite>(['dispatch', 'persist', 'transparent']),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),
