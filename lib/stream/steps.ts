@@ -142,7 +142,8 @@ export function serverSpoke(stream: Stream): void {
 export function responseReceived(stream: Stream): void {
 	const head = stream.response as ResponseHead;
 	stream.respondedMs = stream.nowMs;
-	stream.responseHeadBytes += responseHeadSize(head) + (head.framing.kind === 'chunked' ? 1 : 0);
+	const endsInChunks = head.framing.kind === 'chunked' && head.version !== 20;
+	stream.responseHeadBytes += responseHeadSize(head) + (endsInChunks ? 1 : 0);
 	stream.statusCode = head.status;
 	stream.resumeAt = 0;
 	if (retryOnStatus(stream, head.status)) return;

@@ -195,6 +195,8 @@ export abstract class RequestReader extends Connection {
 	#offersH2(text: string): boolean {
 		const { listener, requestCount } = this.session;
 		if (requestCount > 0 || !text.startsWith(H2_PREFACE) || listener.upgradeToH2 === undefined) return false;
+		const rest = this.chunk.toString('latin1', this.chunkStart, Math.min(this.chunkEnd, this.chunkStart + 6));
+		if (!'SM\r\n\r\n'.startsWith(rest)) return false;
 		const socket = this.takeSocket(H2_PREFACE.length);
 		if (socket === undefined) return false;
 		this.thread.wheel.remove(this);

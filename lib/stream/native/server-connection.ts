@@ -232,6 +232,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 					this.chunkStart = start;
 					this.#malformed(refusal);
 					return;
+			if ((this.socket as { readonly isHttp2?: boolean }).isHttp2 === true) {
+				// The framing in which it came here is not the server's (h2/server-stream.ts).
+				head.version = 20;
+				head.headers.remove('transfer-encoding');
+			}
 				}
 			}
 			this.#state = State.HELD;
