@@ -31,6 +31,8 @@ import { Malformed, requestOf } from './request-head.js';
 
 /** A connection that is leaving has this long to be told so twice (RFC 9113, section 6.8). */
 const LEAVE_MS = 1000;
+/** Windows of streams that the window of the connection has room for. */
+const UPLOADS_AT_ONCE = 10;
 const ANY_STREAM = 2 ** 31 - 1;
 /** Bytes of header tables and unsent frames that one client may make Node hold, in MB. */
 const SESSION_MEMORY_MB = 4;
@@ -83,6 +85,10 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		h2.on('ping', () => this.#offence(Offence.PING));
 		h2.on('remoteSettings', () => this.#offence(Offence.SETTINGS));
 		h2.on('close', () => this.#sessionClosed());
+		// An upload that its server does not take must not hold up those beside it.
+		setImmediate(() => {
+			if (!h2.destroyed) h2.setLocalWindowSize(tuning.feInitialWindowSize * UPLOADS_AT_ONCE);
+		});
 		this.#waitIdle();
 	}
 

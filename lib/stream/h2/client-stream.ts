@@ -89,6 +89,12 @@ export class ClientStream extends ClientConnection {
 		}
 	}
 
+	/** Nothing of the client's needs to be waited for: the end of a stream is no reset of its bytes. */
+	protected override closeGently(): void {
+		super.closeGently();
+		if (!this.closed) this.socket.once('finish', () => this.destroy());
+	}
+
 	/**
 	 * A `reject` closes the client's connection, as in the reference, and not this stream alone. What is thrown away
 	 * with it ends in its own way.

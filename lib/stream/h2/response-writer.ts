@@ -122,17 +122,25 @@ export class ResponseWriter extends EventEmitter {
 	end(): this {
 		if (this.#state === State.UNTIL_END || this.#state === State.TUNNEL) this.#finish(undefined);
 		else if (this.#state < State.DONE) this.#break(this.breakCode);
-		if (this.#h2.writableFinished || this.#h2.destroyed) queueMicrotask(() => this.emit('finish'));
-		else this.#h2.once('finish', () => this.emit('finish'));
+		const h2 = this.#h2;
+		if (h2.writableFinished || h2.destroyed || h2.closed) queueMicrotask(() => this.emit('finish'));
+		else {
+			// Whichever comes first; who listens does so once.
+			h2.once('finish', () => this.emit('finish'));
+			h2.once('close', () => this.emit('finish'));
+		}
 		return this;
 	}
 
 	destroy(): this {
 		if (this.destroyed) return this;
 		this.destroyed = true;
+		const isOut =
+			this.#ledger.pendingBytes === 0 &&
+			(this.#state === State.DONE || (this.#state === State.TUNNEL && this.#h2.writableEnded));
 		this.#ledger.clear();
-		if (this.#state < State.DONE) this.#break(this.breakCode);
-		else if (this.#state === State.DONE) this.#leave();
+		if (isOut) this.#leave();
+		else if (this.#state !== State.CLOSED) this.#break(this.breakCode);
 		return this;
 	}
 

@@ -18,7 +18,6 @@ import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { isFieldValue, isToken } from '../../http/characters.js';
 import { websocketAccept } from '../../http/connection.js';
-import { standardReason } from '../../http/status.js';
 import { FORBIDDEN_TRAILERS } from '../../http/trailers.js';
 import { pathStart } from '../../http/uri.js';
 import { flatFields } from '../node/heads.js';
@@ -43,6 +42,8 @@ export class ServerStream extends EventEmitter {
 	readonly #destination: Destination;
 	readonly #ledger = new WriteLedger();
 	session: ServerSession | undefined;
+	/** For native/: what comes from here was a response of HTTP/2. */
+	readonly isHttp2 = true;
 	/** The session had served before. */
 	isReused = false;
 	destroyed = false;
@@ -433,5 +434,6 @@ function headOf(raw: readonly string[], more: string, instead?: number): string 
 	}
 	if (!/^[1-9]\d\d$/.test(status) || status === '101') return undefined;
 	const code = instead ?? Number(status);
-	return `HTTP/1.1 ${code} ${standardReason(code)}\r\n${lines}${more}\r\n`;
+	// HTTP/2 has no reasons, and none is made up, as in the reference.
+	return `HTTP/1.1 ${code} ${code === 101 ? 'Switching Protocols' : ''}\r\n${lines}${more}\r\n`;
 }

@@ -223,10 +223,8 @@ t.test('a client that breaks its connection', async (t) => {
 	await waitFor('the server', () => harness.backends.get('be')?.backend.servers[0]?.currentSessions() === 5);
 	session.destroy();
 	await harness.ended(5);
-	t.same(
-		harness.streams.map((stream) => stream.log.terminationState),
-		Array(5).fill('CH--'),
-	);
+	// Some connections to the server may have been on their way.
+	for (const stream of harness.streams) t.match(stream.log.terminationState, /^C[CH]--$/);
 	await waitFor('the session', () => harness.counters('frontend', 'fe').current === 0);
 });
 
@@ -474,8 +472,12 @@ t.test('gRPC: trailers after a body, trailers alone, both ways', async (t) => {
 
 t.test('a slow client of a fast server costs bounded memory', async (t) => {
 	let given = 0;
-	const server = await startH2Server(t, (stream) => {
+	const server = await startH2Server(t, (stream, headers) => {
 		stream.respond({ ':status': 200 });
+		if (headers[':path'] === '/other') {
+			stream.end('ok');
+			return;
+		}
 		const piece = Buffer.alloc(65_536);
 		const pump = (): void => {
 			while (!stream.destroyed && given < 1 << 28) {
@@ -500,10 +502,8 @@ t.test('a slow client of a fast server costs bounded memory', async (t) => {
 		return false;
 	});
 	t.ok(given < 4 << 20, `${given} bytes on their way`);
-	const other = ask(session, '/other');
+	t.equal((await ask(session, '/other')).body, 'ok', 'others are not held up');
 	stream.close(http2.constants.NGHTTP2_CANCEL);
-	given = 1 << 28;
-	t.equal((await other).status, 200, 'others are not held up');
 });
 
 t.test('connections are refused, and time runs out', async (t) => {
