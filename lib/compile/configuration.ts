@@ -159,7 +159,7 @@ export function compileConfiguration(
 	});
 	const processView: ProcessView = {
 		clock,
-		hostname: model.global.node ?? hostname(),
+		hostname: hostname(),
 		threadIndex,
 		threadCount: model.global.nbthread,
 		activeConnections,

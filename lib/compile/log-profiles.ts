@@ -48,5 +48,6 @@ export function compileLogProfiles(
 }
 
 function compileLine(line: Line | undefined, context: CompileContext): LogFormat | undefined {
-	return line === undefined ? undefined : compileLogFormat(line.words.join(' '), context.at(line.place, 'log-format'));
+	if (line === undefined) return undefined;
+	return compileLogFormat(line.words.join(' '), context.at(line.place, 'log-format'), { shared: true });
 }

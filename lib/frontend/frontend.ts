@@ -177,8 +177,9 @@ export class Frontend implements FrontendTraffic {
 		if (options.dontlognull && stream.isNull) return;
 		if (options.dontlogNormal && stream.cause === '-' && stream.retryCount === 0 && stream.statusCode < 500) return;
 		if (this.model.logSteps?.includes('close') === false && !(stream.isHttp && stream.request === undefined)) return;
-		this.logCounter++;
+		// `%lc` counts the lines before this one.
 		logger.log(stream);
+		this.logCounter++;
 	}
 
 	streamStarted(stream: Stream): void {

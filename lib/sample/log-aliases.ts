@@ -4,7 +4,7 @@
  */
 
 import { hostname } from 'node:os';
-import type { IpAddress } from '../core/address.js';
+import { IpAddress } from '../core/address.js';
 import { programPid } from '../core/program-pid.js';
 import { requestCaptureSlots, responseCaptureSlots } from './capture-slots.js';
 import { pathOf } from './http-parts.js';
@@ -60,8 +60,10 @@ const address = (read: (stream: StreamView) => IpAddress | string | undefined): 
 	httpOnly: false,
 	compile: (style) => (stream) => {
 		const value = read(stream);
-		if (value === undefined || typeof value === 'string') return styled(value ?? '', style);
-		return style.hex ? Buffer.from(value.toBytes()).toString('hex').toUpperCase() : styled(value.toString(), style);
+		if (value === undefined) return styled('', style);
+		if (!style.hex) return styled(value.toString(), style);
+		const ip = typeof value === 'string' ? IpAddress.parse(value) : value;
+		return ip === undefined ? styled(String(value), style) : Buffer.from(ip.toBytes()).toString('hex').toUpperCase();
 	},
 });
 

@@ -10,6 +10,7 @@
 import { didYouMean } from '../core/diagnostics.js';
 import { parseExpression } from './expression.js';
 import { LOG_ALIASES, type LogAlias } from './log-aliases.js';
+import { JSON_TYPES, type JsonType, jsonObject, jsonOfAlias, jsonOfExpression, type RenderJson } from './log-json.js';
 import { refuse } from './sites.js';
 import type { CompileContext, SampleType, StreamView } from './types.js';
 import { toText } from './values.js';
@@ -29,6 +30,8 @@ export interface LogFlags {
 	readonly hex: boolean;
 	/** `E`: a backslash before `"`, `\` and `]`. */
 	readonly escape: boolean;
+	/** `json`: the value as JSON; on `%o`, all of the line (log-json.ts). */
+	readonly json: boolean;
 }
 
 /** What a value becomes in a line. */
@@ -69,9 +72,11 @@ export interface LogFormatOptions {
 	readonly isLog?: boolean;
 	/** Runs of spaces become one (default: in logs and unique ids). */
 	readonly mergeSpaces?: boolean;
+	/** Proxies of both modes share it (log profiles): variables of HTTP are then no mistake in mode tcp. */
+	readonly shared?: boolean;
 }
 
-const NO_FLAGS: LogFlags = { quote: false, hex: false, escape: false };
+const NO_FLAGS: LogFlags = { quote: false, hex: false, escape: false, json: false };
 
 /** Compiles a format; errors go to the context's diagnostics. */
 export function compileLogFormat(
@@ -91,8 +96,11 @@ export function parseLogFormat(
 ): LogFormat | { readonly error: string } {
 	const isLog = options.isLog ?? context.site === 'log-format';
 	const mergeSpaces = options.mergeSpaces ?? (isLog || context.site === 'unique-id-format');
+	const shared = options.shared === true;
 	const builder = new Builder(mergeSpaces);
 	let flags = NO_FLAGS;
+	/** The members of the object that the line is, once `%{+json}o` was read. */
+	let members: [string, RenderJson][] | undefined;
 	for (let at = 0; at < text.length; ) {
 		const percent = text.indexOf('%', at);
 		if (percent < 0) {
@@ -112,22 +120,51 @@ export function parseLogFormat(
 		at = item.next;
 		if (item.kind === 'alias' && item.name === 'o') {
 			flags = own;
+			if (own.json && members === undefined) {
+				if (builder.parts.some((part) => typeof part !== 'string')) {
+					return { error: "'%{+json}o' must stand before all items" };
+				}
+				members = [];
+			}
+			continue;
+		}
+		if (own.json || members !== undefined) {
+			const render = compileJson(item, context, shared);
+			if (typeof render === 'string') return { error: render };
+			if (members === undefined) builder.addRender(render);
+			else if (item.label !== undefined) members.push([item.label, render]);
 			continue;
 		}
 		const style: LogStyle = { ...own, empty: isLog ? '-' : '', isLog };
 		const error =
 			item.kind === 'alias'
-				? addAlias(builder, item.name, style, context)
+				? addAlias(builder, item.name, style, context, shared)
 				: addExpression(builder, item.name, style, context);
 		if (error !== undefined) return { error };
 	}
-	return new LogFormat(text, builder.parts);
+	return new LogFormat(text, members === undefined ? builder.parts : [jsonObject(members)]);
+}
+
+/** The value of an item as JSON, or what is wrong with it. */
+function compileJson(item: Item, context: CompileContext, shared: boolean): RenderJson | string {
+	const { name, type } = item;
+	if (item.kind === 'expression') {
+		const parsed = parseExpression([name], 0, context, { oneWord: true });
+		if ('error' in parsed) return `failed to parse sample expression <${name}> : ${parsed.error}`;
+		return jsonOfExpression(parsed.expression.evaluate, parsed.expression.type, type);
+	}
+	const alias = findAlias(name, context, shared);
+	if (typeof alias === 'string') return alias;
+	return jsonOfAlias(name, alias.compile({ ...NO_FLAGS, empty: '', isLog: true }, context), type);
 }
 
 interface Item {
 	readonly kind: 'alias' | 'expression';
 	readonly name: string;
 	readonly flags: string;
+	/** `%(label)`, `%(label:type)`: its key in JSON, and nothing elsewhere. */
+	readonly label: string | undefined;
+	readonly type: JsonType | undefined;
 	readonly next: number;
 }
 
@@ -135,6 +172,18 @@ interface Item {
 function readItem(text: string, from: number): Item | { readonly error: string } {
 	let at = from;
 	let flags = '';
+	let label: string | undefined;
+	let type: JsonType | undefined;
+	if (text[at] === '(') {
+		const named = /^\(([^():]*)(?::([^()]*))?\)/.exec(text.slice(at));
+		if (named === null) return { error: `missing ')' after '%${text.slice(at)}'` };
+		if (named[1] !== '') label = named[1];
+		if (named[2] !== undefined) {
+			type = JSON_TYPES.find((known) => known === named[2]);
+			if (type === undefined) return { error: `'${named[2]}' is no type of an item (${JSON_TYPES.join(', ')})` };
+		}
+		at += named[0].length;
+	}
 	if (text[at] === '{') {
 		const end = text.indexOf('}', at);
 		if (end < 0) return { error: `missing '}' after '${text.slice(at)}'` };
@@ -144,7 +193,7 @@ function readItem(text: string, from: number): Item | { readonly error: string }
 	if (text[at] === '[') {
 		const end = expressionEnd(text, at + 1);
 		if (end < 0) return { error: `missing ']' after '${text.slice(at + 1)}'` };
-		return { kind: 'expression', name: text.slice(at + 1, end), flags, next: end + 1 };
+		return { kind: 'expression', name: text.slice(at + 1, end), flags, label, type, next: end + 1 };
 	}
 	const name = /^[A-Za-z0-9]+/.exec(text.slice(at))?.[0] ?? '';
 	if (name === '') {
@@ -152,7 +201,7 @@ function readItem(text: string, from: number): Item | { readonly error: string }
 			error: `parse error in format near '%${text.slice(from, from + 8)}'. If you wanted to emit the '%' character verbatim, you need to use '%%'`,
 		};
 	}
-	return { kind: 'alias', name, flags, next: at + name.length };
+	return { kind: 'alias', name, flags, label, type, next: at + name.length };
 }
 
 /** Index of the `]` that ends an expression: brackets inside quotes and parentheses do not count. */
@@ -178,14 +227,20 @@ const FLAG_NAMES: ReadonlyMap<string, keyof LogFlags> = new Map([
 	['E', 'escape'],
 ]);
 
-/** `+Q,-X`; a letter without sign changes nothing, as in the reference. */
+/** `+Q,-X`; a letter without sign changes nothing, and of several between two commas the last counts: as observed. */
 function applyFlags(before: LogFlags, text: string): LogFlags | { readonly error: string } {
 	let flags = before;
 	for (const word of text === '' ? [] : text.split(',')) {
-		const match = /^([+-]?)([A-Za-z])$/.exec(word.trim());
+		const json = /^([+-])(json|cbor)$/.exec(word.trim());
+		if (json !== null) {
+			if (json[2] === 'cbor') return { error: `'${word.trim()}' is not supported by holdfast; '+json' is` };
+			flags = { ...flags, json: json[1] === '+' };
+			continue;
+		}
+		const match = /^(?:[+-]?[QXEqxe]\s*)*?([+-]?)([A-Za-z])$/.exec(word.trim());
 		const flag = match === null ? undefined : FLAG_NAMES.get((match[2] ?? '').toUpperCase());
 		if (match === null || flag === undefined)
-			return { error: `'${word}' is not a flag of log formats ('+Q', '+X', '+E')` };
+			return { error: `'${word}' is not a flag of log formats ('+Q', '+X', '+E', '+json')` };
 		if (match[1] !== '') flags = { ...flags, [flag]: match[1] === '+' };
 	}
 	return flags;
@@ -220,20 +275,33 @@ class Builder {
 	}
 }
 
-function addAlias(builder: Builder, name: string, style: LogStyle, context: CompileContext): string | undefined {
-	const alias: LogAlias | undefined = LOG_ALIASES.get(name);
+function addAlias(
+	builder: Builder,
+	name: string,
+	style: LogStyle,
+	context: CompileContext,
+	shared: boolean,
+): string | undefined {
+	const alias = findAlias(name, context, shared);
+	if (typeof alias === 'string') return alias;
+	const render = alias.compile(style, context);
+	// Nothing to show in this proxy, such as captures where none is declared: the spaces around become one.
+	if (render !== undefined) builder.addRender(render);
+	return undefined;
+}
+
+/** The row of a log variable, or what is wrong with its name. */
+function findAlias(name: string, context: CompileContext, shared: boolean): LogAlias | string {
+	const alias = LOG_ALIASES.get(name);
 	if (alias === undefined) {
 		const near = didYouMean(name, LOG_ALIASES.keys());
 		return `no such format variable '${name}'${near}. If you wanted to emit the '%' character verbatim, you need to use '%%'`;
 	}
 	if (context.site === 'global') return `format variable '${name}' shows a stream, and there is none here`;
-	if (alias.httpOnly && context.proxy?.mode === 'tcp') {
-		context.diagnostics.warning(context.place, `format variable '%${name}' is reserved for HTTP mode`);
+	if (alias.httpOnly && context.proxy?.mode === 'tcp' && !shared) {
+		return `format variable '${name}' is reserved for HTTP mode.`;
 	}
-	const render = alias.compile(style, context);
-	// Nothing to show in this proxy, such as captures where none is declared: the spaces around become one.
-	if (render !== undefined) builder.addRender(render);
-	return undefined;
+	return alias;
 }
 
 function addExpression(builder: Builder, text: string, style: LogStyle, context: CompileContext): string | undefined {

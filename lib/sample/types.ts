@@ -242,7 +242,7 @@ export interface StreamLogView {
 	readonly redispatched: boolean;
 	readonly serverQueue: number;
 	readonly backendQueue: number;
-	/** Requests so far in the process, `%rt`. */
+	/** The number of the stream, counted from 0 by its thread, `%rt`. */
 	readonly requestCounter: number;
 	readonly cookieCapture: string | undefined;
 	readonly serverCookieCapture: string | undefined;

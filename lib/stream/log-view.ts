@@ -99,7 +99,9 @@ export class StreamLog implements StreamLogView, StreamTimings {
 	}
 
 	get statusCode(): number {
-		return this.#stream.statusCode;
+		const { isHttp, statusCode } = this.#stream;
+		// As observed in mode tcp.
+		return isHttp ? statusCode : 0;
 	}
 
 	/** Rules may have changed method and target since; the log shows what the client sent. */
@@ -152,7 +154,7 @@ export class StreamLog implements StreamLogView, StreamTimings {
 	}
 
 	get requestCounter(): number {
-		return this.#stream.session.thread.requestCounter;
+		return this.#stream.number;
 	}
 
 	get cookieCapture(): string | undefined {

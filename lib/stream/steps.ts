@@ -78,9 +78,9 @@ export { end, exchangeFailed } from './failures.js';
 
 export function start(stream: Stream): void {
 	const { request, session } = stream;
+	stream.number = session.thread.requestCounter++;
 	if (request !== undefined) {
 		session.requestCount++;
-		session.thread.requestCounter++;
 		stream.requestHeadBytes = requestHeadSize(request);
 		counting.requestParsed(stream);
 	}

@@ -45,6 +45,9 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	readonly frontend: FrontendTraffic;
 	nowMs: number;
 
+	/** How many streams its thread had before: `%rt`. */
+	number = 0;
+
 	// ---- messages
 	readonly request: RequestHead | undefined;
 	response: ResponseHead | undefined = undefined;

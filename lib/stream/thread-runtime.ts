@@ -76,7 +76,7 @@ export class ThreadRuntime {
 	refusals: RefusalRing | undefined = undefined;
 	/** Messages refused for their form, for `show errors`. */
 	readonly captures: MessageCaptures;
-	/** Requests of this thread so far, `%rt`. */
+	/** Streams of this thread so far, `%rt`. */
 	requestCounter = 0;
 
 	constructor(options: ThreadRuntimeOptions) {

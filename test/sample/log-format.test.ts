@@ -154,11 +154,15 @@ t.test('what is refused', async (t) => {
 	t.match(error('%[src'), /missing '\]' after 'src'/);
 	t.match(error('%[nope]'), /failed to parse sample expression <nope> : unknown fetch method/);
 	t.match(error('%{+Z}f'), /'\+Z' is not a flag/);
+	t.match(error('%{+cbor}o %(a)f'), /'\+cbor' is not supported by holdfast/);
+	t.match(error('%f %{+json}o %(a)f'), /must stand before all items/);
+	t.match(error('%(a:int)f'), /'int' is no type of an item \(str, sint, bool\)/);
+	t.match(error('%(a f'), /missing '\)'/);
 	t.match(error('%{+Qf'), /missing '\}'/);
 	t.match(error('%[path]', 'log-format'), /extracts information from 'HTTP request headers'/);
 	const context = fakeContext({ site: 'log-format', proxy: { mode: 'tcp' } });
 	compileLogFormat('%HM', context);
-	t.match(context.diagnostics.list[0]?.text, /'%HM' is reserved for HTTP mode/);
+	t.match(context.diagnostics.list[0]?.text, /format variable 'HM' is reserved for HTTP mode/);
 });
 
 t.test('a text without variables is known before traffic', async (t) => {
