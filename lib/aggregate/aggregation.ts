@@ -50,6 +50,8 @@ export interface AggregationOptions {
 	/** This node's tables that are summed, each with where the sum of the others' shares goes. */
 	readonly tables: readonly { readonly own: StickTable; readonly target: StickTable }[];
 	readonly localName: string;
+	/** Entries of one node in a table that is learned of. */
+	readonly tableSize?: number | undefined;
 	/** What this node has counted so far stems from an earlier process: a snapshot was loaded. */
 	readonly ownIsOfEarlierLife?: boolean;
 	/** The same aggregation before a reload within this process. */
@@ -277,7 +279,8 @@ export class Aggregation implements Aggregator {
 		const isOfAggregator = this.#options.tables.length === 0 && this.#sumNameOf(wireName) !== undefined;
 		if (!isOfAggregator || this.summed.size >= MAX_TABLES) return undefined;
 		const keyType = (Object.keys(KEY_TYPE) as KeyTypeName[]).find((name) => KEY_TYPE[name] === definition.keyType);
-		const model = keyType === undefined ? undefined : modelOfDefinition(wireName, keyType, definition);
+		const model =
+			keyType === undefined ? undefined : modelOfDefinition(wireName, keyType, definition, this.#options.tableSize);
 		if (model === undefined) return undefined;
 		return this.#guard(() => {
 			const summed = this.#newSummed(wireName, model);
@@ -349,7 +352,10 @@ export class Aggregation implements Aggregator {
 			return undefined;
 		}
 		const keyType = (Object.keys(KEY_TYPE) as KeyTypeName[]).find((name) => KEY_TYPE[name] === definition.keyType);
-		const model = keyType === undefined ? undefined : modelOfDefinition(definition.name, keyType, definition);
+		const model =
+			keyType === undefined
+				? undefined
+				: modelOfDefinition(definition.name, keyType, definition, this.#options.tableSize);
 		const table =
 			model === undefined ? undefined : this.#guard(() => new StickTable(model, StickTable.allocate(model)));
 		if (table === undefined) return undefined;

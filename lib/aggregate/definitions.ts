@@ -5,7 +5,7 @@ import { columnsOf } from '../peers/entry-record.js';
 import { DEFAULT_STRING_KEY_SIZE, type KeyTypeName, OLD_DEFAULT_STRING_KEY_SIZE } from '../peers/protocol.js';
 import { dataTypeByName } from '../stick-table/data-types.js';
 
-/** A definition does not say how large the table is. Memory is taken as entries come. */
+/** A definition does not say how large the table is (`table-size` may). Memory is taken as entries come. */
 const AGGREGATED_SIZE = 1024 * 1024;
 
 /** The declaration that a definition means; undefined when it says nothing that can be stored. */
@@ -13,6 +13,7 @@ export function modelOfDefinition(
 	wireName: string,
 	keyType: KeyTypeName,
 	{ keySize, columns, expireMs }: TableDefinition,
+	size = AGGREGATED_SIZE,
 ): StickTableModel | undefined {
 	if (columns === undefined || columns.length === 0) return undefined;
 	// HAProxy 2.6 says 32 where later versions say 33 for the same line (peers/protocol.ts).
@@ -24,7 +25,7 @@ export function modelOfDefinition(
 		name: wireName,
 		keyType,
 		keyLengthBytes,
-		size: AGGREGATED_SIZE,
+		size,
 		expireMs: expireMs === 0 ? undefined : expireMs,
 		nopurge: false,
 		recvOnly: true,

@@ -28,7 +28,7 @@ export function finishAggregation(
 	finishSection: (localName: string) => PeersModel,
 	diagnostics: Diagnostics,
 ): AggregationModel {
-	const { place, name, sums, levels, peers, local, section } = draft;
+	const { place, name, sums, levels, peers, local, section, tableSize } = draft;
 	const say = (text: string, where = place): void => diagnostics.alert(where, `aggregations section '${name}' ${text}`);
 	if (sums.length === 0) say(`sums nothing, a 'from <suffix>|any to <suffix>' line is missing.`);
 	const [first] = section.peers;
@@ -39,6 +39,12 @@ export function finishAggregation(
 	} else if (peers === undefined && local === undefined) {
 		say(`has no peer marked 'local', the address this aggregator listens on.`);
 	}
+	if (peers !== undefined && tableSize !== undefined) {
+		say(
+			`: 'table-size' is for tables that an aggregator learns of; those of this load balancer say their 'size'.`,
+			tableSize.place,
+		);
+	}
 	const isAggregator = peers === undefined && local !== undefined;
 	return {
 		place,
@@ -47,6 +53,7 @@ export function finishAggregation(
 		peers: peers?.name,
 		section: isAggregator ? finishSection(local) : undefined,
 		levels,
+		tableSize: tableSize?.entries,
 	};
 }
 

@@ -150,6 +150,7 @@ export interface AggregationDraft {
 	/** The peer marked `local`. */
 	local: string | undefined;
 	readonly levels: Map<string, 'up' | 'down'>;
+	tableSize: { readonly place: Place; readonly entries: number } | undefined;
 	/** Its own `peer` lines. */
 	readonly section: PeersDraft;
 }

@@ -733,6 +733,8 @@ export interface AggregationModel {
 	readonly section: PeersModel | undefined;
 	/** Levels of aggregators: `down` is summed here, `up` sums what this one has summed. By peer name. */
 	readonly levels: ReadonlyMap<string, 'up' | 'down'>;
+	/** `table-size`: entries of one node in a table that an aggregator learns of; undefined: 1,048,576. */
+	readonly tableSize: number | undefined;
 }
 
 /** `from SUFFIX|any to SUFFIX`. */

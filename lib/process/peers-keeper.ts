@@ -142,6 +142,7 @@ export class PeersKeeper {
 			name: models.map(({ name }) => name).join(','),
 			sums: models.flatMap(({ sums }) => sums),
 			levels: models[0]?.levels ?? new Map(),
+			tableSize: models[0]?.tableSize,
 			tables: tables.flatMap((sum) => {
 				const own = sum.model.sumOf === undefined ? undefined : compiled.tables.get(sum.model.sumOf);
 				return own !== undefined && sum instanceof SumTable ? [{ own, target: sum.remote() }] : [];

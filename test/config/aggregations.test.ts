@@ -64,6 +64,7 @@ t.test('any table, and an aggregator for others', async (t) => {
   peer top 127.0.0.1:10003 up
   from .local to .sum
   from .low to .top
+  table-size 100k
 `);
 	t.same(said, []);
 	const [aggregation] = model?.aggregations ?? [];
@@ -77,6 +78,7 @@ t.test('any table, and an aggregator for others', async (t) => {
 	t.equal(aggregation?.section?.peers.find(({ local }) => local)?.name, 'aggr');
 	t.match(aggregation?.section?.bind?.address, { kind: 'ip', port: 10000 });
 	t.equal(aggregation?.sums.length, 2);
+	t.equal(aggregation?.tableSize, 102_400);
 });
 
 const REFUSED: readonly (readonly [text: string, expected: RegExp])[] = [
@@ -87,6 +89,11 @@ const REFUSED: readonly (readonly [text: string, expected: RegExp])[] = [
 		'aggregations s\n  peer x 127.0.0.1:1 local\n  peer y 127.0.0.1:2 local\n  from .a to .b\n',
 		/3: .*'x' is the local peer already/,
 	],
+	[
+		`${HEAD}aggregations s\n  peers mesh\n  from .a to .b\n  table-size 5k\n`,
+		/9: .*'table-size' is for tables that an aggregator/,
+	],
+	['aggregations s\n  peer x 127.0.0.1:1 local\n  from .a to .b\n  table-size 0\n', /holds nothing/],
 	[`${HEAD}aggregations s\n  peers mash\n  from .a to .b\n`, /no peers section 'mash'.*mesh/],
 	[`${HEAD}aggregations s\n  peers mesh\n  from .a to .b\n`, /8: .*has no table whose name ends in '.a'/],
 	[`${HEAD}aggregations s\n  peers mesh\n  from .a .b\n`, /8: 'from' expects/],

@@ -10,6 +10,7 @@
  *         peer lb1   10.0.0.1:10000
  *         peer top   10.0.0.20:10000 up    # and another level above
  *         from any to .sum
+ *         table-size 100k                  # entries of each node in each table; 1m without it
  *
  * `peers` is read as this keyword while the section has no nodes yet; after that it opens a peers section.
  * `peer` takes the options of a peers section's. Which tables these lines mean is found by check-aggregations.ts.
@@ -33,9 +34,13 @@ export function newAggregation(name: string, place: Place): AggregationDraft {
 		peers: undefined,
 		local: undefined,
 		levels: new Map(),
+		tableSize: undefined,
 		section: newPeers(name, place),
 	};
 }
+
+/** As `stick-table ... size`. */
+const MAX_TABLE_SIZE = 2 ** 31 - 1;
 
 const LEVELS = ['local', 'up', 'down'] as const;
 
@@ -90,6 +95,16 @@ const BUILT: readonly Keyword<AggregationSite>[] = [
 				return;
 			}
 			aggregation.sums.push({ place: statement.place, from: from === 'any' ? undefined : from, to });
+		},
+	},
+	{
+		// Definitions on the wire do not say how large a table is.
+		name: 'table-size',
+		parse(statement, { aggregation }) {
+			const entries = statement.size(1, 'table-size', MAX_TABLE_SIZE);
+			if (entries === undefined || !statement.atMost(1)) return;
+			if (entries === 0) statement.alert(`'table-size' : a table without entries holds nothing.`);
+			else aggregation.tableSize = { place: statement.place, entries };
 		},
 	},
 	{
