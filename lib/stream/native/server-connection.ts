@@ -218,6 +218,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 				return;
 			}
 			this.chunkStart = start + headEnd;
+			if ((this.socket as { readonly isHttp2?: boolean }).isHttp2 === true) {
+				// The framing in which it came here is not the server's (h2/server-stream.ts).
+				head.version = 20;
+				head.headers.remove('transfer-encoding');
+			}
 			if (head.status < 200 && head.status !== 101) {
 				if (++this.#interimCount > MAX_INTERIM_RESPONSES) {
 					this.#malformed();
@@ -232,11 +237,6 @@ export class ServerConnection extends Connection implements PooledConnection {
 					this.chunkStart = start;
 					this.#malformed(refusal);
 					return;
-			if ((this.socket as { readonly isHttp2?: boolean }).isHttp2 === true) {
-				// The framing in which it came here is not the server's (h2/server-stream.ts).
-				head.version = 20;
-				head.headers.remove('transfer-encoding');
-			}
 				}
 			}
 			this.#state = State.HELD;
