@@ -99,11 +99,18 @@ export interface Exchange {
 	 * going on; `stream.requestBodyArrived` is called each time more has come, at least once.
 	 */
 	bufferRequestBody(limitBytes: number): void;
+	/**
+	 * Collects the body of the response that was just received, likewise; `stream.responseBodyArrived` is called each
+	 * time more has come, at least once.
+	 */
+	bufferResponseBody(): void;
+	/** An interim response of the proxy's own (103), before any other; left out for HTTP/1.0. */
+	sendInterim(head: ResponseHead): void;
 	/** The body bytes collected and not yet forwarded; in mode tcp, the bytes received. */
 	readonly requestBuffer: Buffer | undefined;
 	/** No more request bytes will come, or no more fit. */
 	readonly requestBufferComplete: boolean;
-	/** Same for the response; only rules of `tcp-response content` look. */
+	/** Same for the response: the payload, in mode tcp the bytes. */
 	readonly responseBuffer: Buffer | undefined;
 	readonly responseBufferComplete: boolean;
 	/** The local end of the connection to the server, for `%bi` and `%bp`; undefined without one. */
@@ -129,6 +136,7 @@ export interface ExchangeEvents {
 	/** The head of the request is there (rules run now). Called once. */
 	start(nowMs: number): void;
 	requestBodyArrived(nowMs: number): void;
+	responseBodyArrived(nowMs: number): void;
 	serverConnected(reused: boolean, nowMs: number): void;
 	/**
 	 * The final response head: status 101 or 200 and above. Interim (1xx) responses are relayed by the

@@ -58,6 +58,19 @@ export function exchangeFailed(stream: Stream, failure: Failure): void {
 	}
 }
 
+/** A body that a rule or an option waits for did not come in time: the client's fault, or the server's. */
+export function bodyTooLate(stream: Stream): void {
+	const ofResponse = stream.response !== undefined;
+	stream.terminate(ofResponse ? Cause.SERVER_TIMEOUT : Cause.CLIENT_TIMEOUT, Phase.REQUEST);
+	if (ofResponse) {
+		counting.responseFailed(stream, Failure.SERVER_TIMEOUT);
+	} else {
+		stream.requestTimeKnown = false;
+		counting.clientError(stream);
+	}
+	run(stream, replyWith(stream, stream.errorReply(ofResponse ? 504 : 408)));
+}
+
 /** Which phase of table 8.5 a stream is in. */
 function phaseOf(stream: Stream): Phase {
 	if (stream.waitingFor === Waiting.TARPIT) return Phase.TARPIT;
@@ -134,7 +147,7 @@ const ALL_RETRYABLE = 'all-retryable-errors';
 
 /** Whether `retry-on` names this failure; without the line, connection failures alone (manual, 4.2 `retry-on`). */
 function allowsRetryOn(stream: Stream, failure: Failure): boolean {
-	const words = stream.backendTraffic?.model.retryOn ?? [];
+	const words = stream.l7RetryDisabled ? [] : (stream.backendTraffic?.model.retryOn ?? []);
 	const word = RETRY_WORDS[failure];
 	if (word === undefined) return false;
 	if (words.length === 0) return word === 'conn-failure';
@@ -144,7 +157,8 @@ function allowsRetryOn(stream: Stream, failure: Failure): boolean {
 /** `retry-on 503` and its like: the response is thrown away and the request sent again. */
 export function retryOnStatus(stream: Stream, status: number): boolean {
 	const traffic = stream.backendTraffic;
-	if (traffic === undefined || traffic.model.retryOn.length === 0 || status < 400) return false;
+	if (traffic === undefined || traffic.model.retryOn.length === 0 || status < 400 || stream.l7RetryDisabled)
+		return false;
 	const words = traffic.model.retryOn;
 	const named =
 		words.includes(String(status)) ||

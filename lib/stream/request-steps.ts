@@ -4,12 +4,12 @@
  */
 import type { Server } from '../backend/server.js';
 import type { ProxyModel } from '../config/model.js';
+import { HeaderList, ResponseHead } from '../http/message.js';
+import { standardReason } from '../http/status.js';
+import { pathAndQueryOf } from '../http/uri.js';
 import type { RuleSet } from '../rules/ruleset.js';
 import { Verdict } from '../rules/verdict.js';
 import * as counting from './counting.js';
-import { HeaderList, ResponseHead } from '../http/message.js';
-import { pathAndQueryOf } from '../http/uri.js';
-import { standardReason } from '../http/status.js';
 import { hasFilters } from './filters/filtering.js';
 import { abort, replyWith, Step, stopWaiting, Waiting, wait } from './flow.js';
 import { bindToServer } from './persistence.js';
@@ -87,6 +87,8 @@ export function frontendContent(stream: Stream): number {
 
 export function frontendRequest(stream: Stream): number {
 	const { frontend } = stream;
+	// Its rules may look at the body.
+	if (frontend.model.options.httpBufferRequest && !stream.requestBufferComplete) return waitForBody(stream);
 	if (stream.resumeAt === 0) {
 		counting.requestOnTrackers(stream);
 		if (frontend.requestCaptureSlots.length > 0) captureRequest(stream);
@@ -140,6 +142,7 @@ export function backendContent(stream: Stream): number {
 
 export function backendRequest(stream: Stream): number {
 	const { rules, model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (model.options.httpBufferRequest && !stream.requestBufferComplete) return waitForBody(stream);
 	if (stream.resumeAt === 0) counting.requestOnBackendTrackers(stream);
 	const { restrictReqHdrNames } = model.options;
 	if (restrictReqHdrNames !== 'preserve' && stream.resumeAt === 0) {
@@ -184,7 +187,6 @@ export function serve(stream: Stream): number {
 
 export function prepare(stream: Stream): number {
 	if (stream.request === undefined) return Step.SERVER;
-	if (buffersRequest(stream) && !stream.requestBufferComplete) return waitForBody(stream);
 	stopWaiting(stream);
 	prepareRequest(stream);
 	if (hasFilters(stream)) stream.useFilters().beforeRequest(stream);
@@ -256,6 +258,7 @@ function redirectTo(stream: Stream, location: string): number {
 	headers.add('cache-control', 'no-cache');
 	headers.add('content-length', '0');
 	headers.add('location', location);
+	headers.add('connection', 'close');
 	stream.terminate(Cause.LOCAL, Phase.CONNECT);
 	return replyWith(stream, { status: 302, reason: 'Found', headers, body: Buffer.alloc(0) });
 }

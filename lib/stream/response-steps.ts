@@ -51,9 +51,18 @@ export function frontendResponse(stream: Stream): number {
 function evaluateResponse(stream: Stream, rules: RuleSet, next: number): number {
 	const verdict = rules.evaluate(stream, stream.resumeAt);
 	stream.resumeAt = 0;
+	if (verdict !== Verdict.YIELD) stopWaiting(stream);
 	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) return next;
 	if (verdict === Verdict.YIELD) {
 		stream.resumeAt = rules.resumeAt;
+		if (stream.waitingFor === Waiting.BODY) return Step.WAIT;
+		if (stream.bodyWaitMs > 0) {
+			wait(stream, Waiting.BODY, stream.bodyWaitMs);
+			stream.bodyWaitMs = 0;
+			// What is there already may be enough: `responseBodyArrived` has then gone on by itself.
+			stream.exchange.bufferResponseBody();
+			return Step.WAIT;
+		}
 		return wait(stream, Waiting.INSPECTION, stream.backendTraffic?.model.tcpResponseInspectDelayMs ?? 0);
 	}
 	return responseVerdict(stream, verdict);
@@ -127,9 +136,10 @@ function afterResponse(stream: Stream): void {
 /** `content-length: 0`, which the reference counts for a 204 although it does not send it. */
 const ZERO_LENGTH_BYTES = 15;
 
-/** What had come of a response that is thrown away for an answer of the proxy's own. */
+/** What had come of a response that is thrown away for an answer of the proxy's own, and interim ones before it. */
 function receivedBytes(stream: Stream): number {
-	return stream.respondedMs < 0 ? 0 : stream.responseHeadBytes + (stream.exchange.responseBuffer?.length ?? 0);
+	const body = stream.respondedMs < 0 ? undefined : stream.exchange.responseBuffer;
+	return stream.responseHeadBytes + (body?.length ?? 0);
 }
 
 export function sendReply(stream: Stream): number {

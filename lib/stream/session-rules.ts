@@ -30,6 +30,8 @@ const NO_EXCHANGE: Exchange = {
 	respondLocally() {},
 	reply() {},
 	bufferRequestBody() {},
+	bufferResponseBody() {},
+	sendInterim() {},
 	abort() {},
 };
 

@@ -8,8 +8,8 @@ import { ADDRESS_ACTIONS } from './addresses.js';
 import { FILTER_ACTIONS } from './filters.js';
 import { HEADER_ACTIONS } from './headers.js';
 import { LOGGING_ACTIONS } from './logging.js';
-import { PAYLOAD_ACTIONS } from './payload.js';
 import { PATTERN_ACTIONS } from './patterns.js';
+import { PAYLOAD_ACTIONS } from './payload.js';
 import { REDIRECT_ACTIONS } from './redirect.js';
 import { REPLY_ACTIONS } from './replies.js';
 import { REQUEST_LINE_ACTIONS } from './request-line.js';
@@ -60,15 +60,9 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 	['set-mark', NO_SOCKET_OPTION],
 	['set-tos', NO_SOCKET_OPTION],
 	['attach-srv', 'there are no reverse connections'],
-	...[
-		'add-headers-bin',
-		'close',
-		'del-headers-bin',
-		'expect-netscaler-cip',
-		'pause',
-		'set-retries',
-		'switch-mode',
-	].map((name) => [name, 'not built'] as const),
+	...['add-headers-bin', 'close', 'del-headers-bin', 'expect-netscaler-cip', 'pause', 'set-retries', 'switch-mode'].map(
+		(name) => [name, 'not built'] as const,
+	),
 ]);
 
 /** Why an action of the manual is refused; undefined: it is none of those. */

@@ -34,7 +34,8 @@ function compileWaitForBody(words: RuleWords): Action | undefined {
 function compileEarlyHint(words: RuleWords): Action | undefined {
 	const name = words.next();
 	const text = words.next();
-	if (name === undefined || text === undefined || !words.atCondition()) return words.fail('expects exactly 2 arguments');
+	if (name === undefined || text === undefined || !words.atCondition())
+		return words.fail('expects exactly 2 arguments');
 	if (!isToken(name)) return words.fail(`'${name}' is not the name of a field`);
 	const format = words.format(text);
 	if (format === undefined) return undefined;

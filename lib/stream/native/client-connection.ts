@@ -283,7 +283,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	sendInterim(head: ResponseHead): void {
-		this.relayInterim(head);
+		if (this.stream?.request?.version !== 10) this.relayInterim(head);
 	}
 
 	/** A 1xx of the server goes on to a client that can understand it (RFC 9110, section 15.2). */

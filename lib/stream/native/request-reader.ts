@@ -41,7 +41,7 @@ export const Reading = {
 /** Body bytes that are read and forgotten to keep a connection, after an early answer. */
 const DISCARD_BYTES = 256 * 1024;
 
-/** What of HTTP/2's preface looks like a head of HTTP/1. */
+/** What of HTTP/2's preface looks like a head of HTTP/1; six more bytes follow. */
 const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
 
 export abstract class RequestReader extends Connection {

@@ -63,6 +63,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** The server takes another request after this response. */
 	#keepsAlive = false;
 	#saysClose = false;
+	/** While held: more of the body is read for rules. */
+	#collecting = false;
 	/** Responses completed; 0: fresh. */
 	servedCount = 0;
 	#lastQueueBytes = 0;
@@ -150,6 +152,13 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.bulk = true;
 	}
 
+	/** A rule waits for the body of the response: it is read on, a buffer of it. */
+	collectBody(): void {
+		if (this.#state !== State.HELD) return;
+		this.#collecting = true;
+		if (this.chunkLength < this.thread.bufsizeBytes) this.resumeReading();
+	}
+
 	/** Bytes of the request were sent: the server's time to answer begins anew. */
 	touch(nowMs: number): void {
 		const timeoutMs = this.client?.stream?.serverTimeoutMs ?? 0;
@@ -168,7 +177,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.#tunnel?.fromServer(this.thread.currentMs);
 				break;
 			case State.HELD:
-				this.pauseReading();
+				if (!this.#collecting) this.pauseReading();
+				else {
+					if (this.chunkLength >= this.thread.bufsizeBytes) this.pauseReading();
+					this.touch(this.thread.currentMs);
+					this.client?.stream?.responseBodyArrived(this.thread.currentMs);
+				}
 				break;
 			case State.DONE:
 				// More than the response: nothing that follows can be trusted.
@@ -248,7 +262,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 			this.touch(nowMs);
 			stream.responseReceived(head, head.framing, nowMs);
 			this.bodyText = '';
-			if (this.#state === State.HELD && !this.closed) this.pauseReading();
+			if (this.#state === State.HELD && !this.#collecting && !this.closed) this.pauseReading();
 			return;
 		}
 	}
@@ -264,6 +278,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	 */
 	beginBody(head: string, framing: BodyFraming, dechunk: boolean, filtered?: FilteredBody): void {
 		this.#state = State.BODY;
+		this.#collecting = false;
 		this.#filtered = filtered;
 		switch (framing.kind) {
 			case 'none':
@@ -285,6 +300,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.#relayBody(head);
 		filtered?.flushHead();
 		if (this.closed || this.#state !== State.BODY) return;
+		// It has ended while it was held.
+		if (this.readEnded) {
+			this.endReceived();
+			return;
+		}
 		if (filtered?.isFull === true) return;
 		if (this.readPaused && (this.client?.unwrittenBytes ?? 0) <= WRITE_LIMIT_BYTES) this.resumeReading();
 	}
@@ -502,6 +522,9 @@ export class ServerConnection extends Connection implements PooledConnection {
 				break;
 			case State.WAITING:
 				this.#fail(this.#closedEarly());
+				break;
+			case State.HELD:
+				if (this.#collecting) this.client?.stream?.responseBodyArrived(this.thread.nowMs());
 				break;
 			case State.TUNNEL:
 				this.#tunnel?.serverEnded(this.thread.nowMs());

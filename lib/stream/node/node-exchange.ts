@@ -18,6 +18,7 @@ import { type LocalReplyOptions, saysClose, serializeLocalReply, serializeRespon
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
+import { responseHeadSize } from '../message-size.js';
 import { Stream } from '../stream.js';
 import { Deadline } from '../timeouts.js';
 import { ClientBody } from './client-body.js';
@@ -82,6 +83,9 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	/** The body of an answer that is made while it is sent. */
 	#source: ReplySource | undefined;
 	#pullDue = false;
+	/** Bytes of a response that rules look at before it goes on, and whether its end is there too. */
+	#held: Buffer[] | undefined;
+	#heldEnd = false;
 	/** The body of the request passes through filters, and has been given to them whole. */
 	#requestFiltered = false;
 	#requestFilterEnded = false;
@@ -244,13 +248,33 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		return this.#body === undefined || this.#body.isComplete || this.#body.isFull;
 	}
 
-	/** Rules of `tcp-response content` see no body here: Node gives it out only after the head is answered. */
+	/** A rule waits for the body of the response: it is taken from Node, a buffer of it. */
+	bufferResponseBody(): void {
+		const message = this.#serverMessage;
+		if (message !== undefined && this.#held === undefined) {
+			this.#held = [];
+			this.#listen(message);
+		}
+		this.stream.responseBodyArrived(this.connection.thread.nowMs());
+	}
+
+	/** Node gives a body out only when somebody listens to it. */
 	get responseBuffer(): Buffer | undefined {
-		return undefined;
+		const held = this.#held;
+		if (held === undefined || held.length === 0) return undefined;
+		if (held.length > 1) held.splice(0, held.length, Buffer.concat(held));
+		return held[0];
 	}
 
 	get responseBufferComplete(): boolean {
-		return true;
+		if (this.stream.response?.framing.kind === 'none' || this.#serverMessage === undefined) return true;
+		return this.#heldEnd || (this.responseBuffer?.length ?? 0) >= this.connection.thread.bufsizeBytes;
+	}
+
+	sendInterim(head: ResponseHead): void {
+		if (this.head === undefined || this.head.version === 10 || this.#responseStarted) return;
+		this.stream.responseHeadBytes += responseHeadSize(head);
+		this.connection.socket.write(serializeResponse(head, { keepAlive: false, close: false, dechunk: false }), 'latin1');
 	}
 
 	forward(server: Server, mayReuse: boolean): void {
@@ -293,12 +317,42 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		if (message === undefined || res === undefined) return;
 		this.#sendHead(stream, response, res);
 		res.flushHeaders();
-		message.on('data', (bytes: Buffer) => this.guard(() => this.#relay(bytes)));
-		message.on('end', () => this.guard(() => this.#serverEnded(message)));
-		message.on('aborted', () => this.guard(() => this.#serverBroke()));
-		message.on('error', () => this.guard(() => this.#serverBroke()));
+		const held = this.#held;
+		this.#held = undefined;
 		connection.setClientDeadline(connection.thread.nowMs(), 0);
 		this.#touchServer();
+		if (held === undefined) this.#listen(message);
+		else {
+			message.resume();
+			for (const bytes of held) this.#relay(bytes);
+			if (this.#heldEnd) this.#serverEnded(message);
+		}
+	}
+
+	#listen(message: IncomingMessage): void {
+		message.on('data', (bytes: Buffer) => this.guard(() => this.#bodyOfResponse(message, bytes)));
+		message.on('end', () =>
+			this.guard(() => {
+				if (this.#held === undefined) this.#serverEnded(message);
+				else {
+					this.#heldEnd = true;
+					this.stream.responseBodyArrived(this.connection.thread.nowMs());
+				}
+			}),
+		);
+		message.on('aborted', () => this.guard(() => this.#serverBroke()));
+		message.on('error', () => this.guard(() => this.#serverBroke()));
+	}
+
+	#bodyOfResponse(message: IncomingMessage, bytes: Buffer): void {
+		if (this.#held === undefined) {
+			this.#relay(bytes);
+			return;
+		}
+		this.#held.push(bytes);
+		if (this.responseBufferComplete) message.pause();
+		this.#touchServer();
+		this.stream.responseBodyArrived(this.connection.thread.nowMs());
 	}
 
 	/** The head of a response, and the way its body will go. */
@@ -636,6 +690,10 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 
 	#serverBroke(): void {
 		this.#dropServer();
+		if (!this.#responseStarted) {
+			this.failed(Failure.SERVER_ABORT);
+			return;
+		}
 		this.#breakOff(Failure.SERVER_ABORT);
 	}
 
@@ -796,6 +854,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		this.#server?.drop();
 		this.#server = undefined;
 		this.#serverMessage = undefined;
+		this.#held = undefined;
+		this.#heldEnd = false;
 		this.#serverSocket?.destroy();
 		this.#serverSocket = undefined;
 		this.#connected = false;
