@@ -135,6 +135,7 @@ export class LiveSource implements ReplySource {
 			...report,
 			tables: tables.map((table) => ({ ...table, name: shown(table.name) })),
 			peers: isWhole ? report.peers : [],
+			origins: isWhole ? report.origins : [],
 			reloads: isWhole ? report.reloads : [],
 			history: isWhole ? report.history : [],
 			frontends: [],

@@ -2,6 +2,7 @@
  * The statistics page in a real browser, served by the whole program: what a reader sees, that it lives, that its forms
  * act, that nothing comes from elsewhere, and that names and keys stay text.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import type { Page } from 'playwright-core';
 import t from 'tap';
 import { skipUnlessChromium, startChromium } from '../fixtures/chromium.js';
@@ -137,6 +138,34 @@ t.test('the page in Chromium', { skip: skipUnlessChromium(), timeout: 60_000 }, 
 		await Promise.all([page.waitForURL(/st=DONE/), again.locator('button[type=submit]').click()]);
 		t.equal(await page.locator('#S3\\.2 > *').nth(2).textContent(), 'no check', 'what was disabled is ready');
 		t.same(troubles, []);
+		await page.close();
+	});
+
+	await t.test('what needs attention stands on top', async (t) => {
+		const page = await browser.newPage();
+		const complaints = await openPage(page, url);
+		await page.locator('#troubles h2').waitFor();
+		t.equal(await page.locator('#troubles').textContent(), 'All is well');
+		t.match(await page.locator('#table-cards th[scope=col]').nth(1).textContent(), 'http_req_rate in 10s');
+		t.equal(await page.locator('#sums').isVisible(), false, 'nothing is summed');
+
+		const config = readFileSync(program.configPath, 'latin1');
+		writeFileSync(program.configPath, `${config}  <b>nonsense</b>\n`, 'latin1');
+		program.child.kill('SIGUSR2');
+		const failed = page.locator('#troubles li.bad a[href="#reloads"]');
+		await failed.waitFor();
+		t.match(await failed.textContent(), /^The last reload failed: \S*test\.cfg:\d+: .*<b>nonsense<\/b>/);
+		t.equal(await page.locator('#troubles h2').textContent(), '1 thing needs attention');
+		writeFileSync(program.configPath, config, 'latin1');
+
+		for (let user = 0; user < 20; user++) {
+			await request(program.port(1), '/', { headers: { 'x-user': `user${user}` } });
+		}
+		const losing = page.locator('#troubles li a[href="#tables"]');
+		await losing.waitFor();
+		t.match(await losing.textContent(), /^Table web is (?:100% full|full and loses entries)/);
+		t.equal(await page.locator('#troubles[role=status]').count(), 1, 'and is spoken');
+		t.same(complaints, []);
 		await page.close();
 	});
 

@@ -27,6 +27,8 @@ const ago = (ms) => {
 	if (seconds < 86400) return Math.floor(seconds / 3600) + 'h' + Math.floor(seconds / 60 % 60) + 'm';
 	return Math.floor(seconds / 86400) + 'd' + Math.floor(seconds / 3600 % 24) + 'h';
 };
+/** http_req_rate(10000) as people say it. */
+const figure = (name) => name.replace(/\\((\\d+)\\)$/, (_, ms) => ' in ' + (ms % 60000 === 0 ? ms / 60000 + 'm' : ms / 1000 + 's'));
 const setText = (element, text) => {
 	if (element && element.textContent !== text) { element.textContent = text; return true; }
 	return false;
@@ -171,7 +173,8 @@ function updateTables(tables, nowMs) {
 		const card = make('article', 'card');
 		const title = make('h3', '', one.name);
 		title.append(make('small', '', one.type));
-		const bar = make('progress', one.used >= one.size ? 'full' : '');
+		const share = one.size > 0 ? one.used / one.size : 0;
+		const bar = make('progress', share >= 0.9 ? 'full' : share >= 0.7 ? 'high' : '');
 		bar.max = one.size;
 		bar.value = one.used;
 		bar.setAttribute('aria-label', 'fill of ' + one.name);
@@ -186,12 +189,12 @@ function updateTables(tables, nowMs) {
 		card.append(note);
 		if (one.hottest.length > 0) {
 			const wrap = make('div', 'scroll');
-			wrap.append(table(['Hottest keys', one.leading, 'Last minutes'], one.hottest.map((hot) => {
+			wrap.append(table(['Hottest keys', figure(one.leading), 'Last minutes'], one.hottest.map((hot) => {
 				const cell = make('div');
 				const name = key(hot.key);
 				cell.append(name);
 				const data = hot.data.filter(([, v]) => v !== 0);
-				if (data.length > 0) cell.append(make('span', 'data', data.map(([n, v]) => n + ' ' + short(v)).join(', ')));
+				if (data.length > 0) cell.append(make('span', 'data', data.map(([n, v]) => figure(n) + ': ' + short(v)).join(', ')));
 				const by = hot.refusedBy;
 				if (by) {
 					const refused = make('span', 'refused', 'refused by ' + by.file.split('/').pop() + ':' + by.line + ', ' + ago(nowMs - by.atMs) + ' ago');
@@ -207,6 +210,7 @@ function updateTables(tables, nowMs) {
 	cards.replaceChildren(...made);
 }
 
+const PEER_STATES = { ESTA: 'established', CONN: 'connecting', NONE: 'idle', SUCC: 'greeted' };
 function updatePeers(peers) {
 	const list = byId('peer-list');
 	if (peers.length === 0) { list.replaceChildren(make('p', 'empty', 'none')); return; }
@@ -214,15 +218,100 @@ function updatePeers(peers) {
 	wrap.append(table(['Peer', 'State', 'Behind', 'Sent', 'Received', 'Failures'], peers.map((peer) => {
 		const up = peer.isConnected && peer.status === 'ESTA';
 		const name = make('span', '', peer.section + '/' + peer.name);
-		if (peer.trouble) name.title = peer.trouble;
+		if (peer.trouble && !up && !peer.isLocal) name.append(make('small', '', peer.trouble));
+		const late = peer.tables.filter((one) => one.lagMs > 1000);
+		if (late.length > 0) name.append(make('small', '', late.map((one) => one.name + ': ' + one.pendingUpdates + ' updates, ' + ago(one.lagMs)).join('; ')));
 		return [
 			name,
-			peer.isLocal ? 'local' : [up ? 'state-good' : 'state-bad', peer.status],
+			peer.isLocal ? 'this node' : [up ? 'state-good' : 'state-bad', PEER_STATES[peer.status] || peer.status],
 			peer.isLocal ? '' : peer.pendingUpdates === 0 ? 'nothing' : [peer.lagMs > 5000 ? 'state-bad' : '', peer.pendingUpdates + ' updates, ' + ago(peer.lagMs)],
 			short(peer.updatesSent), short(peer.updatesReceived), String(peer.failures),
 		];
 	}), 'Peers'));
 	list.replaceChildren(wrap);
+}
+
+function updateSums(origins) {
+	byId('sums').hidden = origins.length === 0;
+	const link = document.querySelector('a[href="#sums"]');
+	if (link) link.hidden = origins.length === 0;
+	if (origins.length === 0) return;
+	const wrap = make('div', 'scroll');
+	wrap.append(table(['Origin', 'Table', 'State', 'Entries', 'Lag', 'Last word'], origins.map((one) => [
+		make('span', '', one.origin + (one.via === 'redis' ? ' (Redis)' : '')),
+		one.table + ' to ' + one.sumTable,
+		[one.isLive ? 'state-good' : 'state-bad', one.isLive ? 'there' : 'away'],
+		one.entries.toLocaleString('en'),
+		one.lagMs === undefined ? '-' : ago(one.lagMs),
+		one.lastHeardMs === undefined ? 'never' : ago(one.lastHeardMs) + ' ago',
+	]), 'Sums over nodes'));
+	byId('sum-list').replaceChildren(wrap);
+}
+
+// ---- what needs attention
+
+const troubles = byId('troubles');
+let saidTroubles = '';
+let lastReport;
+let evictionsBefore = new Map();
+let evicting = [];
+function noteEvictions(tables) {
+	evicting = tables.filter((one) => one.evictions + one.refusals > (evictionsBefore.get(one.name) ?? Infinity));
+	evictionsBefore = new Map(tables.map((one) => [one.name, one.evictions + one.refusals]));
+}
+
+const NAMED_MAX = 4;
+function rowTroubles(selector, kind, words) {
+	const rows = [...document.querySelectorAll(selector)];
+	if (rows.length === 0) return [];
+	const nameOf = (row) => {
+		const proxy = row.closest('section').querySelector('h2 a').textContent;
+		return row.classList.contains('backend') ? proxy : proxy + '/' + row.children[1].firstChild.textContent;
+	};
+	const more = rows.length > NAMED_MAX ? ' and ' + (rows.length - NAMED_MAX) + ' more' : '';
+	return [{ kind, href: '#' + rows[0].id, text: words(rows.length) + ': ' + rows.slice(0, NAMED_MAX).map(nameOf).join(', ') + more }];
+}
+
+function updateTroubles() {
+	const found = [
+		...rowTroubles('tr.backend.down', 'bad', (n) => n === 1 ? 'A backend has no server left' : n + ' backends have no server left'),
+		...rowTroubles('tr.server.down', 'bad', (n) => n === 1 ? 'A server is down' : n + ' servers are down'),
+		...rowTroubles('tr.server.warn', 'warn', (n) => n === 1 ? 'A server is about to change its state' : n + ' servers are about to change their state'),
+	];
+	const report = lastReport;
+	if (report) {
+		for (const one of report.tables) {
+			const percent = one.size > 0 ? one.used / one.size * 100 : 0;
+			const losing = evicting.some(({ name }) => name === one.name);
+			if (losing) found.push({ kind: 'bad', href: '#tables', text: 'Table ' + one.name + ' is full and loses entries (' + one.evictions.toLocaleString('en') + ' evicted so far)' });
+			else if (percent >= 90) found.push({ kind: 'warn', href: '#tables', text: 'Table ' + one.name + ' is ' + percent.toFixed(0) + '% full' });
+		}
+		for (const one of report.peers) {
+			if (one.isLocal) continue;
+			const name = 'Peer ' + one.section + '/' + one.name;
+			if (!one.isConnected || one.status !== 'ESTA') found.push({ kind: 'bad', href: '#peers', text: name + ' is away' + (one.trouble ? ': ' + one.trouble : '') });
+			else if (one.lagMs > 5000) found.push({ kind: 'warn', href: '#peers', text: name + ' is ' + ago(one.lagMs) + ' behind' });
+		}
+		for (const one of report.origins) if (!one.isLive) found.push({ kind: 'warn', href: '#sums', text: 'Sums lack fresh counts of ' + one.origin + ' (' + one.table + ')' });
+		const last = report.reloads[report.reloads.length - 1];
+		if (last && !last.succeeded) found.push({ kind: 'bad', href: '#reloads', text: 'The last reload failed: ' + last.reason });
+	}
+	const said = JSON.stringify(found);
+	if (said === saidTroubles) return;
+	saidTroubles = said;
+	troubles.hidden = false;
+	troubles.className = 'troubles ' + (found.length === 0 ? 'calm' : found.some(({ kind }) => kind === 'bad') ? 'bad' : 'warn');
+	const title = make('h2', '', found.length === 0 ? 'All is well' : found.length === 1 ? '1 thing needs attention' : found.length + ' things need attention');
+	if (found.length === 0) { troubles.replaceChildren(title); return; }
+	const list = make('ul');
+	for (const { kind, href, text } of found) {
+		const item = make('li', kind);
+		const link = make('a', '', text);
+		link.href = href;
+		item.append(link);
+		list.append(item);
+	}
+	troubles.replaceChildren(title, list);
 }
 
 function updateReloads(report) {
@@ -271,7 +360,7 @@ else {
 			say('off', 'connection lost, trying again');
 			if (events.readyState === EventSource.CLOSED) setTimeout(open, 3000);
 		});
-		events.addEventListener('rows', (event) => updateRows(JSON.parse(event.data)));
+		events.addEventListener('rows', (event) => { updateRows(JSON.parse(event.data)); updateTroubles(); });
 		events.addEventListener('process', (event) => {
 			const update = JSON.parse(event.data);
 			setText(byId('fact-uptime'), update.uptime);
@@ -285,7 +374,11 @@ else {
 			updateCharts(report.history);
 			updateTables(report.tables, report.atMs);
 			updatePeers(report.peers);
+			updateSums(report.origins);
 			updateReloads(report);
+			lastReport = report;
+			noteEvictions(report.tables);
+			updateTroubles();
 			setText(byId('fact-pid'), String(report.pid));
 		});
 	};

@@ -22,6 +22,16 @@ h1{margin:0;font-size:1.35rem;letter-spacing:-.01em}
 .description{margin:.2rem 0 0;color:var(--dim)}
 .message{margin:.7rem 0 0;padding:.55rem .8rem;border-radius:6px;border-left:4px solid var(--dim);background:var(--card)}
 .message.good{border-color:var(--good);background:var(--good-bg)}.message.warn{border-color:var(--warn);background:var(--warn-bg)}.message.bad{border-color:var(--bad);background:var(--bad-bg)}
+.troubles{margin:.7rem 0;padding:.5rem .8rem;border-radius:8px;border:1px solid var(--line);border-left:4px solid var(--bad);background:var(--bad-bg)}
+.troubles.warn{border-left-color:var(--warn);background:var(--warn-bg)}
+.troubles.calm{border-left-color:var(--good);background:var(--good-bg)}
+.troubles h2{margin:0;font-size:.95rem}
+.troubles ul{margin:.3rem 0 0;padding:0;list-style:none;display:grid;grid-template-columns:repeat(auto-fill,minmax(min(26rem,100%),1fr));gap:.1rem 1.2rem}
+.troubles li{overflow-wrap:anywhere}
+.troubles li:before{content:"";display:inline-block;width:.5em;height:.5em;border-radius:50%;background:var(--warn);margin-right:.5em}
+.troubles li.bad:before{background:var(--bad)}
+.troubles a{color:inherit}
+[hidden]{display:none!important}
 .facts{display:flex;flex-wrap:wrap;gap:.3rem 1.6rem;margin:.7rem 0}
 .facts div{display:flex;gap:.45rem;align-items:baseline}
 dt{color:var(--dim);font-size:.82rem}dd{margin:0;font-weight:600;font-variant-numeric:tabular-nums}
@@ -72,15 +82,18 @@ td.changed{animation:changed 1.6s ease-out}
 aside{display:grid;gap:1rem;min-width:0}
 .panel>div{padding:0 .8rem .7rem}
 .empty{margin:0;color:var(--dim)}
-.cards{display:grid;gap:.9rem;grid-template-columns:repeat(auto-fill,minmax(min(22rem,100%),1fr))}
+.cards{display:grid;gap:.9rem;grid-template-columns:repeat(auto-fit,minmax(min(22rem,100%),1fr))}
 .card h3{margin:0 0 .3rem;font-size:.92rem;display:flex;justify-content:space-between;gap:.5rem}
 .card p{margin:.25rem 0;color:var(--dim);font-size:.82rem}
 .card p.alarm{color:var(--bad);font-weight:600}
 progress{width:100%;height:.5rem;display:block;accent-color:var(--accent)}
-progress.full{accent-color:var(--bad)}
+progress.high{accent-color:var(--warn)}progress.full{accent-color:var(--bad)}
 .panel table{font-size:.8rem}
 .panel th,.panel td{padding:.2rem .4rem}
-.panel thead th{white-space:normal;overflow-wrap:anywhere;vertical-align:bottom}
+.panel thead th{white-space:normal;vertical-align:bottom}
+.panel tbody th:has(.key){width:100%}
+.panel tbody th small{display:block;white-space:normal;overflow-wrap:anywhere}
+tr:target>*{outline:2px solid var(--focus);outline-offset:-2px}
 .panel td:first-child,.panel th:first-child{text-align:left}
 .panel th .refused{display:block}
 .panel tbody th{font-weight:500;vertical-align:top;max-width:17rem;overflow:hidden}
