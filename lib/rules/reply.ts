@@ -24,7 +24,9 @@ export interface Reply {
 /** A copy whose fields may be changed, by `auth` and by `http-after-response` rules. */
 export function copyReply(reply: LocalReply | undefined): LocalReply | undefined {
 	if (reply === undefined) return undefined;
-	return { status: reply.status, reason: reply.reason, headers: reply.headers.clone(), body: reply.body };
+	const { status, reason, headers, body, statusOfError } = reply;
+	const copy = { status, reason, headers: headers.clone(), body };
+	return statusOfError === undefined ? copy : { ...copy, statusOfError };
 }
 
 export function constantReply(reply: LocalReply): Reply {
@@ -206,7 +208,12 @@ function fromFile(words: RuleWords, path: string, status: number, hasStatus: boo
 	if (hasStatus && parsed.status !== status) {
 		words.warn(`the file '${path}' answers with status ${parsed.status}, not ${status}.`);
 	}
-	return { kind: 'reply', reply: constantReply(parsed) };
+	return { kind: 'reply', reply: fileReply(parsed, status) };
+}
+
+/** A file may answer with another status than that of the rule, which is the one that is logged and counted. */
+function fileReply(parsed: LocalReply, status: number): Reply {
+	return constantReply(parsed.status === status ? parsed : { ...parsed, statusOfError: status });
 }
 
 function fromSection(words: RuleWords, name: string, status: number): ParsedReply | undefined {
@@ -217,11 +224,11 @@ function fromSection(words: RuleWords, name: string, status: number): ParsedRepl
 		return words.fail(`unknown http-errors section '${name}' referenced by an http reply${didYouMean(name, names)}`);
 	}
 	const model = section.replies.get(status);
-	// Only files may stand in such a section (manual, 3.8).
-	if (model?.kind !== 'file') return { kind: 'default-errorfiles', status };
+	// Only files may stand in such a section (manual, 3.8). Without one for the status the reply has no body.
+	if (model?.kind !== 'file') return { kind: 'reply', reply: emptyReply(status) };
 	const parsed = parseErrorFile(model.content);
 	if (typeof parsed === 'string') return words.fail(`'${model.path}': ${parsed}`);
-	return { kind: 'reply', reply: constantReply(parsed) };
+	return { kind: 'reply', reply: fileReply(parsed, status) };
 }
 
 function fromPayload(
@@ -243,6 +250,11 @@ function fromPayload(
 	const format = words.format(text);
 	if (format === undefined) return undefined;
 	return { kind: 'reply', reply: payloadReply(draft, Buffer.alloc(0), format) };
+}
+
+function emptyReply(status: number): Reply {
+	const draft: Draft = { status, hasStatus: true, contentType: undefined, source: undefined, argument: '', fields: [] };
+	return payloadReply(draft, Buffer.alloc(0), undefined);
 }
 
 /** A reply with fields and a body, in the reference's order: ours, content-length, content-type. */

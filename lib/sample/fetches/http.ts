@@ -516,7 +516,8 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	plain('http_auth_type', 'str', 'request-head', (stream) => {
 		const value = stream.request?.headers.get('authorization');
 		const scheme = value === undefined ? undefined : authorization(value)?.scheme;
-		return scheme?.toLowerCase() === 'basic' && credentials(stream) === undefined ? undefined : scheme;
+		if (scheme?.toLowerCase() === 'basic') return credentials(stream) === undefined ? undefined : 'Basic';
+		return scheme?.toLowerCase() === 'bearer' ? 'Bearer' : scheme;
 	}),
 	{
 		name: 'http_auth_bearer',
