@@ -79,6 +79,7 @@ function showCertificates(files: TlsFiles): string {
 	]);
 }
 
+/** HAProxy adds the key of the OCSP response, which is kept here as it is and not read: the place stays empty. */
 function showCertificate(files: TlsFiles, name: string): Answer {
 	const open = files.certificateTransaction;
 	const isOpen = name.startsWith('*') && open?.path === name.slice(1);
@@ -93,7 +94,7 @@ function showCertificate(files: TlsFiles, name: string): Answer {
 		.map((pem) => new X509Certificate(pem))
 		.map(({ subject, issuer }) => `Chain Subject: ${oneLine(subject)}\nChain Issuer: ${oneLine(issuer)}\n`)
 		.join('');
-	return `${head}Status: ${status}\n${certificateText(new X509Certificate(leaf))}${chainText}`;
+	return `${head}Status: ${status}\n${certificateText(new X509Certificate(leaf))}${chainText}OCSP Response Key: \n`;
 }
 
 function setCertificate(files: TlsFiles, name: string, { payload }: Invocation): Answer {
