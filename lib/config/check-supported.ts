@@ -46,6 +46,9 @@ function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void
 		if (tls !== undefined) refuse(place, `'ssl' on 'bind' lines`);
 		if (acceptProxy) refuse(place, `'accept-proxy'`);
 	}
+	// Its parser has refused what the options would let through.
+	if (proxy.options.acceptInvalidHttpRequest) refuse(proxy.place, `'option accept-invalid-http-request'`);
+	if (proxy.options.acceptInvalidHttpResponse) refuse(proxy.place, `'option accept-invalid-http-response'`);
 	for (const { place, words } of proxy.tcpRequestConnection) {
 		if (words[0] === 'expect-proxy') refuse(place, `'expect-proxy'`);
 	}

@@ -58,8 +58,6 @@ export interface PendingKeyword {
 }
 
 export const PENDING: readonly PendingKeyword[] = [
-	{ name: 'option accept-invalid-http-request', field: 'acceptInvalidHttpRequest' },
-	{ name: 'option accept-invalid-http-response', field: 'acceptInvalidHttpResponse' },
 	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{
 		name: 'option http-no-delay',

@@ -56,14 +56,14 @@ const WELL_FORMED_LINES = /^(?:[\t\x20-\x7e\x80-\xff]*\r\n)+$/;
 
 /**
  * Parses lines from `position` through the empty line that must end `text`; false if they are refused
- * (`takeRefusal` says why).
+ * (`takeRefusal` says why). `lenient`: names may hold any visible byte.
  *
  * Three ways, the cheapest first. A client sends the same fields with each request: a section seen before
  * is known by comparing text. A new one is checked as a whole and cut at its separators with native
  * searches. What fails there goes through the exact loop, byte by byte, which finds the reason; a test
  * holds the two to the same result.
  */
-export function parseFields(text: string, position: number, countMax: number): boolean {
+export function parseFields(text: string, position: number, countMax: number, lenient = false): boolean {
 	const section = text.slice(position);
 	const slot = sectionSlot(section);
 	const known = sections[slot];
@@ -72,7 +72,10 @@ export function parseFields(text: string, position: number, countMax: number): b
 		return true;
 	}
 	if (!WELL_FORMED_LINES.test(section) || !cutFields(text, position, countMax)) {
-		if (!parseFieldsExactly(text, position, countMax)) return false;
+		if (!parseFieldsExactly(text, position, countMax)) {
+			// Not remembered: others refuse the same fields.
+			return lenient && parseFieldsExactly(text, position, countMax, true);
+		}
 	}
 	if (text.length <= REMEMBERED_TEXT_MAX) {
 		const remembered = remember(section, position);
@@ -131,7 +134,7 @@ function cutFields(text: string, position: number, countMax: number): boolean {
 }
 
 /** The same by the letter, byte for byte, for the exact reason of a refusal. Exported for the test that compares. */
-export function parseFieldsExactly(text: string, position: number, countMax: number): boolean {
+export function parseFieldsExactly(text: string, position: number, countMax: number, lenient = false): boolean {
 	resetNotes();
 	const names = fieldNotes.names as string[];
 	const values = fieldNotes.values as string[];
@@ -140,7 +143,7 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 	for (;;) {
 		const nameStart = at;
 		let code = text.charCodeAt(at);
-		while ((classes[code]! & CharClass.TOKEN) !== 0) code = text.charCodeAt(++at);
+		while ((classes[code]! & CharClass.TOKEN) !== 0 || (lenient && isVisible(code))) code = text.charCodeAt(++at);
 		if (code !== COLON || at === nameStart) {
 			if (code === CR && at === nameStart && text.charCodeAt(at + 1) === LF) {
 				// The empty line must be the last: what follows it would be somebody else's message.
@@ -148,8 +151,9 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 			}
 			return refuseName(text, nameStart, at);
 		}
-		const name = lowerName(text, nameStart, at) ?? '';
-		const kind = lastKind;
+		const known = lowerName(text, nameStart, at);
+		const name = known ?? text.slice(nameStart, at).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+		const kind = known === undefined ? FieldKind.OTHER : lastKind;
 		code = text.charCodeAt(++at);
 		while (isBlank(code)) code = text.charCodeAt(++at);
 		const valueStart = at;
@@ -344,6 +348,11 @@ function refuseName(text: string, nameStart: number, at: number): false {
 function refuseValue(at: number, code: number): false {
 	if (code === LF) return refuse('LF_WITHOUT_CR', at);
 	return refuse(code === CR ? 'CR_WITHOUT_LF' : 'VALUE_INVALID', at);
+}
+
+/** What `lenient` takes in a name: anything but blanks, control bytes and the colon that ends it. */
+function isVisible(code: number): boolean {
+	return code > SP && code !== 127 && code !== COLON;
 }
 
 function isBlank(code: number): boolean {

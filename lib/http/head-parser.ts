@@ -28,6 +28,11 @@ export interface HeadLimits {
 	readonly headerCountMax: number;
 	/** `h1-accept-payload-with-any-method`: allow a payload in an HTTP/1.0 GET, HEAD or DELETE. */
 	readonly payloadWithAnyMethod?: boolean;
+	/**
+	 * `accept-invalid-http-request`, `-response`: any visible byte in a target and in names of fields. What frames the
+	 * message and ends its lines is judged as always, and other versions or protocols are not taken.
+	 */
+	readonly acceptInvalid?: boolean;
 }
 
 /** HAProxy's defaults: buffers of 16384 bytes, 1024 of them kept for rewriting. */
@@ -99,12 +104,13 @@ export function oversizedHead(
 export function parseRequestHead(head: string, limits: HeadLimits): RequestHead | HttpRefusal {
 	if (!isWhole(head)) return new HttpRefusal('HEAD_INCOMPLETE', head.length);
 	if (head.length > limits.headSizeMax) return tooLong(head, limits);
+	const lenient = limits.acceptInvalid === true;
 	const refusal = cutRequestLine(head) ? undefined : parseRequestLineExactly(head);
-	if (refusal !== undefined) return refusal;
+	if (refusal !== undefined && !(lenient && cutLenientRequestLine(head))) return refusal;
 	const method = lineMethod;
 	const target = lineTarget;
 	const httpVersion = lineVersion;
-	if (!parseFields(head, lineEnd, limits.headerCountMax - 1)) return takeRefusal();
+	if (!parseFields(head, lineEnd, limits.headerCountMax - 1, lenient)) return takeRefusal();
 	const hostCode = checkHost(method, target, httpVersion);
 	if (hostCode !== undefined) return new HttpRefusal(hostCode, method.length + 1);
 	const framing = framingOfRequest(httpVersion);
@@ -147,6 +153,17 @@ function cutRequestLine(head: string): boolean {
 	lineTarget = target;
 	lineVersion = version === 1 ? 11 : 10;
 	lineEnd = end + 2;
+	return true;
+}
+
+/** `acceptInvalid`: a target of any visible bytes, those beyond ASCII included, but for `*` and other forms without a path. */
+function cutLenientRequestLine(head: string): boolean {
+	const match = /^([^ ]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.(\d)\r\n/.exec(head);
+	if (match === null || !isToken(match[1] as string)) return false;
+	lineMethod = match[1] as string;
+	lineTarget = match[2] as string;
+	lineVersion = match[3] === '0' ? 10 : 11;
+	lineEnd = match[0].length;
 	return true;
 }
 
@@ -199,7 +216,7 @@ export function parseResponseHead(head: string, limits: HeadLimits, requestMetho
 	} else if (head.charCodeAt(position) !== CR) return startLineRefusal(head, position, 'STATUS_INVALID');
 	if (head.charCodeAt(position + 1) !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
 
-	if (!parseFields(head, position + 2, limits.headerCountMax - 1)) return takeRefusal();
+	if (!parseFields(head, position + 2, limits.headerCountMax - 1, limits.acceptInvalid)) return takeRefusal();
 	const framing = framingOfResponse(status, requestMethod);
 	if (isRefusal(framing)) return framing;
 	const { names, values, section, connection, hasHopByHop, hasUpgrade, lengthIndex, codingIndex } = fieldNotes;

@@ -42,6 +42,8 @@ export class ThreadRuntime {
 	readonly logger: ThreadRuntimeOptions['logger'];
 	readonly readBuffers: ReadBuffers;
 	readonly headLimits: HeadLimits;
+	/** The same with `accept-invalid-http-request` or `-response`: for heads that were refused without it. */
+	readonly lenientLimits: HeadLimits;
 	/** `tune.bufsize`: what one side of a connection may hold. */
 	readonly bufsizeBytes: number;
 	/** `tune.h2.*`. */
@@ -92,6 +94,7 @@ export class ThreadRuntime {
 			headSizeMax: global.tune.bufsizeBytes - global.tune.maxrewriteBytes,
 			headerCountMax: global.tune.httpMaxhdr,
 		};
+		this.lenientLimits = { ...this.headLimits, acceptInvalid: true };
 		this.h2 = global.tune.h2;
 		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;

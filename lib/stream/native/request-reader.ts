@@ -167,7 +167,11 @@ export abstract class RequestReader extends Connection {
 		}
 		if (end < 0) return this.#headIncomplete(text, nowMs);
 		const headEnd = end + 4;
-		const head = parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
+		const headText = headEnd === text.length ? text : text.slice(0, headEnd);
+		let head = parseRequestHead(headText, limits);
+		if (isRefusal(head) && this.session.frontend.model.options.acceptInvalidHttpRequest) {
+			head = parseRequestHead(headText, this.thread.lenientLimits);
+		}
 		this.chunkStart = start + headEnd;
 		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs, start);
 		this.beginRequest(head, nowMs);

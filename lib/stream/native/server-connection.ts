@@ -222,11 +222,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 				return;
 			}
 			const headEnd = end + 4;
-			const head = parseResponseHead(
-				headEnd === text.length ? text : text.slice(0, headEnd),
-				this.thread.headLimits,
-				stream.sentMethod,
-			);
+			const headText = headEnd === text.length ? text : text.slice(0, headEnd);
+			let head = parseResponseHead(headText, this.thread.headLimits, stream.sentMethod);
+			if (isRefusal(head) && stream.backendTraffic?.model.options.acceptInvalidHttpResponse === true) {
+				head = parseResponseHead(headText, this.thread.lenientLimits, stream.sentMethod);
+			}
 			if (isRefusal(head)) {
 				this.#malformed(head);
 				return;
