@@ -3,6 +3,7 @@
  *
  *     npm run bench                       all parts
  *     npm run bench -- small 10k 1m new   requests through Holdfast, HAProxy, nginx and http-proxy
+ *     npm run bench -- tls handshakes h2 h2-1m   the same over TLS and HTTP/2, beside HAProxy
  *     npm run bench -- idle               memory of ten thousand idle connections
  *     npm run bench -- table              memory of a table's entries, pauses while a million expire
  *     npm run bench -- --quick            seconds instead of minutes: a look, not a figure to print

@@ -19,9 +19,14 @@ import {
 const HOLDFAST = process.env.HOLDFAST_PROGRAM ?? fileURLToPath(new URL('../../dist/bin/holdfast.js', import.meta.url));
 const BASELINE = process.env.HOLDFAST_BASELINE;
 
+const CERTIFICATE = fileURLToPath(new URL('../fixtures/tls/a.pem', import.meta.url));
+
 export const ORIGIN_SIZES = [12, 10_240, 1_048_576] as const;
 
-export function confFile(port: number, originPort: number): string {
+/** With `securePort`, a second address with TLS and both versions of HTTP. */
+export function confFile(port: number, originPort: number, securePort?: number): string {
+	const secure =
+		securePort === undefined ? '' : `	bind 127.0.0.1:${securePort} ssl crt ${CERTIFICATE} alpn h2,http/1.1\n`;
 	return `global
 	nbthread 1
 	maxconn 11000
@@ -35,7 +40,7 @@ defaults
 
 frontend bench
 	bind 127.0.0.1:${port}
-	maxconn 11000
+${secure}	maxconn 11000
 	stick-table type ip size 100k expire 60s store http_req_rate(10s)
 	http-request track-sc0 src
 	http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1000000000 }
@@ -101,7 +106,9 @@ function inline(folder: string, text: string): string {
 export interface Contender {
 	/** As the table names it. */
 	readonly name: string;
-	start(port: number, originPort: number): Promise<RunningProgram>;
+	/** Serves TLS on its second port. */
+	readonly isSecure?: boolean;
+	start(port: number, originPort: number, securePort: number): Promise<RunningProgram>;
 }
 
 /** Those that are installed; `missing` is told of the others. */
@@ -158,7 +165,8 @@ export function contenders(missing: (what: string) => void): Contender[] {
 function configured(name: string, command: (folder: string) => readonly string[]): Contender {
 	return {
 		name,
-		start: (port, originPort) =>
-			start({ name, port, core: PROXY_CORE, files: { 'bench.cfg': confFile(port, originPort) }, command }),
+		isSecure: true,
+		start: (port, originPort, securePort) =>
+			start({ name, port, core: PROXY_CORE, files: { 'bench.cfg': confFile(port, originPort, securePort) }, command }),
 	};
 }

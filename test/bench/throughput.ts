@@ -20,6 +20,10 @@ export interface Case {
 	readonly connections: number;
 	/** Each request on a connection of its own. */
 	readonly closes: boolean;
+	/** Over TLS, with the certificate of the tests; those that are not configured by HAProxy's file stand aside. */
+	readonly secure?: boolean;
+	/** HTTP/2, asked for by h2load with so many streams on each connection. */
+	readonly streams?: number;
 	/** What issue and README promise: CPU per request at most so many times the other's. */
 	readonly limits: Readonly<Record<string, number>>;
 }
@@ -41,6 +45,44 @@ export const CASES: readonly Case[] = [
 		path: '/12',
 		connections: 32,
 		closes: true,
+		limits: {},
+	},
+	{
+		name: 'tls',
+		title: 'TLS, small answer, keep-alive',
+		path: '/12',
+		connections: 32,
+		closes: false,
+		secure: true,
+		limits: {},
+	},
+	{
+		name: 'handshakes',
+		title: 'TLS, new connection per request',
+		path: '/12',
+		connections: 32,
+		closes: true,
+		secure: true,
+		limits: {},
+	},
+	{
+		name: 'h2',
+		title: 'HTTP/2 over TLS, small answer',
+		path: '/12',
+		connections: 8,
+		closes: false,
+		secure: true,
+		streams: 8,
+		limits: {},
+	},
+	{
+		name: 'h2-1m',
+		title: 'HTTP/2 over TLS, 1 MB',
+		path: '/1048576',
+		connections: 4,
+		closes: false,
+		secure: true,
+		streams: 4,
 		limits: {},
 	},
 ];
@@ -65,27 +107,44 @@ export async function measureThroughput(
 	note: (line: string) => void,
 ): Promise<boolean> {
 	const wrk = findProgram('wrk');
-	if (wrk === undefined) {
-		note(`skipped: ${cases.map((one) => one.name).join(', ')}: wrk is not installed`);
-		return false;
+	const h2load = findProgram('h2load');
+	const toolOf = (one: Case): string | undefined => (one.streams === undefined ? wrk : h2load);
+	const measurable = cases.filter((one) => toolOf(one) !== undefined);
+	for (const one of cases) {
+		const name = one.streams === undefined ? 'wrk' : 'h2load';
+		if (!measurable.includes(one)) note(`skipped: ${one.name}: ${name} is not installed`);
 	}
+	if (measurable.length === 0) return false;
 	const wanted = contenders((what) => note(`skipped: ${what}`));
-	const [originPort = 0, ...ports] = await freePorts(wanted.length + 1);
+	const [originPort = 0, ...ports] = await freePorts(2 * wanted.length + 1);
 	const running: RunningProgram[] = [];
 	try {
 		const origin = await startOrigin(originPort);
 		running.push(origin);
-		const proxies: RunningProgram[] = [];
+		const all: RunningProgram[] = [];
+		const securePorts = new Map<RunningProgram, number>();
 		for (const [index, contender] of wanted.entries()) {
-			const proxy = await contender.start(ports[index] as number, originPort);
+			const [port = 0, securePort = 0] = ports.slice(2 * index);
+			const proxy = await contender.start(port, originPort, securePort);
+			if (contender.isSecure) securePorts.set(proxy, securePort);
 			running.push(proxy);
-			proxies.push(proxy);
+			all.push(proxy);
 		}
-		for (const one of cases) {
-			for (const proxy of proxies) await runWrk(wrk, proxy, one, pace.warmUpSeconds);
+		for (const one of measurable) {
+			const tool = toolOf(one) as string;
+			const proxies = all.filter((proxy) => one.secure !== true || securePorts.has(proxy));
+			const run = (proxy: RunningProgram, seconds: number): Promise<Figures> => {
+				const securePort = one.secure === true ? securePorts.get(proxy) : undefined;
+				const origin = securePort === undefined ? `http://127.0.0.1:${proxy.port}` : `https://127.0.0.1:${securePort}`;
+				const url = `${origin}${one.path}`;
+				return one.streams === undefined
+					? runWrk(tool, proxy, one, url, seconds)
+					: runH2load(tool, proxy, one, one.streams, url, seconds);
+			};
+			for (const proxy of proxies) await run(proxy, pace.warmUpSeconds);
 			const results = new Map<string, Figures[]>(proxies.map(({ name }) => [name, []]));
 			for (let round = 0; round < pace.rounds; round++) {
-				for (const proxy of proxies) results.get(proxy.name)?.push(await runWrk(wrk, proxy, one, pace.roundSeconds));
+				for (const proxy of proxies) results.get(proxy.name)?.push(await run(proxy, pace.roundSeconds));
 			}
 			report(one, pace, results, note);
 		}
@@ -95,8 +154,35 @@ export async function measureThroughput(
 	return true;
 }
 
-async function runWrk(wrk: string, proxy: RunningProgram, one: Case, seconds: number): Promise<Figures> {
-	const url = `http://127.0.0.1:${proxy.port}${one.path}`;
+/** h2load tells no percentiles: the largest latency stands in their place. */
+async function runH2load(
+	h2load: string,
+	proxy: RunningProgram,
+	one: Case,
+	streams: number,
+	url: string,
+	seconds: number,
+): Promise<Figures> {
+	const options = ['-t1', `-c${one.connections}`, `-m${streams}`, `-D${seconds}`];
+	const [command, ...args] = pinned(LOAD_CORE, [h2load, ...options, url]);
+	const before = proxy.cpuUs();
+	const { stdout } = await promisify(execFile)(command, args, { encoding: 'latin1' });
+	const cpuUs = proxy.cpuUs() - before;
+	const requests = /(\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(stdout);
+	const count = Number(requests?.[1] ?? 0);
+	if (count === 0) throw new Error(`no request went through ${proxy.name}:\n${stdout}`);
+	const good = Number(/status codes: (\d+) 2xx/.exec(stdout)?.[1] ?? 0);
+	const most = /time for request:\s+\S+\s+([\d.]+)(us|ms|s)/.exec(stdout);
+	return {
+		requestsPerSecond: Number(/([\d.]+) req\/s/.exec(stdout)?.[1] ?? 0),
+		cpuUs: cpuUs / count,
+		p99Ms: Number(most?.[1] ?? Number.NaN) * ({ us: 0.001, ms: 1, s: 1000 }[most?.[2] ?? 'ms'] ?? 1),
+		// Of those that were under way when the time was over nothing is said.
+		failed: Math.max(0, count - good),
+	};
+}
+
+async function runWrk(wrk: string, proxy: RunningProgram, one: Case, url: string, seconds: number): Promise<Figures> {
 	const options = ['-t1', `-c${one.connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
 	const headers = one.closes ? ['-H', 'Connection: close'] : [];
 	const [command, ...args] = pinned(LOAD_CORE, [wrk, ...options, ...headers, url]);
@@ -142,7 +228,7 @@ function report(
 	note(`${one.title}: ${one.connections} connections, ${pace.rounds} rounds of ${pace.roundSeconds} s`);
 	const against = reference === undefined ? '' : `    req/s and CPU against ${reference}`;
 	note(
-		`  ${'proxy'.padEnd(13)}${'req/s'.padStart(9)}${'CPU us/req'.padStart(12)}${'least..most'.padStart(15)}${'p99 ms'.padStart(9)}${'failed'.padStart(8)}${against}`,
+		`  ${'proxy'.padEnd(13)}${'req/s'.padStart(9)}${'CPU us/req'.padStart(12)}${'least..most'.padStart(15)}${(one.streams === undefined ? 'p99 ms' : 'max ms').padStart(9)}${'failed'.padStart(8)}${against}`,
 	);
 	for (const [name, rounds] of results) {
 		const cpu = rounds.map((figures) => figures.cpuUs);
