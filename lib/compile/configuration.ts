@@ -212,6 +212,7 @@ export function compileConfiguration(
 		frontends.set(name, frontend);
 	}
 	const patterns = patternRegistry({ diagnostics });
+	for (const { id, kind, place } of model.updates) patterns.expect(id, kind, place, 'update id');
 	patterns.warnOfUnread(diagnostics);
 	const healthChecks = new Map<string, CompiledCheck>();
 	for (const { model: proxy, healthCheck } of parts) {

@@ -72,6 +72,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		rings: rings.rings,
 		logProfiles: state.logProfiles,
 		resolvers: finishResolvers(state),
+		updates: state.updates,
 		userlists,
 		httpErrors: groups,
 		caches: finishCaches(state.caches, diagnostics),

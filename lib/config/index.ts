@@ -11,6 +11,7 @@ import { ConditionalBlocks, evaluateCondition } from './conditions.js';
 import { newGlobal } from './draft.js';
 import type { ConfigurationFile } from './files.js';
 import { linesOf, pointAt, type RawLine, tokenizeLine } from './lexer.js';
+import { LOG_FORMAT_VARIABLES } from './log-formats.js';
 import type { ConfigModel } from './model.js';
 import { SectionReader } from './sections.js';
 import { ParserState } from './state.js';
@@ -77,6 +78,7 @@ function environmentOf(options: LoadOptions): Map<string, string> {
 	// Variables that HAProxy defines for the files it reads (manual, 2.3).
 	environment.set('HAPROXY_LOCALPEER', options.arguments?.localpeer ?? options.hostName);
 	environment.set('HAPROXY_CFGFILES', options.files.map((file) => file.path).join(';'));
+	for (const [name, format] of LOG_FORMAT_VARIABLES) if (!environment.has(name)) environment.set(name, format);
 	if (options.arguments?.masterWorker === true) environment.set('HAPROXY_MWORKER', '1');
 	return environment;
 }

@@ -29,6 +29,8 @@ export interface ConfigModel {
 	readonly logProfiles: readonly LogProfileModel[];
 	/** The section `default` stands for /etc/resolv.conf, where no section has that name. */
 	readonly resolvers: readonly ResolversModel[];
+	/** Lines of `dynamic-update` sections. */
+	readonly updates: readonly UpdateModel[];
 	readonly userlists: readonly UserlistModel[];
 	readonly httpErrors: readonly HttpErrorsModel[];
 	readonly caches: readonly CacheModel[];
@@ -743,6 +745,26 @@ export interface SumModel {
 	/** Undefined: any table that does not end in `to`. */
 	readonly from: string | undefined;
 	readonly to: string;
+}
+
+/** A file of patterns that is fetched anew from a URL. */
+export interface UpdateModel {
+	readonly place: Place;
+	/** The file, as rules name it. */
+	readonly id: string;
+	readonly url: string;
+	readonly kind: 'acl' | 'map';
+	/** From one fetch to the next, and from the start to the first. */
+	readonly delayMs: number;
+	readonly startMs: number;
+	/** Until a fetch that failed is tried again. */
+	readonly retryMs: number;
+	readonly timeoutMs: number;
+	readonly retries: number;
+	/** Asks only for what is new. */
+	readonly ifModified: boolean;
+	readonly logs: boolean;
+	readonly logsNormal: boolean;
 }
 
 export interface UserlistModel {

@@ -9,6 +9,7 @@ import { didYouMean, type Place } from '../core/diagnostics.js';
 import { inheritDefaults, newProxy, type ProxyDraft } from './draft.js';
 import { AGGREGATIONS_KEYWORDS, newAggregation } from './keywords/aggregations.js';
 import { CACHE_KEYWORDS, newCache } from './keywords/cache.js';
+import { DYNAMIC_UPDATE_KEYWORDS } from './keywords/dynamic-update.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
 import { LOG_PROFILE_KEYWORDS, newLogProfile } from './keywords/log-profile.js';
@@ -24,7 +25,6 @@ import { Statement } from './statement.js';
 export const REFUSED_SECTIONS: readonly string[] = [
 	'acme',
 	'crt-store',
-	'dynamic-update',
 	'fcgi-app',
 	'log-forward',
 	'mailers',
@@ -44,6 +44,7 @@ export const BUILT_SECTIONS = [
 	'ring',
 	'log-profile',
 	'resolvers',
+	'dynamic-update',
 	'userlist',
 	'http-errors',
 	'cache',
@@ -163,6 +164,9 @@ export class SectionReader {
 				this.#reader = (line) => RING_KEYWORDS.read(line, { ring, state: this.#state });
 				return;
 			}
+			case 'dynamic-update':
+				if (statement.atMost(0)) this.#reader = (line) => DYNAMIC_UPDATE_KEYWORDS.read(line, this.#state);
+				return;
 			case 'resolvers': {
 				if (!this.#namedSection(statement, `missing name for resolvers section.`)) return;
 				const twin = this.#state.resolvers.find(({ name }) => name === this.#name);

@@ -17,6 +17,7 @@ import type {
 	UserlistDraft,
 } from './draft.js';
 import type { ResolversDraft } from './keywords/resolvers.js';
+import type { UpdateModel } from './model.js';
 
 export class ParserState {
 	readonly diagnostics: Diagnostics;
@@ -29,6 +30,7 @@ export class ParserState {
 	readonly rings: RingDraft[] = [];
 	readonly logProfiles: LogProfileDraft[] = [];
 	readonly resolvers: ResolversDraft[] = [];
+	readonly updates: UpdateModel[] = [];
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];
 	readonly caches: CacheDraft[] = [];

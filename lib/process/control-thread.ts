@@ -28,7 +28,7 @@ import { collectGarbage } from './collect.js';
 import { Generation } from './generation.js';
 import { HealthKeeper } from './health-keeper.js';
 import { type SocketHandle, socketRequests } from './listening-socket.js';
-import type { ConfigFile, FromWorker, ToWorker, WorkerSettings } from './messages.js';
+import type { ConfigFile, FromWorker, ToWorker, WantedSocket, WorkerSettings } from './messages.js';
 import { PeersKeeper } from './peers-keeper.js';
 import { FATAL, type PreparedConfiguration, prepareConfiguration } from './prepare.js';
 import { ResolverKeeper } from './resolver-keeper.js';
@@ -39,6 +39,7 @@ import { SnapshotKeeper } from './snapshot-keeper.js';
 import { StatsKeeper } from './stats-keeper.js';
 import { TableKeeper } from './table-keeper.js';
 import { TableMigrations } from './table-migrations.js';
+import { UpdateKeeper } from './update-keeper.js';
 import { WorkerCli } from './worker-cli.js';
 
 export interface ControlThreadHost {
@@ -57,7 +58,9 @@ const RESTORE_HOLD_MS = 250;
 interface Candidate extends PreparedConfiguration {
 	readonly number: number;
 	readonly diagnostics: Diagnostics;
+	readonly sockets: readonly WantedSocket[];
 	readonly handles: Map<string, SocketHandle[]>;
+	hasSockets: boolean;
 	/** Tables that are declared otherwise than before. */
 	readonly migrations: readonly TableMigration[];
 	generation?: Generation;
@@ -74,6 +77,7 @@ export class ControlThread {
 	readonly #peers: PeersKeeper;
 	readonly #health: HealthKeeper;
 	readonly #resolvers: ResolverKeeper;
+	readonly #updates: UpdateKeeper;
 	readonly #runtimeApi: RuntimeApi;
 	readonly #startedMs = { wall: systemClock.wallMs(), monotonic: systemClock.monotonicMs() };
 	readonly #stats = new StatsKeeper();
@@ -97,6 +101,7 @@ export class ControlThread {
 		this.#peers = new PeersKeeper(logger);
 		this.#health = new HealthKeeper(logger);
 		this.#resolvers = new ResolverKeeper(logger);
+		this.#updates = new UpdateKeeper({ clock: systemClock, logger });
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);
 		this.#migrations = new TableMigrations(systemClock, logger);
@@ -114,7 +119,7 @@ export class ControlThread {
 				if (handle !== undefined) this.#keepHandle(message.generation, message.key, handle);
 				break;
 			case 'sockets-complete':
-				this.#startGeneration(message.generation);
+				this.#socketsComplete(message.generation);
 				break;
 			case 'sockets-refused':
 				if (this.#candidate?.number === message.generation) this.#fail(this.#candidate, message.reason);
@@ -161,8 +166,12 @@ export class ControlThread {
 			const former = this.#formerState(model);
 			const migrations = former === undefined ? [] : await this.#migrations.begin(former.tables, compiled.tables);
 			// Nothing of it leads to the former one: each would keep the one before it in memory, back to the first.
-			this.#candidate = { number, diagnostics, ...prepared, handles: new Map(), migrations };
-			this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
+			const handles = new Map<string, SocketHandle[]>();
+			const candidate = { number, diagnostics, ...prepared, sockets, handles, hasSockets: false, migrations };
+			this.#candidate = candidate;
+			// Another process serves on them, and goes on until this one could: see messages.ts.
+			if (this.#serving === undefined && this.#settings.hasOldProcess) this.#startGeneration(candidate);
+			else this.#wantSockets(candidate);
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');
 			fail(error instanceof Error ? error.message : String(error));
@@ -185,15 +194,20 @@ export class ControlThread {
 		else handles.push(handle);
 	}
 
-	#startGeneration(number: number): void {
+	#socketsComplete(number: number): void {
 		const candidate = this.#candidate;
 		if (candidate?.number !== number) return;
-		const descriptors = new Map<string, readonly number[]>();
-		for (const [key, handles] of candidate.handles)
-			descriptors.set(
-				key,
-				handles.map(({ fd }) => fd),
-			);
+		candidate.hasSockets = true;
+		if (candidate.generation === undefined) this.#startGeneration(candidate);
+		else this.#becomeServing(candidate, candidate.generation);
+	}
+
+	#wantSockets({ number, sockets }: Candidate): void {
+		this.#host.tellMaster({ kind: 'sockets-wanted', generation: number, sockets });
+	}
+
+	#startGeneration(candidate: Candidate): void {
+		const { number } = candidate;
 		candidate.healthChecks = this.#health.prepare(candidate.compiled, (change) =>
 			candidate.generation?.tell({ kind: 'runtime-change', change }),
 		);
@@ -205,7 +219,6 @@ export class ControlThread {
 			number,
 			compiled: candidate.compiled,
 			shared: candidate.shared,
-			descriptors,
 			memoryLimitMb: this.#settings.memoryLimitMb,
 			logger: this.#logger,
 			startedMs: this.#startedMs,
@@ -214,7 +227,9 @@ export class ControlThread {
 			onPrepared: () => {
 				prepared();
 				void this.#restoredEnough().then(() => {
-					if (this.#candidate === candidate) this.#becomeServing(candidate, generation);
+					if (this.#candidate !== candidate) return;
+					if (candidate.hasSockets) this.#becomeServing(candidate, generation);
+					else this.#wantSockets(candidate);
 				});
 			},
 			onFailure: (reason) => this.#generationFailed(candidate, generation, reason),
@@ -263,6 +278,7 @@ export class ControlThread {
 			return;
 		}
 		if (candidate.healthChecks !== undefined) this.#health.serve(candidate.healthChecks);
+		this.#updates.serve(candidate.compiled, (change) => generation.tell({ kind: 'runtime-change', change }));
 		this.#resolvers.serve(candidate.compiled, (change) => generation.tell({ kind: 'runtime-change', change }));
 		this.#serving = generation;
 		generation.servingSinceMs = systemClock.monotonicMs();
@@ -285,7 +301,10 @@ export class ControlThread {
 		});
 		// After the master knows, so that whatever a client sees can be reloaded and replaced.
 		if (this.#stopping) generation.softStop(global.graceMs);
-		else generation.tell({ kind: 'accept' });
+		else {
+			const fdsOf = (handles: readonly SocketHandle[]): readonly number[] => handles.map(({ fd }) => fd);
+			generation.accept(new Map([...candidate.handles].map(([key, handles]) => [key, fdsOf(handles)])));
+		}
 	}
 
 	/** The former generation leaves; of those that still do, the ones that have seen too many reloads are ended. */
@@ -310,6 +329,7 @@ export class ControlThread {
 			peers: this.#peers,
 			health: this.#health,
 			resolvers: this.#resolvers,
+			updates: this.#updates,
 			diagnostics: candidate.diagnostics,
 			startedMs: this.#startedMs,
 			memoryLimitMb: this.#settings.memoryLimitMb,
@@ -341,9 +361,9 @@ export class ControlThread {
 		this.#candidate = undefined;
 		this.#stats.loadEnded(candidate.number, reason, candidate.diagnostics.list);
 		this.#migrations.discard(candidate.migrations);
-		if (candidate.generation === undefined) {
-			for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();
-		}
+		// Their handles are closed when its threads are gone.
+		if (candidate.generation !== undefined) candidate.generation.end();
+		else for (const handles of candidate.handles.values()) for (const handle of handles) handle.close();
 		this.#host.tellMaster({
 			kind: 'failed',
 			generation: candidate.number,

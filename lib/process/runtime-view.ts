@@ -21,6 +21,7 @@ import type { PeersKeeper } from './peers-keeper.js';
 import type { PreparedConfiguration } from './prepare.js';
 import type { ResolverKeeper } from './resolver-keeper.js';
 import { ServerKeeper } from './server-keeper.js';
+import type { UpdateKeeper } from './update-keeper.js';
 
 export interface RuntimeViewOptions {
 	readonly prepared: PreparedConfiguration;
@@ -28,6 +29,7 @@ export interface RuntimeViewOptions {
 	readonly peers: PeersKeeper;
 	readonly health: HealthKeeper;
 	readonly resolvers: ResolverKeeper;
+	readonly updates: UpdateKeeper;
 	readonly diagnostics: Diagnostics;
 	readonly startedMs: { readonly wall: number; readonly monotonic: number };
 	readonly memoryLimitMb: number | undefined;
@@ -108,6 +110,7 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		monitorOf: ({ backendName, name }) => options.health.monitorOf(backendName, name),
 		setCheckEnabled: ({ backendName, name }, enabled) => options.health.setEnabled(backendName, name, enabled),
 		resolvers: options.resolvers,
+		updates: options.updates,
 		dynamicServers: new ServerKeeper(compiled, generation, options.health),
 		peers: options.peers.sections.size === 0 ? undefined : peersView(options.peers),
 		aggregations,

@@ -104,6 +104,20 @@ export interface DataThreads {
 	vitals(): readonly Vitals[];
 }
 
+/** `dynamic-update` at work. */
+export interface UpdatesView {
+	status(): readonly {
+		readonly model: { readonly id: string; readonly kind: 'acl' | 'map' };
+		/** Undefined: a fetch is under way. */
+		readonly nextInMs: number | undefined;
+		readonly updateCount: number;
+		readonly failureCount: number;
+		readonly trouble: string | undefined;
+	}[];
+	/** False when there is no such file. */
+	force(id: string): boolean;
+}
+
 export interface ResolversView {
 	/** `show resolvers`; undefined when there is no such section. */
 	show(section: string | undefined): Iterable<string> | undefined;
@@ -181,6 +195,7 @@ export interface RuntimeView extends StatSource {
 	readonly peers: PeersView | undefined;
 	readonly dynamicServers?: DynamicServersView;
 	readonly resolvers?: ResolversView;
+	readonly updates?: UpdatesView;
 	/** `show aggregations`: sums over nodes, none where there are none. */
 	aggregations?(): readonly AggregationDescription[];
 	/** The same as numbers per origin, for metrics and the page. */

@@ -18,6 +18,7 @@ import { STAT_COMMANDS } from './stat.js';
 import { TABLE_COMMANDS } from './tables.js';
 import { TLS_FILE_COMMANDS } from './tls-files.js';
 import { UNSUPPORTED_COMMANDS } from './unsupported.js';
+import { UPDATE_COMMANDS } from './updates.js';
 import { VARIABLE_COMMANDS } from './variables.js';
 
 export function createRegistry(): CommandRegistry {
@@ -38,6 +39,7 @@ export function createRegistry(): CommandRegistry {
 		...STAT_COMMANDS,
 		...TABLE_COMMANDS,
 		...withJsonLines(TLS_FILE_COMMANDS),
+		...UPDATE_COMMANDS,
 		...UNSUPPORTED_COMMANDS,
 		...VARIABLE_COMMANDS,
 	]);

@@ -5,6 +5,7 @@
  */
 
 import { VERSION, VERSION_DATE } from '../../core/version.js';
+import type { Vitals } from '../../shared/vitals.js';
 import type { Command, Invocation } from '../command.js';
 import { type Field, type FieldType, type FieldValue, fieldObject, typedTail, valueText } from '../fields.js';
 import { jsonText } from '../json.js';
@@ -33,6 +34,7 @@ type InfoRow = readonly [
 ];
 
 const zero = (): number => 0;
+const droppedLogs = (threads: readonly Vitals[]): number => threads.reduce((sum, one) => sum + one.droppedLogs, 0);
 const MEGABYTE = 1024 * 1024;
 
 const ROWS: readonly InfoRow[] = [
@@ -162,7 +164,14 @@ const ROWS: readonly InfoRow[] = [
 	[55, 'Listeners', 'MGP', 'u32', 'Listening sockets', ({ totals }) => totals.listeners],
 	[56, 'ActivePeers', 'MGP', 'u32', 'Peers with an established session', ({ view }) => view.peers?.activeCount() ?? 0],
 	[57, 'ConnectedPeers', 'MGP', 'u32', 'Peers with a connection', ({ view }) => view.peers?.connectedCount() ?? 0],
-	[58, 'DroppedLogs', 'MGP', 'u32', 'Log lines that could not be sent', zero],
+	[
+		58,
+		'DroppedLogs',
+		'MGP',
+		'u32',
+		'Log lines that could not be sent',
+		({ view }) => droppedLogs(view.threads.vitals()),
+	],
 	[59, 'BusyPolling', 'MGP', 'u32', '1 with busy polling, which is never', zero],
 	[60, 'FailedResolutions', 'MGP', 'u32', 'Names that did not resolve', zero],
 	[61, 'TotalBytesOut', 'MGP', 'u64', 'Bytes sent to clients since the start', ({ totals }) => totals.bytesOut],
