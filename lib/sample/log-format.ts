@@ -15,13 +15,12 @@ import { refuse } from './sites.js';
 import type { CompileContext, SampleType, StreamView } from './types.js';
 import { toText } from './values.js';
 
-/** The formats behind `option httplog`, `option tcplog`, `option httplog clf` (manual, 8.2.2 to 8.2.4). */
-export const HTTP_LOG_FORMAT =
-	'%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r';
-export const HTTPS_LOG_FORMAT = `${HTTP_LOG_FORMAT} %[fc_err]/%[ssl_fc_err,hex]/%[ssl_c_err]/%[ssl_c_ca_err]/%[ssl_fc_is_resumed] %[ssl_fc_sni]/%sslv/%sslc`;
-export const TCP_LOG_FORMAT = '%ci:%cp [%t] %ft %b/%s %Tw/%Tc/%Tt %B %ts %ac/%fc/%bc/%sc/%rc %sq/%bq';
-export const HTTP_CLF_LOG_FORMAT =
-	'%{+Q}o %{-Q}ci - - [%trg] %r %ST %B "" "" %cp %ms %ft %b %s %TR %Tw %Tc %Tr %Ta %tsc %ac %fc %bc %sc %rc %sq %bq %CC %CS %hrl %hsl';
+export {
+	HTTP_CLF_LOG_FORMAT,
+	HTTP_LOG_FORMAT,
+	HTTPS_LOG_FORMAT,
+	TCP_LOG_FORMAT,
+} from '../config/log-formats.js';
 
 export interface LogFlags {
 	/** `Q`: between double quotes. */

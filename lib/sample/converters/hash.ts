@@ -1,13 +1,14 @@
 /** Hashing converters (manual, 7.3.1): bytes in, an unsigned 32-bit or a signed 64-bit integer or a digest out. */
 import { createHash, createHmac, getHashes } from 'node:crypto';
+import { textOf } from '../../core/bytes.js';
+import { avalanche, crc32, crc32c, djb2, sdbm, wt6 } from '../hash-functions.js';
 import type { ConverterDescriptor, SampleValue, StreamView, VariableName } from '../types.js';
 import { castTo, normalizeInt } from '../values.js';
 import { decodeBase64 } from './base64.js';
 import { direct, numberArgument, optional, required, textArgument } from './define.js';
-import { crc32, crc32c, djb2, sdbm, wt6 } from './hash-functions.js';
 import { xxh3, xxh32, xxh64 } from './xxhash.js';
 
-function hash32(name: string, hash: (bytes: Uint8Array, spread: boolean) => number): ConverterDescriptor {
+function hash32(name: string, hash: (key: string) => number): ConverterDescriptor {
 	return {
 		name,
 		args: [optional('sint')],
@@ -15,7 +16,8 @@ function hash32(name: string, hash: (bytes: Uint8Array, spread: boolean) => numb
 		output: 'sint',
 		compile: ([argument]) => {
 			const spread = numberArgument(argument) === 1;
-			return (value) => hash(value as Buffer, spread);
+			if (spread) return (value) => avalanche(hash(textOf(value as Buffer)));
+			return (value) => hash(textOf(value as Buffer));
 		},
 	};
 }

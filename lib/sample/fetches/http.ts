@@ -7,7 +7,7 @@
 import { IpAddress } from '../../core/address.js';
 import { asciiLower } from '../../core/bytes.js';
 import type { HeaderList } from '../../http/message.js';
-import { sdbm } from '../converters/hash-functions.js';
+import { avalanche, sdbm } from '../hash-functions.js';
 import {
 	authorityOf,
 	authorization,
@@ -290,12 +290,12 @@ function withSource(stream: StreamView, hash: number | undefined): Buffer | unde
 
 function base32(stream: StreamView): number | undefined {
 	const text = hostAnd(stream, pathOf);
-	return text === undefined ? undefined : sdbm(Buffer.from(text, 'latin1'), true);
+	return text === undefined ? undefined : avalanche(sdbm(text));
 }
 
 function url32(stream: StreamView): number | undefined {
 	const text = hostAnd(stream, pathAndQuery);
-	return text === undefined ? undefined : sdbm(Buffer.from(text, 'latin1'), true);
+	return text === undefined ? undefined : avalanche(sdbm(text));
 }
 
 function parameterRow(
