@@ -43,7 +43,9 @@ setProgramPid(model.global.masterWorker);
 const backendsById = new Map<number, Backend>();
 const wakeMesh = new WakeMesh(start.wakePorts, (id) => backendsById.get(id)?.collectSlots());
 
-const trafficLogs = new TrafficLogTargets(model.global, systemClock, logger, attachRings(shared.rings));
+const rings = attachRings(shared.rings);
+const droppedByRings = (): number => [...rings.values()].reduce((sum, { droppedCount }) => sum + droppedCount, 0);
+const trafficLogs = new TrafficLogTargets(model.global, systemClock, logger, rings);
 /** The thread may be ended once this is told: its log lines are written. */
 const drained = (): void => trafficLogs.end(() => tell({ kind: 'drained' }));
 
@@ -69,16 +71,19 @@ if (compiled === undefined) {
 } else {
 	for (const [name, value] of start.processVariables) compiled.thread.processVariables.receive(name, value);
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
-	keepVitals(shared.stats.vitals, threadIndex, () => compiled.thread.requestCounter);
+	keepVitals(shared.stats.vitals, threadIndex, {
+		requests: () => compiled.thread.requestCounter,
+		droppedLogs: () => trafficLogs.droppedCount + (threadIndex === 0 ? droppedByRings() : 0),
+	});
 	const engine = await loadEngine(model.global.tune.httpEngine);
-	const traffic = openTraffic(compiled, shared, start.descriptors, engine);
+	const traffic = openTraffic(compiled, shared, engine);
 	const names = new NameClient(tell);
 	compiled.thread.lookUpName = (section, name, prefer, done) => names.lookUp(section, name, prefer, done);
 	const runtimeChanges = new RuntimeChanges(compiled, traffic);
 	port.on('message', (message: ToDataThread) => {
 		switch (message.kind) {
 			case 'accept':
-				traffic.listen().catch((error: unknown) => fail(error));
+				traffic.listen(message.descriptors).catch((error: unknown) => fail(error));
 				break;
 			case 'soft-stop':
 				traffic.softStop(message.graceMs, drained);

@@ -7,7 +7,11 @@ const INTERVAL_MS = 1000;
 const RESOLUTION_MS = 20;
 const NS_PER_MS = 1e6;
 
-export function keepVitals(buffer: SharedArrayBuffer, thread: number, requests: () => number): void {
+export function keepVitals(
+	buffer: SharedArrayBuffer,
+	thread: number,
+	counts: { readonly requests: () => number; readonly droppedLogs: () => number },
+): void {
 	const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 	delay.enable();
 	let last = performance.eventLoopUtilization();
@@ -20,7 +24,8 @@ export function keepVitals(buffer: SharedArrayBuffer, thread: number, requests: 
 			delayMaxMs: late(delay.max),
 			utilization: performance.eventLoopUtilization(now, last).utilization,
 			heapBytes: process.memoryUsage().heapUsed,
-			requests: requests(),
+			requests: counts.requests(),
+			droppedLogs: counts.droppedLogs(),
 		});
 		last = now;
 		delay.reset();

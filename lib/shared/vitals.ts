@@ -13,6 +13,8 @@ export const VITALS = [
 	'heapBytes',
 	/** Streams so far. */
 	'requests',
+	/** Log lines that no target took; the rings' are counted with the first thread. */
+	'droppedLogs',
 ] as const;
 
 export type Vitals = { readonly [K in (typeof VITALS)[number]]: number };

@@ -84,7 +84,8 @@ export function processMetrics(source: StatsSource): ProcessMetric[] {
 	gauge('listeners', sums.listeners, 'Listening sockets');
 	gauge('active_peers', peers.filter(({ status }) => status === 'ESTA').length, 'Peers with an established session');
 	gauge('connected_peers', peers.filter(({ isConnected }) => isConnected).length, 'Peers with a connection');
-	counter('dropped_logs_total', none, 'Log lines that could not be sent');
+	const droppedLogs = vitals.reduce((sum, one) => sum + one.droppedLogs, 0);
+	counter('dropped_logs_total', droppedLogs, 'Log lines that could not be sent');
 	gauge('busy_polling_enabled', none, '1 with busy polling, which is never');
 	counter('failed_resolutions', none, 'Names that did not resolve');
 	counter('bytes_out_total', sums.bytesOut, 'Bytes sent to clients since the start');

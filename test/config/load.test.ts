@@ -6,6 +6,7 @@ import t from 'tap';
 import { checkSupported } from '../../lib/config/check-supported.js';
 import { SUPPORTED, type Supported } from '../../lib/config/features.js';
 import { readConfigurationFiles } from '../../lib/config/index.js';
+import { HTTP_LOG_FORMAT } from '../../lib/config/log-formats.js';
 import { Diagnostics } from '../../lib/core/diagnostics.js';
 import { load } from './load.js';
 
@@ -234,4 +235,16 @@ t.test('-f words', async (t) => {
 		code: 'FILE_UNREADABLE',
 		message: /cannot open configuration file\/directory '.*none' : No such file or directory/,
 	});
+});
+
+t.test('named log formats are in the environment, unless it has its own', async (t) => {
+	const text =
+		'frontend f\n mode http\n timeout client 1s\n bind 127.0.0.1:1\n log stdout local0\n log-format "$HAPROXY_HTTP_LOG_FMT end"\n';
+	const format = (environment: Record<string, string>): unknown => {
+		const { model } = load(text, { environment });
+		const { logFormat } = model?.proxies[0] ?? {};
+		return typeof logFormat === 'object' ? logFormat.words : logFormat;
+	};
+	t.same(format({}), [`${HTTP_LOG_FORMAT} end`]);
+	t.same(format({ HAPROXY_HTTP_LOG_FMT: '%ST' }), ['%ST end']);
 });

@@ -1,7 +1,10 @@
 /** The log servers of a ring: framing, outages, slow servers, the rest at the end. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import tls from 'node:tls';
 import t from 'tap';
+import { newServerOptions } from '../../lib/config/draft.js';
 import type { RingServerModel } from '../../lib/config/model.js';
 import { systemClock } from '../../lib/core/clock.js';
 import type { Logger } from '../../lib/core/logger.js';
@@ -57,6 +60,8 @@ const server = (port: number, framing: RingServerModel['framing'] = 'legacy'): R
 	framing,
 	tls: undefined,
 });
+
+const NO_TLS = newServerOptions().tlsDraft;
 
 const MODEL = { name: 'r', connectTimeoutMs: 2000, serverTimeoutMs: 300 };
 
@@ -145,6 +150,42 @@ t.test('a server that does not read is let go, and memory is bounded meanwhile',
 	await waitFor('the server to be let go', () => remarks.texts.includes('the log server is not reached'));
 	clearInterval(fill);
 	t.ok(ring.droppedCount > 0);
+});
+
+t.test('over TLS, and to nobody else than was meant', async (t) => {
+	const pem = readFileSync(new URL('../fixtures/tls/a.pem', import.meta.url));
+	let received = '';
+	const log = tls.createServer({ cert: pem, key: pem }, (socket) => {
+		socket
+			.on('error', () => undefined)
+			.on('data', (data) => {
+				received += data.toString('latin1');
+			});
+	});
+	log.on('tlsClientError', () => undefined);
+	log.listen(0, '127.0.0.1');
+	await once(log, 'listening');
+	const ring = new LogRing(LogRing.allocate(4096));
+	ring.write('secret');
+	const remarks = new Remarks();
+	const { port } = log.address() as net.AddressInfo;
+	const settings: NonNullable<RingServerModel['tls']> = { ...NO_TLS, verify: 'required' };
+	const start = (verify: 'none' | 'required') =>
+		new RingForwarder({
+			ring,
+			model: MODEL,
+			server: { ...server(port), tls: { ...settings, verify } },
+			clock: systemClock,
+			logger: remarks.logger,
+		});
+	const strict = start('required');
+	await waitFor('the refusal', () => remarks.texts.includes('the log server is not reached'));
+	t.equal(received, '');
+	strict.stop();
+	const trusting = start('none');
+	await waitFor('the line', () => received === 'secret\n');
+	trusting.stop();
+	log.close();
 });
 
 t.test('a keeper over reloads', async (t) => {

@@ -47,7 +47,15 @@ export function createView(config: string, disk: ReadonlyMap<string, string> = n
 				},
 				utilization: () => [0.25],
 				vitals: () => [
-					{ delayMeanMs: 0.25, delayP99Ms: 2, delayMaxMs: 30, utilization: 0.25, heapBytes: 1e7, requests: 42 },
+					{
+						delayMeanMs: 0.25,
+						delayP99Ms: 2,
+						delayMaxMs: 30,
+						utilization: 0.25,
+						heapBytes: 1e7,
+						requests: 42,
+						droppedLogs: 0,
+					},
 				],
 			},
 			process: {

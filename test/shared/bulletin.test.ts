@@ -62,7 +62,15 @@ t.test('nobody reads half of a text', async (t) => {
 
 t.test('vitals by thread', async (t) => {
 	const buffer = allocateVitals(2);
-	const vitals = { delayMeanMs: 1, delayP99Ms: 2, delayMaxMs: 3.5, utilization: 0.25, heapBytes: 4e9, requests: 7 };
+	const vitals = {
+		delayMeanMs: 1,
+		delayP99Ms: 2,
+		delayMaxMs: 3.5,
+		utilization: 0.25,
+		heapBytes: 4e9,
+		requests: 7,
+		droppedLogs: 3,
+	};
 	writeVitals(buffer, 1, vitals);
 	t.same(readVitals(buffer)[1], vitals);
 	t.equal(readVitals(buffer)[0]?.requests, 0);
