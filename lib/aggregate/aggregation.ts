@@ -200,6 +200,9 @@ export class Aggregation implements Aggregator {
 	}
 
 	started(): void {
+		if (this.#options.ownIsOfEarlierLife === true) {
+			for (const summed of this.summed.values()) summed.ownIsOfEarlierLife(this.#clock.monotonicMs());
+		}
 		// Through Redis nobody needs to be told at once.
 		if (this.#section?.peers.some(({ isLocal }) => !isLocal) === true) {
 			for (const share of this.#ownShares.values()) this.#section.watch(share);

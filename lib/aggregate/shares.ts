@@ -239,7 +239,9 @@ export class SummedTable {
 
 	/**
 	 * What stands in the own table before anything was heard or counted (a snapshot of an earlier life) is known to
-	 * be part of what the others will tell.
+	 * be part of what the others will tell. A large snapshot is restored while the table is in use already: called again
+	 * when it is complete, the entries that have come since are taken too, with what was counted on them meanwhile, which
+	 * the others' word then replaces. That is a little less than was counted, and never more.
 	 */
 	ownIsOfEarlierLife(nowMs: number): void {
 		const { own } = this;
@@ -247,6 +249,8 @@ export class SummedTable {
 		if (own === undefined || found === undefined) return;
 		for (const view of own.entries(nowMs)) {
 			this.#toRecord(view);
+			const { key, keyLength } = this.#record;
+			if (found.life.table.copyByKeyBytes(key, keyLength, this.#known, nowMs)) continue;
 			found.life.table.learnWords(this.#record, view.remainingMs, nowMs, 'all');
 		}
 	}

@@ -110,8 +110,9 @@ t.test('three nodes in a mesh', async (t) => {
 	const [, second] = nodes;
 	const killed = second!;
 	const workerPid = Number(/^Pid: (\d+)$/m.exec(await askCli(killed, 'show info'))?.[1]);
-	await killed.stop('SIGKILL');
+	// The worker first, or it hears of its master's end and leaves in order; the master then before it starts another.
 	process.kill(workerPid, 'SIGKILL');
+	await killed.stop('SIGKILL');
 	await waitFor('its address to be free', async () => !(await isServed(agent, killed.port())));
 	await traffic([nodes[0]!, nodes[2]!], 5);
 	nodes[1] = await start(1, killed.ports);
