@@ -9,7 +9,7 @@ import { HOLDFAST } from '../fixtures/program.js';
 const folder = fileURLToPath(new URL('../../conf/', import.meta.url));
 const names = readdirSync(folder).filter((name) => name.endsWith('.cfg'));
 /** Written for what only Holdfast has. */
-const OWN_LANGUAGE = /aggregat|redis|snapshot|engine/;
+const OWN_LANGUAGE = /aggregat|decision|redis|snapshot|engine/;
 
 t.ok(names.length >= 6, `${names.length} examples`);
 
