@@ -8,6 +8,7 @@ import { cli } from '../fixtures/cli-client.js';
 import { request } from '../fixtures/http-client.js';
 import { startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
+import { reload } from './reload-support.js';
 
 t.test('a map and an ACL follow their URLs', async (t) => {
 	let map = '/a one\n';
@@ -69,12 +70,6 @@ frontend web
 		/paths\.map map \d+ [1-9]\d* "status 500"/.test(await ask('lb-update status')),
 	);
 	t.equal(await told('/b'), 'two', 'kept');
-	const ages = async () => /Uptime_sec/.test(await ask('show info'));
-	t.ok(await ages());
-	program.child.kill('SIGUSR2');
-	await waitFor(
-		'the reload',
-		async () => !/"status 500"/.test(await ask('lb-update status')) || /reload/.test(program.stderr),
-	);
+	await reload(program);
 	for (let i = 0; i < 5; i++) t.equal(await told('/b'), 'two', 'and over a reload');
 });
