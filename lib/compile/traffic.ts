@@ -17,8 +17,8 @@ const DRAIN_CHECK_MS = 20;
 
 export interface Traffic {
 	readonly listeners: readonly Listener[];
-	/** Rejects with HoldfastError when a descriptor cannot be listened on. */
-	listen(): Promise<void>;
+	/** On this thread's own descriptors, by socket key. Rejects with HoldfastError when one cannot be listened on. */
+	listen(descriptors: ReadonlyMap<string, number>): Promise<void>;
 	/**
 	 * After `graceMs` nothing is accepted any more; `drained` is called once the last connection has closed. Called
 	 * again, by a stop during a reload, it changes nothing.
@@ -36,7 +36,7 @@ export interface Traffic {
 
 interface OpenListener {
 	readonly listener: Listener;
-	readonly fd: number;
+	readonly key: string;
 }
 
 /** The engine of `tune.http.engine`; the node engine and http-proxy are loaded only where it is asked for. */
@@ -47,7 +47,6 @@ export async function loadEngine(name: 'native' | 'node'): Promise<ConnectionEng
 export function openTraffic(
 	compiled: CompiledConfiguration,
 	shared: SharedState,
-	descriptors: ReadonlyMap<string, number>,
 	engine: ConnectionEngine,
 ): Traffic {
 	const { model, thread, counterIndexes, counters } = compiled;
@@ -62,8 +61,6 @@ export function openTraffic(
 		const frontendGate = new ConnectionGate(words, index, frontend.model.maxconn);
 		frontendGates.set(frontend.name, frontendGate);
 		for (const bind of frontend.model.binds) {
-			const fd = descriptors.get(keyOf(bind));
-			if (fd === undefined) continue;
 			const at = counterIndexes.listener(frontend.name, bind.id);
 			const gates = [processGate, frontendGate, new ConnectionGate(words, at, bind.maxconn ?? 0)];
 			const { socketStats } = frontend.model.options;
@@ -76,7 +73,7 @@ export function openTraffic(
 				tls: compiled.tlsAcceptors.get(bind),
 				...(socketStats ? { counters: counters.object(at) } : {}),
 			});
-			listeners.push({ listener, fd });
+			listeners.push({ listener, key: keyOf(bind) });
 		}
 	}
 	const connectionCount = (): number =>
@@ -107,8 +104,13 @@ export function openTraffic(
 	};
 	return {
 		listeners: listeners.map(({ listener }) => listener),
-		async listen() {
-			await Promise.all(listeners.map(({ listener, fd }) => listener.listen({ fd })));
+		async listen(descriptors) {
+			await Promise.all(
+				listeners.map(({ listener, key }) => {
+					const fd = descriptors.get(key);
+					return fd === undefined ? undefined : listener.listen({ fd });
+				}),
+			);
 		},
 		softStop,
 		hardStop(drained) {

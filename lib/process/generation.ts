@@ -30,8 +30,6 @@ export interface GenerationOptions {
 	/** As the control thread looks at it. */
 	readonly compiled: CompiledConfiguration;
 	readonly shared: SharedState;
-	/** A descriptor per data thread, by socket key. */
-	readonly descriptors: ReadonlyMap<string, readonly number[]>;
 	readonly memoryLimitMb: number | undefined;
 	readonly logger: Logger;
 	readonly startedMs: DataThreadStart['startedMs'];
@@ -106,7 +104,19 @@ export class Generation {
 		return this.#leaving;
 	}
 
-	tell(message: ToDataThread): void {
+	/** Connections may come: on a descriptor per data thread, by socket key. */
+	accept(descriptors: ReadonlyMap<string, readonly number[]>): void {
+		for (const [index, { worker }] of this.#threads.entries()) {
+			const own = new Map<string, number>();
+			for (const [key, fds] of descriptors) {
+				const fd = fds[index];
+				if (fd !== undefined) own.set(key, fd);
+			}
+			worker.postMessage({ kind: 'accept', descriptors: own } satisfies ToDataThread);
+		}
+	}
+
+	tell(message: Exclude<ToDataThread, { kind: 'accept' }>): void {
 		if (message.kind === 'runtime-change' && message.change.kind === 'servers-changed') {
 			this.#standing.look(message.change.backend);
 		}
@@ -186,16 +196,10 @@ export class Generation {
 	#startThread(threadIndex: number, wakePorts: readonly (MessagePort | undefined)[]): DataThread {
 		const { model } = this;
 		const { shared, memoryLimitMb, logger, startedMs } = this.#options;
-		const descriptors = new Map<string, number>();
-		for (const [key, fds] of this.#options.descriptors) {
-			const fd = fds[threadIndex];
-			if (fd !== undefined) descriptors.set(key, fd);
-		}
 		const workerData: DataThreadStart = {
 			threadIndex,
 			model,
 			shared,
-			descriptors,
 			wakePorts,
 			processVariables: [...this.compiled.thread.processVariables.plain()],
 			startedMs,

@@ -9,6 +9,9 @@
  *     master -> worker   socket ...       each copy with its handle, then sockets-complete; or sockets-refused
  *     worker -> master   ready            the new data threads accept from now on, the former ones finish what they have
  *                  or    failed           nothing has changed
+ *
+ * The data threads start when the sockets are there. Where another program holds the addresses and is to give them
+ * up (`-sf`), they start first, so that nobody is refused for as long as that takes.
  */
 import type { MessagePort } from 'node:worker_threads';
 import type { SharedState } from '../compile/shared-state.js';
@@ -115,8 +118,6 @@ export interface DataThreadStart {
 	readonly threadIndex: number;
 	readonly model: ConfigModel;
 	readonly shared: SharedState;
-	/** This thread's own descriptor of each socket, by `socketKey`. */
-	readonly descriptors: ReadonlyMap<string, number>;
 	/** Row of `createWakePorts`: a port to each other data thread of the generation. */
 	readonly wakePorts: readonly (MessagePort | undefined)[];
 	/** `proc.` variables that the configuration sets, and what the threads of a serving one have made of them. */
@@ -126,8 +127,11 @@ export interface DataThreadStart {
 }
 
 export type ToDataThread =
-	/** All threads are prepared and the configuration serves: connections may come. */
-	| { readonly kind: 'accept' }
+	/**
+	 * All threads are prepared and the configuration serves: connections may come. With this thread's own descriptor of
+	 * each socket, by `socketKey`.
+	 */
+	| { readonly kind: 'accept'; readonly descriptors: ReadonlyMap<string, number> }
 	/** `graceMs`: how long connections are still accepted (manual, `grace`; not at a reload). */
 	| { readonly kind: 'soft-stop'; readonly graceMs: number }
 	/** Close every connection. */

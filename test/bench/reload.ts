@@ -9,8 +9,12 @@
  *     npx tsx test/bench/reload.ts tables [entries]
  *         a reload with a table of a million entries that stays as it is, one with a table that changes, one
  *         after a crash: how long, and the slowest answer that a probing client saw meanwhile
+ *     npx tsx test/bench/reload.ts handoff [entries]
+ *         the table of one process to another that is started with `-sf`, over their local peer: Holdfast to
+ *         Holdfast, Holdfast to HAProxy, HAProxy to HAProxy, HAProxy to Holdfast
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import type { StickTableModel } from '../../lib/config/model.js';
 import { IpAddress } from '../../lib/core/address.js';
@@ -231,6 +235,86 @@ frontend f
 	print(`the count of one address is ${(await request(full.port(), '/read')).body.split(' ')[0]}`);
 }
 
+/** Entries in the table `keys`, as the program's runtime socket says. */
+function usedEntries(socketPath: string): Promise<number> {
+	return new Promise((resolve) => {
+		let text = '';
+		const socket = connect(socketPath);
+		socket.setEncoding('latin1').on('data', (data: string) => {
+			text += data;
+		});
+		socket.on('error', () => resolve(-1));
+		socket.on('close', () => resolve(Number(/table: keys,.*used:(\d+)/.exec(text)?.[1] ?? -1)));
+		socket.write('show table\n');
+	});
+}
+
+async function handoff(entries: number): Promise<void> {
+	const config = (name: string, globals = ''): string => `
+global
+  stats socket \${dir}/../${name} level admin
+  ${globals}
+${DEFAULTS}
+peers self
+  peer here 127.0.0.1:\${port2}
+backend keys
+  stick-table type ip size 1m expire 1h store http_req_cnt,http_req_rate(10s) peers self
+frontend f
+  bind 127.0.0.1:\${port1}
+  http-request return status 200 content-type text/plain string probe
+`;
+	const socketOf = (program: Program, name: string): string => join(program.folder, '..', name);
+	const id = process.pid;
+	const seed = await spawnProgram(t, { config: config(`handoff-${id}-seed`), ports: 2, args: ['-db', '-L', 'here'] });
+	await seed.stop();
+	const path = join(seed.folder, 'tables');
+	writeTables(path, entries);
+	let old = await startProgram(t, {
+		config: config(`handoff-${id}-0`, `stick-table-file ${path} interval 1h`),
+		ports: 2,
+		usePorts: seed.ports,
+		args: ['-db', '-L', 'here'],
+	});
+	let oldWhich = 'holdfast';
+	await waitFor('the tables', async () => (await usedEntries(socketOf(old, `handoff-${id}-0`))) === entries, 60_000);
+	for (const [step, which] of (['holdfast', 'haproxy', 'haproxy', 'holdfast'] as const).entries()) {
+		// HAProxy 2.6 hands nothing over in its first ten seconds.
+		await sleep(13_000);
+		const name = `handoff-${id}-${step + 1}`;
+		const probe = new Load({ port: old.port(), keptClients: 0, newClients: 1 });
+		await waitFor('the probe', () => probe.answered > 20);
+		for (const client of probe.clients) client.longestMs = 0;
+		const beganMs = performance.now();
+		const next = await spawnProgram(t, {
+			config: config(name),
+			ports: 2,
+			usePorts: old.ports,
+			program: which,
+			args: ['-db', '-L', 'here', '-sf', String(old.child.pid)],
+		});
+		let firstMs = 0;
+		await waitFor(
+			'the entries',
+			async () => {
+				const used = await usedEntries(socketOf(next, name));
+				if (used > 0 && firstMs === 0) firstMs = performance.now();
+				return used === entries;
+			},
+			120_000,
+		);
+		const doneMs = performance.now();
+		await probe.stop();
+		print(
+			`${oldWhich} to ${which}: ${entries} entries ${(doneMs - beganMs).toFixed(0)} ms after the start, ` +
+				`${(doneMs - firstMs).toFixed(0)} ms of it the lesson; slowest answer ${probe.longestMs.toFixed(1)} ms, ` +
+				`${probe.failures.length} of ${probe.answered} requests refused`,
+		);
+		await old.exited();
+		old = next;
+		oldWhich = which;
+	}
+}
+
 interface Census {
 	readonly residentMb: number;
 	readonly descriptors: number;
@@ -274,6 +358,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
 	count: ([reloadCount = '10', seconds = '20', which = 'holdfast']) =>
 		count(Number(reloadCount), Number(seconds), which === 'haproxy' ? 'haproxy' : 'holdfast'),
 	tables: ([entries = '1000000']) => tables(Number(entries)),
+	handoff: ([entries = '1000000']) => handoff(Number(entries)),
 	soak: ([reloadCount = '1000']) => soak(Number(reloadCount)),
 };
 
