@@ -86,6 +86,8 @@ export interface StreamControl extends StreamView {
 	addEarlyHint(name: string, value: string): void;
 	/** Only connection failures are tried again (`disable-l7-retry`). */
 	disableL7Retry(): void;
+	/** The request breaks the grammar: it is logged as one that was not received whole. */
+	noteMalformed(): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

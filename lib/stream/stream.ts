@@ -341,6 +341,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		this.earlyHints.add(name, value);
 	}
 
+	noteMalformed(): void {
+		this.requestTimeKnown = false;
+	}
+
 	disableL7Retry(): void {
 		this.l7RetryDisabled = true;
 	}

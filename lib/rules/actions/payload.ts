@@ -60,6 +60,7 @@ function compileNormalizeUri(words: RuleWords): Action | undefined {
 		if (request === undefined) return Verdict.CONTINUE;
 		const target = normalizer(request.target);
 		if (target === undefined) {
+			stream.noteMalformed();
 			stream.setReply(stream.errorReply(400));
 			return Verdict.DENY;
 		}

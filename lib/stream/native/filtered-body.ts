@@ -92,9 +92,9 @@ export class FilteredBody implements ChainSink {
 				target.writeBuffer(bytes, undefined);
 			}
 		} else if (head.length + bytes.length + CHUNK_FRAME_BYTES <= TEXT_WRITE_BYTES) {
-			target.writeText(`${head}${bytes.length.toString(16)}\r\n${bytes.toString('latin1', 0, bytes.length)}\r\n`);
+			target.writeText(`${head}${hex(bytes.length)}\r\n${bytes.toString('latin1', 0, bytes.length)}\r\n`);
 		} else {
-			target.writeText(`${head}${bytes.length.toString(16)}\r\n`);
+			target.writeText(`${head}${hex(bytes.length)}\r\n`);
 			target.writeBuffer(bytes, undefined);
 			target.writeText('\r\n');
 		}
@@ -111,4 +111,9 @@ export class FilteredBody implements ChainSink {
 		if (head !== '' || tail !== '') this.#target.writeText(head + tail);
 		this.#events.filteredEnded();
 	}
+}
+
+/** The size of a chunk, in capitals as HAProxy writes it. */
+function hex(size: number): string {
+	return size.toString(16).toUpperCase();
 }
