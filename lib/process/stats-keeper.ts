@@ -61,6 +61,7 @@ export class StatsKeeper {
 				limits: () => ({ maxconn: view.state.maxconn, ...view.state.rateLimits }),
 				activeConnections: () => view.process.currentConnections(),
 				originStatuses: () => view.originStatuses?.() ?? [],
+				redisStatuses: () => view.redisStatuses?.() ?? [],
 				describePeers: () => view.peers?.describe() ?? [],
 				frontends: () =>
 					[...view.frontends.keys()].flatMap((name) => {

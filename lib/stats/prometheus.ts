@@ -4,6 +4,7 @@
  * as `holdfast_...`, scope `holdfast`. Printed metric by metric, each over all rows, because that is the format's
  * order; the rows are read once, in slices.
  */
+import type { RedisStatus } from '../aggregate/redis/replication.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import { RowType, Stat } from '../runtime-api/stat-columns.js';
 import { type StatRow, type StatValue, statRows } from '../runtime-api/stat-rows.js';
@@ -283,6 +284,21 @@ function* originText(origins: readonly OriginStatus[]): Generator<string> {
 	}
 }
 
+/** Peers sections that go through Redis. */
+function* redisText(redis: readonly RedisStatus[]): Generator<string> {
+	const labels = ({ section }: RedisStatus): string => `section="${labelText(section)}"`;
+	const pending = ({ tables }: RedisStatus): number => tables.reduce((sum, table) => sum + table.pendingUpdates, 0);
+	const metrics: readonly (readonly [string, string, (status: RedisStatus) => number | undefined])[] = [
+		['up', '1 while Redis answers, and takes what is written', ({ isReady }) => (isReady ? 1 : 0)],
+		['pending_updates', 'Updates that Redis has not been told of', pending],
+		['round_seconds', 'How long the last round of writing and reading took', ({ roundMs }) => seconds(roundMs)],
+		['last_round_seconds', 'Since the last round that was answered well', ({ lastRoundMs }) => seconds(lastRoundMs)],
+	];
+	for (const [name, help, value] of metrics) {
+		yield metricText(`holdfast_redis_${name}`, 'gauge', help, redis, (status) => [labels(status), value(status)]);
+	}
+}
+
 const seconds = (ms: number | undefined): number | undefined => (ms === undefined ? undefined : ms / 1000);
 
 /** What HAProxy does not have. */
@@ -353,6 +369,7 @@ function* holdfastText(source: StatsSource): Generator<string> {
 		(one) => [ofPeerTable(one), one.table.lagMs / 1000],
 	);
 	yield* originText(report?.origins ?? []);
+	yield* redisText(report?.redis ?? []);
 
 	const outcomes = report === undefined ? [] : (['success', 'failure'] as const);
 	yield metricText('holdfast_reloads_total', 'counter', 'Configurations loaded since the start', outcomes, (result) => [

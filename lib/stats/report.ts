@@ -2,6 +2,7 @@
  * What the control thread tells the page and Prometheus through the bulletin (shared/bulletin.ts): plain data, a JSON
  * text there. Times are milliseconds since 1970, so that a browser can show them.
  */
+import type { RedisStatus } from '../aggregate/redis/replication.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { PeerDescription } from '../peers/show.js';
 import type { CheckResult } from '../runtime-api/stat-rows.js';
@@ -117,6 +118,8 @@ export interface ControlReport {
 	readonly peers: readonly PeerReport[];
 	/** Sums over nodes: whose shares are known, and how fresh they are. */
 	readonly origins: readonly OriginStatus[];
+	/** Connections of peers sections that go through Redis. */
+	readonly redis: readonly RedisStatus[];
 	readonly checks: readonly CheckReport[];
 	/** Changed at run time. */
 	readonly frontends: readonly FrontendReport[];

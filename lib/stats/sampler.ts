@@ -4,6 +4,7 @@
  * but for the search of hot keys: large tables are only searched while somebody has the page open.
  */
 
+import type { RedisStatus } from '../aggregate/redis/replication.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { tick } from '../core/clock.js';
@@ -54,6 +55,7 @@ export interface SamplerOptions {
 	readonly limits: () => ControlReport['limits'];
 	/** Sums over nodes: whose shares are known. */
 	readonly originStatuses: () => readonly OriginStatus[];
+	readonly redisStatuses?: () => readonly RedisStatus[];
 }
 
 /** Outcomes of loads, the last of them in detail. */
@@ -229,6 +231,7 @@ export class StatsSampler {
 			tables: this.#tables.slice(0, TABLES_SHOWN).map(tableReport),
 			peers: this.#peerReports(),
 			origins: originStatuses(),
+			redis: this.#options.redisStatuses?.() ?? [],
 			checks: this.#checkReports(),
 			frontends: frontends(),
 			limits: limits(),
