@@ -44,11 +44,7 @@ export async function loadEngine(name: 'native' | 'node'): Promise<ConnectionEng
 	return name === 'node' ? (await import('../stream/node/engine.js')).nodeEngine : nativeEngine;
 }
 
-export function openTraffic(
-	compiled: CompiledConfiguration,
-	shared: SharedState,
-	engine: ConnectionEngine,
-): Traffic {
+export function openTraffic(compiled: CompiledConfiguration, shared: SharedState, engine: ConnectionEngine): Traffic {
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);

@@ -59,9 +59,7 @@ interface Candidate extends PreparedConfiguration {
 	readonly number: number;
 	readonly diagnostics: Diagnostics;
 	readonly sockets: readonly WantedSocket[];
-	readonly sockets: readonly WantedSocket[];
 	readonly handles: Map<string, SocketHandle[]>;
-	hasSockets: boolean;
 	hasSockets: boolean;
 	/** Tables that are declared otherwise than before. */
 	readonly migrations: readonly TableMigration[];
