@@ -517,6 +517,7 @@ t.test('show peers', async (t) => {
 	b.send(DEFINE, update(3, [2, 2, 2, 2], 1));
 	cluster.run(10);
 	const text = formatPeers([describeSection(cluster.section)], false, systemClock);
+	t.match(text, / update=\d+ localupdate=\d+ refcnt=1\n {14}behind=\d+ lag=\d+ms\n/);
 	t.match(
 		text,
 		/^0x[0-9a-f]+: \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d\] id=mypeers disabled=0 flags=0x3 resync_timeout=<PAST>/,
