@@ -73,11 +73,14 @@ export class ServerSessions {
 	readonly #server: Server;
 	readonly #thread: ThreadRuntime;
 	readonly #sessions = new Set<ServerSession>();
+	/** By `proto`, or by ALPN when it was asked last: requests may wait for a connection together. */
+	#agreesOnH2: boolean;
 	#timer: Timer | undefined;
 
 	constructor(server: Server, thread: ThreadRuntime) {
 		this.#server = server;
 		this.#thread = thread;
+		this.#agreesOnH2 = server.model.proto === 'h2';
 		server.idle.alsoClose = () => this.closeIdle();
 	}
 
@@ -107,7 +110,7 @@ export class ServerSessions {
 		const { maxReuse } = this.#server.model;
 		for (const one of this.#sessions) {
 			if (one.isLeaving || !sameDestination(one.destination, destination)) continue;
-			if (one.h2 === undefined && this.#server.model.proto !== 'h2') continue;
+			if (one.h2 === undefined && !this.#agreesOnH2) continue;
 			if (maxReuse >= 0 && one.reuseCount >= maxReuse) continue;
 			if (one.streams.size >= this.#streamLimit(one)) continue;
 			if (one.owner === client) return one;
@@ -149,15 +152,17 @@ export class ServerSessions {
 
 	#secured(session: ServerSession, tls: TLSSocket): void {
 		if (tls.destroyed || !this.#sessions.has(session)) return;
-		if (this.#server.model.proto === 'h2' || tls.alpnProtocol === 'h2') {
+		this.#agreesOnH2 = this.#server.model.proto === 'h2' || tls.alpnProtocol === 'h2';
+		if (this.#agreesOnH2) {
 			this.#begin(session);
 			return;
 		}
 		// ALPN has chosen HTTP/1.1: the socket is the stream's own from here on.
 		this.#sessions.delete(session);
-		const [stream] = session.streams;
+		const [stream, ...others] = session.streams;
 		if (stream === undefined) tls.destroy();
 		else stream.becomePlain(tls);
+		for (const other of others) other.reopen();
 	}
 
 	#begin(session: ServerSession): void {

@@ -96,6 +96,12 @@ export class ServerStream extends EventEmitter {
 		else this.emit('error', error);
 	}
 
+	/** ALPN has chosen HTTP/1.1, and the connection is another request's. */
+	reopen(): void {
+		this.session = undefined;
+		if (!this.destroyed) this.#sessions.open(this, this.#request, this.#destination, false);
+	}
+
 	/** ALPN has chosen HTTP/1.1. */
 	becomePlain(socket: TLSSocket): void {
 		this.session = undefined;
