@@ -158,7 +158,7 @@ function* metricLines(
 	}
 	for (const { row, labels } of rows) {
 		if (metric.http && row.proxy.mode !== 'http') continue;
-		const value = row.values[Stat[metric.column]];
+		const value = row.values[Stat[metric.column]] ?? uncodedCheck(metric, row);
 		if (metric.optional && value === undefined) continue;
 		const isSum = metric.form === 'serverStates' || metric.form === 'checkStates';
 		if (isSum && !servers.has(row.proxy.name)) continue;
@@ -186,6 +186,11 @@ function* metricLines(
 				yield `${name}{${labels}} ${numberText(asNumber(value) ?? emptyValue(metric))}\n`;
 		}
 	}
+}
+
+/** A check that failed before any code came has code 0 here, and none in `show stat`. */
+function uncodedCheck({ column }: RowMetric, { values }: StatRow): StatValue {
+	return column === 'check_code' && values[Stat.check_status] !== undefined ? 0 : undefined;
 }
 
 /** Counters that were never begun are 0, other empty fields NaN. */
