@@ -34,6 +34,9 @@ function reachable(host: string): string {
 	return host === '::' ? '::1' : host;
 }
 
+/** `show events <ring> -w`, which lasts until its client says something or leaves. */
+const GOES_ON = /^\s*(?:@\S+\s+)?show\s+events\s+\S+\s+(?:-\w+\s+)*-n?w/;
+
 /** Gives the commands of one line and writes the answer to `output`; resolves when the other side has closed. */
 export async function runCommand(address: SocketAddress, command: string, output: Writable): Promise<void> {
 	const socket = await connectTo(address);
@@ -41,8 +44,9 @@ export async function runCommand(address: SocketAddress, command: string, output
 		socket.once('error', (cause) => reject(new HoldfastError('SOCKET_UNREACHABLE', cause.message, { cause })));
 		socket.once('close', () => resolve());
 		socket.pipe(output, { end: false });
-		// End-of-stream behind the command: nothing else will be asked.
-		socket.end(`${command}\n`, 'latin1');
+		// End-of-stream behind the command: nothing else will be asked. It would also be the end of one that goes on.
+		if (GOES_ON.test(command)) socket.write(`${command}\n`, 'latin1');
+		else socket.end(`${command}\n`, 'latin1');
 	});
 }
 

@@ -1,11 +1,12 @@
 /** Rings over reloads: what is in them stays, log servers keep their connection, a changed server goes on where it was. */
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { cli } from '../fixtures/cli-client.js';
 import { request } from '../fixtures/http-client.js';
-import { startProgram } from '../fixtures/program.js';
+import { HOLDFAST, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { reload, rewrite } from './reload-support.js';
 
@@ -71,4 +72,23 @@ t.test('a ring outlives reloads', async (t) => {
 	await request(program.port(), '/5');
 	await program.stop('SIGUSR1');
 	await waitFor('the last line', () => received.endsWith('2 /42 /5'));
+});
+
+t.test('holdfast cli follows a ring until it is stopped', async (t) => {
+	const program = await startProgram(t, { config: config(1), ports: 1 });
+	await request(program.port(), '/before');
+	const socket = join(program.folder, 'cli.sock');
+	const words = [HOLDFAST, 'cli', '--socket', socket, 'show events r -w'];
+	const follower = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+	t.teardown(() => {
+		follower.kill('SIGKILL');
+	});
+	let text = '';
+	follower.stdout.setEncoding('latin1').on('data', (piece) => {
+		text += piece;
+	});
+	await waitFor('what is there', () => text === '/before\n');
+	await request(program.port(), '/after');
+	await waitFor('what comes', () => text === '/before\n/after\n');
+	t.equal(follower.exitCode, null);
 });
