@@ -91,3 +91,31 @@ t.test('the clock starts again before it leaves 32 bits, and nobody notices', as
 	t.same(sequence(old, 60), sequence(fresh, 60));
 	t.ok(states.roundTime() < 100);
 });
+
+t.test('a server that comes back waits until all others had a turn, as seen in HAProxy 2.6', async (t) => {
+	const rows: readonly (readonly [
+		weights: number[],
+		before: string,
+		away: number,
+		meanwhile: string,
+		after: string,
+	])[] = [
+		[[1, 1, 1], '123', 3, '1212', '123123123'],
+		[[1, 1, 1], '1231', 3, '2121', '213213213'],
+		[[1, 1, 1], '123', 1, '23232', '321321321'],
+		[[1, 1, 1, 1], '1234', 2, '134', '134213421342'],
+		[[1, 1, 1, 1], '1234', 2, '13413', '413241324132'],
+		[[10, 10, 10], '123123', 2, '13131', '312312312312'],
+		[[1, 1], '12', 2, '111', '121212'],
+		[[1, 1, 1], '', 3, '1212', '123123123'],
+	];
+	for (const [weights, before, away, meanwhile, after] of rows) {
+		const { backend } = single(backendModel(weighted(...weights)));
+		const seen = [order(sequence(backend, before.length))];
+		backend.states.setOperation(away - 1, ServerOperation.DOWN, 0);
+		seen.push(order(sequence(backend, meanwhile.length)));
+		backend.states.setOperation(away - 1, ServerOperation.UP, 0);
+		seen.push(order(sequence(backend, after.length)));
+		t.same(seen, [before, meanwhile, after], `${weights.join(' ')}: ${away} away`);
+	}
+});
