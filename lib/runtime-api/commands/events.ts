@@ -93,7 +93,11 @@ async function* follow(ring: LogRing, cursor: RingCursor, interrupted: AbortSign
 	while (!interrupted.aborted) {
 		const { lines } = ring.read(cursor, BATCH_BYTES);
 		if (lines.length > 0) yield `${lines.join('\n')}\n`;
-		else await delay(FOLLOW_MS, undefined, { signal: interrupted }).catch(() => undefined);
+		else {
+			await delay(FOLLOW_MS, undefined, { signal: interrupted }).catch(() => undefined);
+			// What the session still holds back, to write more at once, is written now.
+			yield '';
+		}
 	}
 }
 
