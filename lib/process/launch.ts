@@ -232,9 +232,12 @@ function masterView(
 
 /** Whether the files themselves say `daemon`; a file that cannot be read is the master's to report. */
 async function fileSaysDaemon(options: ProgramOptions): Promise<boolean> {
-	const { saysDaemon } = await import('./check.js');
 	try {
-		return saysDaemon(readConfigurationFiles(options.configPaths), configArguments(options));
+		const files = readConfigurationFiles(options.configPaths);
+		// Parsing takes a good part of a start: only where the word, or a word that may become it, begins a line.
+		if (!files.some(({ content }) => /^[ \t]*(?:daemon\b|["'\\$])/m.test(content))) return false;
+		const { saysDaemon } = await import('./check.js');
+		return saysDaemon(files, configArguments(options));
 	} catch (error) {
 		if (error instanceof HoldfastError) return false;
 		throw error;

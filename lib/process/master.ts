@@ -25,8 +25,11 @@ import type {
 } from './messages.js';
 
 /**
- * Attempts to bind an address that an older program was asked to give up. Between its close and our bind new
- * connections are refused: the pause is as short as a timer can be.
+ * Attempts to bind an address that an older program was asked to give up. From its close until our threads listen new
+ * connections are refused. By then the threads wait (messages.ts), so that takes the time of a few messages, milliseconds
+ * on a quiet machine. There is no way around it within Node's public API: Node 20 cannot share an address
+ * (SO_REUSEPORT), and descriptors are passed between parent and child only, so neither HAProxy's `-x` nor a hand-over
+ * between two masters can be had. A reload refuses nobody: that is the way to change a configuration.
  */
 const REBIND_PAUSE_MS = 1;
 const REBIND_ATTEMPTS = 1000;

@@ -105,6 +105,26 @@ t.test('kill -9 of the worker under load: serving within a second, tables as of 
 	t.match(program.stderr, /"lostMs":\d+/);
 });
 
+t.test('kill -9 of master and worker at once under load: the next start knows what was saved', async (t) => {
+	const first = await startServing(t, { config: CONFIG, ports: 1 });
+	const load = new Load({ port: first.port(), keptClients: 3, newClients: 2, pauseMs: 2 });
+	await waitFor('load', () => load.answered > 200);
+	const atLeast = new Map(load.clients.map(({ key, answered }) => [key, answered]));
+	await saved(first);
+	for (const pid of [first.child.pid ?? 0, ...first.workers]) process.kill(pid, 'SIGKILL');
+	for (const client of load.clients) client.stop();
+	await load.stop();
+	const config = readFileSync(first.configPath, 'latin1');
+	const second = await startServing(t, { config, ports: 1, usePorts: first.ports });
+	for (const { key, answered } of load.clients) {
+		const { count, current } = await look(second, key);
+		t.ok(count >= (atLeast.get(key) ?? Number.NaN), `${key}: ${count} counted, ${atLeast.get(key)} saved for certain`);
+		t.ok(count <= answered + 1, `${key}: ${count} counted, ${answered} answered`);
+		t.equal(current, 0);
+	}
+	t.match(second.stderr, /stick-tables restored.*lost|"lostMs":\d+.*stick-tables restored/);
+});
+
 t.test('kill -9 of the whole program, then a start: the tables are there', async (t) => {
 	const first = await startServing(t, { config: CONFIG, ports: 1 });
 	const pid = workerOf(first.child.pid);
