@@ -160,5 +160,5 @@ export const FEATURES: ReadonlyMap<string, boolean> = new Map([
 	['THREAD', true],
 	['TPROXY', false],
 	['WURFL', false],
-	['ZLIB', false],
+	['ZLIB', true],
 ]);

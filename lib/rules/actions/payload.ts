@@ -24,8 +24,8 @@ function compileWaitForBody(words: RuleWords): Action | undefined {
 			atLeastBytes = parsed.value;
 		} else break;
 	}
-	if (timeMs === undefined || timeMs === 0) return words.fail(`missing time to wait: 'time <time>'`);
-	const waitMs = timeMs;
+	if (timeMs === undefined) return words.fail(`missing time to wait: 'time <time>'`);
+	const waitMs = Math.max(1, timeMs);
 	const ofResponse = words.context.site === 'http-response';
 	return (stream) => (stream.hasBody(ofResponse, atLeastBytes, waitMs) ? Verdict.CONTINUE : Verdict.YIELD);
 }
