@@ -163,6 +163,10 @@ function resolveAbsent(spec: ArgumentSpec, context: CompileContext): ArgumentVal
 			if (proxy !== undefined && proxy.kind === 'backend')
 				return { failure: `proxy '${proxy.name}' is not a frontend` };
 			return undefined;
+		case 'backend':
+			if (proxy !== undefined && proxy.kind === 'frontend')
+				return { failure: `proxy '${proxy.name}' is not a backend` };
+			return undefined;
 		default:
 			return undefined;
 	}

@@ -143,6 +143,8 @@ export interface ServerView {
 	isUsable(): boolean;
 	effectiveWeight(): number;
 	readonly initialWeight: number;
+	/** Used when all others are down. */
+	readonly backup?: boolean;
 	currentSessions(): number;
 	queuedCount(): number;
 	sessionRate(): number;

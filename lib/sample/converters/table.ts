@@ -57,7 +57,7 @@ function timeRow(
 function plainRow(
 	name: string,
 	output: 'sint' | 'bool',
-	read: (table: StickTable, key: SampleValue, stream: StreamView) => SampleValue,
+	read: (table: StickTable, key: SampleValue, stream: StreamView) => SampleValue | undefined,
 ): ConverterDescriptor {
 	return {
 		name,
@@ -89,7 +89,10 @@ export const TABLE_CONVERTERS: readonly ConverterDescriptor[] = [
 		},
 	},
 	plainRow('table_trackers', 'sint', (table, key, { nowMs }) => table.trackers(key, nowMs) ?? 0),
-	plainRow('table_server_id', 'sint', (table, key, { nowMs }) => table.serverId(key, nowMs) ?? 0),
+	plainRow('table_server_id', 'sint', (table, key, { nowMs }) => {
+		if (table.slot('server_id') === undefined) return table.has(key, nowMs) ? undefined : 0;
+		return table.serverId(key, nowMs) ?? 0;
+	}),
 	timeRow('table_expire', (table, key, nowMs) => table.expireMs(key, nowMs)),
 	timeRow('table_idle', (table, key, nowMs) => table.idleMs(key, nowMs)),
 ];

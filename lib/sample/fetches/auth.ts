@@ -38,7 +38,10 @@ export const AUTH_FETCHES: readonly FetchDescriptor[] = [
 		check: checkUsers,
 		compile: ([list]) => {
 			const users = usersOf(list);
-			return (stream) => authenticated(stream, users) !== undefined;
+			return (stream) => {
+				if (stream.request === undefined || basicCredentials(stream.request.headers) === undefined) return undefined;
+				return authenticated(stream, users) !== undefined;
+			};
 		},
 	},
 	{

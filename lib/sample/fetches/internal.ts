@@ -65,11 +65,12 @@ function ofServer(name: string, type: 'sint' | 'bool', read: (server: ServerView
 	};
 }
 
-/** Connections that servers may still take; -1 when one of them has no limit. */
+/** Connections that servers may still take; -1 when one of them has no limit. Of backups only when all others are down. */
 function freeConnections(backend: ProxyView): number {
 	let free = 0;
+	const hasActive = backend.servers.some((server) => server.backup !== true && server.isUsable());
 	for (const server of backend.servers) {
-		if (!server.isUsable()) continue;
+		if (!server.isUsable() || (hasActive && server.backup === true)) continue;
 		if (server.maxconn === 0) return -1;
 		free += Math.max(0, server.maxconn - server.currentSessions());
 	}

@@ -267,7 +267,7 @@ export const TLS_FETCHES: readonly FetchDescriptor[] = [
 	ofTls('ssl_fc_has_early', 'bool', () => false),
 	ofTls('ssl_fc_sni', 'str', ({ serverName }) => serverName),
 	plain('fc_err', 'sint', 'session', () => 0),
-	plain('fc_err_str', 'str', 'session', () => undefined),
+	plain('fc_err_str', 'str', 'session', () => 'Success'),
 	ofTls('ssl_c_used', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
 	zero('ssl_c_verify'),
 	zero('ssl_c_err'),
