@@ -56,7 +56,8 @@ export interface RedisClient {
 		flags: string,
 		atMs: number,
 		maxLength: number,
-		lines: string,
+		/** A string of this length would be looked through for other letters than those of Latin first. */
+		lines: Buffer,
 	): Promise<number | string>;
 	holdfastSweep(entries: string, ...fieldsAndValues: string[]): Promise<number>;
 }

@@ -44,6 +44,8 @@ export class EntryCodec {
 	readonly #key: Buffer;
 	readonly #keyLengthBytes: number;
 	readonly #wordsEnd: number;
+	/** Characters of a value. */
+	readonly #longestValue: number;
 	readonly #rates: readonly { readonly wordOffset: number; readonly count: number }[];
 
 	/** `columns` and `slots` of the same table. */
@@ -51,8 +53,10 @@ export class EntryCodec {
 		this.#columns = columns;
 		this.#words = new Uint32Array(wordCount);
 		this.#wordsEnd = HEAD_BYTES + wordCount * 4;
-		this.#bytes = Buffer.alloc(this.#wordsEnd + MAX_STRING_BYTES);
+		this.#longestValue = Math.ceil((this.#wordsEnd + MAX_STRING_BYTES) / 3) * 4;
 		this.#keyLengthBytes = keyLengthBytes;
+		// The key stands behind the value, so that one call takes the checksum of both.
+		this.#bytes = Buffer.alloc(this.#wordsEnd + MAX_STRING_BYTES + Math.max(16, keyLengthBytes));
 		this.#key = Buffer.alloc(Math.max(16, keyLengthBytes));
 		this.#rates = columns.filter(({ dataType }) => dataType.class === 'rate');
 	}
@@ -67,22 +71,21 @@ export class EntryCodec {
 		for (let i = 0; i < this.#words.length; i++) bytes.writeUInt32LE(this.#words[i]!, HEAD_BYTES + i * 4);
 		let end = this.#wordsEnd;
 		if (view.serverKeyText !== '') end += bytes.write(view.serverKeyText, end, MAX_STRING_BYTES, 'latin1');
-		const key = this.#key.subarray(0, keyLength);
-		bytes.writeUInt32LE(crc32(bytes.subarray(CHECKSUM_BYTES, end), crc32(key)), 0);
-		return `${keyLength === 0 ? EMPTY_KEY : key.toString('base64')} ${bytes.toString('base64', 0, end)}`;
+		this.#key.copy(bytes, end, 0, keyLength);
+		bytes.writeUInt32LE(crc32(bytes.subarray(CHECKSUM_BYTES, end + keyLength)), 0);
+		const key = keyLength === 0 ? EMPTY_KEY : bytes.toString('base64', end, end + keyLength);
+		return `${key} ${bytes.toString('base64', 0, end)}`;
 	}
 
 	/** Into `record`, as of `redisMs`; false: it is damaged, or nothing of ours. */
 	decode(field: string, value: string, record: EntryRecord, redisMs: number): boolean {
 		const bytes = this.#bytes;
-		if (value.length > Math.ceil((bytes.length * 4) / 3) + 4 || field.length > this.#keyLengthBytes * 2 + 8)
-			return false;
-		const keyLength = this.#key.write(field, 'base64');
+		if (value.length > this.#longestValue || field.length > this.#keyLengthBytes * 2 + 8) return false;
 		const end = bytes.write(value, 'base64');
-		if (end < this.#wordsEnd) return false;
-		const key = this.#key.subarray(0, keyLength);
-		if (bytes.readUInt32LE(0) !== crc32(bytes.subarray(CHECKSUM_BYTES, end), crc32(key))) return false;
-		key.copy(record.reserveKey(keyLength));
+		if (end < this.#wordsEnd || end > this.#wordsEnd + MAX_STRING_BYTES) return false;
+		const keyLength = bytes.write(field, end, 'base64');
+		if (bytes.readUInt32LE(0) !== crc32(bytes.subarray(CHECKSUM_BYTES, end + keyLength))) return false;
+		bytes.copy(record.reserveKey(keyLength), 0, end, end + keyLength);
 		// Clocks of two Redis servers, before and after a fail-over, differ a little: nothing is from the future.
 		const ageMs = Math.min(MAX_AGE_MS, Math.max(0, redisMs - bytes.readDoubleLE(CHECKSUM_BYTES)));
 		const remainingMs = bytes.readInt32LE(CHECKSUM_BYTES + 8);
@@ -107,7 +110,7 @@ export class EntryCodec {
 	/** When the entry of a value is over, by Redis's clock; undefined: never, or it is not ours. */
 	expiresAtMs(value: string): number | undefined {
 		const bytes = this.#bytes;
-		if (value.length > Math.ceil((bytes.length * 4) / 3) + 4 || bytes.write(value, 'base64') < this.#wordsEnd) {
+		if (value.length > this.#longestValue || bytes.write(value, 'base64') < this.#wordsEnd) {
 			return undefined;
 		}
 		const remainingMs = bytes.readInt32LE(CHECKSUM_BYTES + 8);

@@ -267,7 +267,7 @@ export class ShareWriter {
 				flags,
 				redisMs,
 				LOG_LENGTH,
-				lines.join('\n'),
+				Buffer.from(lines.join('\n'), 'latin1'),
 			);
 			// Waited for below; one that fails must not bring the process down before.
 			answer.catch(() => {});
@@ -311,7 +311,7 @@ export class ShareWriter {
 			flags,
 			redisMs,
 			LOG_LENGTH,
-			'',
+			Buffer.alloc(0),
 		);
 		if (typeof result === 'number') this.#line = next;
 		else this.#state = 'unsure';

@@ -38,7 +38,9 @@ class MockRedis {
 				if (typeof value !== 'function') return value;
 				return (...args: unknown[]): unknown => {
 					if (this.isDown) return Promise.reject(new Error('Connection is closed.'));
-					return (value as (...all: unknown[]) => unknown).apply(target, args);
+					// Its Lua knows no bytes.
+					const texts = args.map((one) => (Buffer.isBuffer(one) ? one.toString('latin1') : one));
+					return (value as (...all: unknown[]) => unknown).apply(target, texts);
 				};
 			},
 		});
