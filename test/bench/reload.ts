@@ -300,7 +300,7 @@ frontend f
 				if (used > 0 && firstMs === 0) firstMs = performance.now();
 				return used === entries;
 			},
-			120_000,
+			300_000,
 		);
 		const doneMs = performance.now();
 		await probe.stop();
