@@ -10,8 +10,18 @@
 import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
 import type { HealthCheckModel, ServerHealthModel } from './health-model.js';
+import type { LogProfileModel, LogTargetModel, RingModel } from './log-model.js';
 import type { ResolversModel, ServerResolutionModel } from './resolvers-model.js';
 import type { LastServerState } from './server-state-file.js';
+
+export type {
+	LogLineFormat,
+	LogProfileModel,
+	LogProfileStepModel,
+	LogTargetModel,
+	RingModel,
+	RingServerModel,
+} from './log-model.js';
 
 /** A line of a rule language: the words that follow the keyword, unquoted and expanded. */
 export interface Line {
@@ -96,6 +106,9 @@ export interface GlobalModel {
 	/** Words of `set-var` and `set-var-fmt`, keyword first. */
 	readonly variables: readonly Line[];
 	readonly strictLimits: boolean;
+	/** `external-check` and `insecure-fork-wanted`: programs may be started as checks. */
+	readonly externalCheck: boolean;
+	readonly forkWanted: boolean;
 }
 
 export interface TuneModel {
@@ -143,74 +156,6 @@ export interface StatsSocketModel {
 	readonly gid: number | undefined;
 	readonly name: string | undefined;
 	readonly maxconn: number | undefined;
-}
-
-/** What stands before the text of a line, and how (manual, 4.2 `log`). */
-export type LogLineFormat = 'local' | 'rfc3164' | 'rfc5424' | 'priority' | 'short' | 'timed' | 'iso' | 'raw';
-
-/** A `ring` section, or the ring that a log line made for itself (manual, 3.9). */
-export interface RingModel {
-	readonly place: Place;
-	readonly name: string;
-	readonly description: string;
-	/** Undefined: raw. */
-	readonly format: LogLineFormat | undefined;
-	readonly maxlenBytes: number | undefined;
-	readonly sizeBytes: number;
-	readonly connectTimeoutMs: number | undefined;
-	readonly serverTimeoutMs: number | undefined;
-	readonly servers: readonly RingServerModel[];
-}
-
-/** A `log-profile` section. */
-export interface LogProfileModel {
-	readonly place: Place;
-	readonly name: string;
-	readonly logTag: string | undefined;
-	/** By step: those of `LOG_STEPS`, of rules, `error`, `any`. */
-	readonly steps: ReadonlyMap<string, LogProfileStepModel>;
-}
-
-export interface LogProfileStepModel {
-	readonly place: Place;
-	readonly drop: boolean;
-	readonly format: Line | undefined;
-	readonly sd: Line | undefined;
-}
-
-/** A log server of a ring. */
-export interface RingServerModel {
-	readonly place: Place;
-	readonly name: string;
-	readonly address: SocketAddress;
-	/** `legacy`: a newline after each line; `octet-count`: its length before it (RFC 6587, 3.4.2 and 3.4.1). */
-	readonly framing: 'legacy' | 'octet-count';
-	readonly tls: ServerTlsModel | undefined;
-}
-
-/** One `log` line (manual, 4.2 `log`). */
-export interface LogTargetModel {
-	readonly place: Place;
-	readonly target:
-		| { readonly kind: 'stdout' | 'stderr' }
-		| { readonly kind: 'udp'; readonly host: string; readonly port: number }
-		| { readonly kind: 'unix'; readonly path: string }
-		| { readonly kind: 'fd'; readonly fd: number }
-		| { readonly kind: 'ring'; readonly name: string }
-		/** Only while the file is read: it becomes a ring of its own (check-rings.ts). */
-		| { readonly kind: 'tcp'; readonly address: SocketAddress };
-	readonly lengthBytes: number;
-	readonly format: LogLineFormat;
-	/** `format` was written. */
-	readonly formatGiven: boolean;
-	readonly sample:
-		| { readonly ranges: readonly (readonly [low: number, high: number])[]; readonly size: number }
-		| undefined;
-	/** Name of a `log-profile` section. */
-	readonly profile: string | undefined;
-	readonly facility: string;
-	readonly maxLevel: string;
-	readonly minLevel: string;
 }
 
 export interface TimeoutsModel {
