@@ -49,6 +49,7 @@ function checkProxy(proxy: ProxyModel, caches: ReadonlySet<string>, diagnostics:
 			diagnostics.alert(place, `${label}: require an explicit filter declaration to use the cache '${cache}'.`);
 		}
 	}
+	if (proxy.mode === 'tcp') checkModeTcp(proxy, label, diagnostics);
 	const { compression } = proxy;
 	if (explicit && compression !== undefined && !proxy.filters.some(({ kind }) => kind === 'compression')) {
 		const [first] = proxy.filters;
@@ -56,5 +57,20 @@ function checkProxy(proxy: ProxyModel, caches: ReadonlySet<string>, diagnostics:
 			first?.place ?? proxy.place,
 			`${label}: require an explicit filter declaration to use HTTP compression`,
 		);
+	}
+}
+
+/** In mode tcp there are no bodies: what would work on them is refused, or said to have no effect where HAProxy takes it. */
+function checkModeTcp(proxy: ProxyModel, label: string, diagnostics: Diagnostics): void {
+	for (const filter of proxy.filters) {
+		if (filter.kind === 'bwlim') {
+			diagnostics.alert(
+				filter.place,
+				`${label}: 'filter ${filter.outgoing ? 'bwlim-out' : 'bwlim-in'}' is not supported by holdfast in 'mode tcp'`,
+			);
+		} else diagnostics.notice(filter.place, `${label}: 'filter ${filter.kind}' has no effect in 'mode tcp'.`);
+	}
+	if (proxy.compression !== undefined && proxy.filters.length === 0) {
+		diagnostics.notice(proxy.place, `${label}: 'compression' has no effect in 'mode tcp'.`);
 	}
 }

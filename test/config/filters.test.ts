@@ -95,6 +95,10 @@ t.test('what is refused, and where', async (t) => {
 			/require an explicit filter declaration to use HTTP compression/,
 		],
 		[`defaults x\n mode http\n filter compression\n${BACK}`, /alert 8: 'filter' not allowed in 'defaults' section/],
+		[
+			'listen l\n bind 127.0.0.1:1\n mode tcp\n filter bwlim-out x default-limit 1m default-period 1s\n',
+			/alert 9: .*'filter bwlim-out' is not supported by holdfast in 'mode tcp'/,
+		],
 		[`${BACK} http-send-name-header\n`, /'http-send-name-header' expects <header name>/],
 		[`${BACK} http-send-name-header a(b)\n`, /expects the name of a field, got 'a\(b\)'/],
 	];
