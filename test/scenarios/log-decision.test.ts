@@ -2,9 +2,11 @@
  * `option log-decision`: the traffic log of a whole program says which rule ended a request, and which table, key
  * and value it saw.
  */
+import net from 'node:net';
 import t from 'tap';
 import { request } from '../fixtures/http-client.js';
 import { startProgram } from '../fixtures/program.js';
+import { waitFor } from '../fixtures/wait-for.js';
 
 /** Line numbers of the rules are those of this text, which begins with line 1. */
 const CONFIG = `global
@@ -90,4 +92,53 @@ t.test('the log says which rule ended a request and what it saw', async (t) => {
 	t.equal(await ask(3, '/denied'), `403 "${text}" <http-request deny> 43 rates 127.0.0.1 http_req_rate 3`);
 	t.equal(await ask(3, '/'), `200 "${file}:44 http-request return" <http-request return> 44 - - - -`);
 	t.equal(program.stderr.includes('ALERT'), false);
+});
+
+const TCP_CONFIG = `global
+  nbthread 1
+  log stdout format raw local0
+defaults
+  mode tcp
+  timeout client 5s
+  timeout server 5s
+  timeout connect 5s
+  retries 0
+  option tcplog
+  option log-decision
+  log global
+frontend f
+  bind 127.0.0.1:\${port1}
+  stick-table type ip size 1k expire 1m store conn_cnt
+  tcp-request content track-sc0 src
+  tcp-request content reject if { sc_conn_cnt(0) gt 1 }
+  default_backend b
+backend b
+  server s 127.0.0.1:\${port1}
+`;
+
+t.test('connections in mode tcp', async (t) => {
+	const config = TCP_CONFIG.replace('server s 127.0.0.1:${port1}', 'server s 127.0.0.1:1');
+	const program = await startProgram(t, { config, ports: 1, readyPorts: [] });
+	const visit = async (): Promise<void> => {
+		await waitFor('a connection', async () => {
+			const socket = net.connect(program.port(), '127.0.0.1');
+			socket.resume();
+			return new Promise<boolean>((resolve) => {
+				let connected = false;
+				socket.on('connect', () => {
+					connected = true;
+				});
+				socket.on('error', () => undefined);
+				socket.on('close', () => resolve(connected));
+			});
+		});
+	};
+	await visit();
+	await visit();
+	const [first = '', second = ''] = await program.logged(2);
+	t.match(first, / SC \d.* -$/, 'no rule: the server could not be reached');
+	t.ok(
+		second.endsWith(` ${program.configPath}:17 tcp-request content reject table=f key=127.0.0.1 conn_cnt=2`),
+		second,
+	);
 });
