@@ -9,12 +9,33 @@ import { isServiceName } from './resolvers-model.js';
 export function checkHealthChecks(model: ConfigModel, diagnostics: Diagnostics): void {
 	for (const proxy of model.proxies) {
 		if (proxy.disabled || proxy.kind === 'frontend') continue;
+		checkExternal(model, proxy, diagnostics);
 		for (const server of proxy.servers) {
 			const alert = (text: string): void =>
 				diagnostics.alert(server.place, `'server ${proxy.name}/${server.name}' : ${text}`);
 			checkServer(proxy, server, alert);
 			if (server.health.track !== undefined) checkTrack(model, proxy, server, alert);
 		}
+	}
+}
+
+/** Programs are started only where `global` says so, twice (manual, 4.2 `option external-check`). */
+function checkExternal(
+	{ global }: ConfigModel,
+	{ name, place, healthCheck }: ProxyModel,
+	diagnostics: Diagnostics,
+): void {
+	if (healthCheck.kind !== 'external') return;
+	const subject = `Proxy '${name}' : `;
+	if (!global.externalCheck) {
+		diagnostics.alert(place, `${subject}'option external-check' unable to find required 'global.external-check'.`);
+	} else if (healthCheck.command === '') {
+		diagnostics.alert(place, `${subject}'option external-check' unable to find required 'external-check command'.`);
+	} else if (!global.forkWanted) {
+		diagnostics.alert(
+			place,
+			`${subject}'insecure-fork-wanted' not enabled in the global section, 'option external-check' would fail.`,
+		);
 	}
 }
 

@@ -490,6 +490,8 @@ export function newGlobal(): GlobalDraft {
 		environment: new Map(),
 		variables: [],
 		strictLimits: true,
+		externalCheck: false,
+		forkWanted: false,
 		defaultPath: { policy: 'current', origin: '' },
 		seen: new Map(),
 		maxrewriteSet: false,

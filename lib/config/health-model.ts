@@ -117,7 +117,9 @@ export type HealthCheckModel =
 			readonly disableOn404: boolean;
 			readonly sendState: boolean;
 	  }
-	| { readonly kind: 'ready-made'; readonly check: ReadyMadeCheck };
+	| { readonly kind: 'ready-made'; readonly check: ReadyMadeCheck }
+	/** A program; `path` is its PATH. */
+	| { readonly kind: 'external'; readonly command: string; readonly path: string };
 
 /** `agent-check` and its companions (manual, 5.2). */
 export interface AgentCheckModel {

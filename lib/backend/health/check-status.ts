@@ -16,6 +16,9 @@ export const CheckStatus = {
 	L7RSP: 'L7RSP',
 	L7STS: 'L7STS',
 	HANA: 'HANA',
+	PROCOK: 'PROCOK',
+	PROCERR: 'PROCERR',
+	PROCTOUT: 'PROCTOUT',
 } as const;
 export type CheckStatus = (typeof CheckStatus)[keyof typeof CheckStatus];
 
@@ -43,6 +46,9 @@ const FACTS: Readonly<Record<CheckStatus, StatusFacts>> = {
 	L7RSP: { description: 'Layer7 invalid response', verdict: 'failed', hasCode: false },
 	L7STS: { description: 'Layer7 wrong status', verdict: 'failed', hasCode: true },
 	HANA: { description: 'Health analyze', verdict: 'failed', hasCode: false },
+	PROCOK: { description: 'External check passed', verdict: 'passed', hasCode: true },
+	PROCERR: { description: 'External check error', verdict: 'failed', hasCode: true },
+	PROCTOUT: { description: 'External check timeout', verdict: 'failed', hasCode: true },
 };
 
 export interface CheckResult {

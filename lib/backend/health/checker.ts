@@ -9,6 +9,7 @@ import type { ProcessScope } from '../../sample/types.js';
 import { CheckRun, type CheckTarget, errorText } from './check-run.js';
 import { type CheckResult, CheckStatus } from './check-status.js';
 import { CheckView } from './check-view.js';
+import { ExternalRun } from './external-run.js';
 import type { ServerMonitor } from './server-monitor.js';
 import type { CompiledCheck } from './steps.js';
 
@@ -35,7 +36,7 @@ export class Checker {
 	readonly #options: CheckerOptions;
 	#timer: Timer | undefined;
 	#agentTimer: Timer | undefined;
-	#run: CheckRun | undefined;
+	#run: CheckRun | ExternalRun | undefined;
 	#agent: net.Socket | undefined;
 	#stopped = false;
 	#startedMs = 0;
@@ -75,6 +76,19 @@ export class Checker {
 			return;
 		}
 		const { connectMs, checkMs } = backend.model.timeouts;
+		if (check.external !== undefined) {
+			const external = new ExternalRun({
+				check: check.external,
+				backend,
+				server,
+				clock,
+				timeoutMs: checkMs ?? server.model.interMs,
+				done: (result) => this.#ended(result),
+			});
+			this.#run = external;
+			external.start();
+			return;
+		}
 		const run = new CheckRun({
 			check,
 			target: target(),

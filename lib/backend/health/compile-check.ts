@@ -19,6 +19,7 @@ import { compileRegex, type Regex } from '../../sample/regex.js';
 import type { CompileContext, StreamView } from '../../sample/types.js';
 import { castTo } from '../../sample/values.js';
 import { CheckStatus } from './check-status.js';
+import { firstListener } from './external-run.js';
 import { readyMadeCheck } from './ready-made.js';
 import type { CheckAction, CompiledCheck, ExpectAction, Received, SendAction, StepJudgement } from './steps.js';
 
@@ -28,6 +29,10 @@ export function compileHealthCheck(proxy: ProxyModel, context: CompileContext): 
 	switch (model.kind) {
 		case 'connect':
 			return CONNECT_CHECK;
+		case 'external': {
+			const { command, path } = model;
+			return { ...CONNECT_CHECK, external: { command, path, listener: firstListener(proxy) } };
+		}
 		case 'ready-made':
 			return readyMadeCheck(model.check);
 		case 'tcp-check': {

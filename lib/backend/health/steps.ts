@@ -6,6 +6,7 @@
 import type { ResponseHead } from '../../http/message.js';
 import type { StreamView } from '../../sample/types.js';
 import type { CheckStatus } from './check-status.js';
+import type { ExternalCheck } from './external-run.js';
 
 /** What has come from the server since the last send or connection. */
 export interface Received {
@@ -91,4 +92,6 @@ export interface CompiledCheck {
 	readonly disableOn404: boolean;
 	/** `http-check send-state`: requests tell how the server is seen. */
 	readonly sendState: boolean;
+	/** `option external-check`: a program in place of the actions. */
+	readonly external?: ExternalCheck | undefined;
 }

@@ -61,10 +61,7 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 		'fd-hard-limit',
 	]),
 	...withoutEffect<ParserState>('core dumps are set where the program is started', ['set-dumpable']),
-	...withoutEffect<ParserState>('no external program is ever started', [
-		'insecure-fork-wanted',
-		'insecure-setuid-wanted',
-	]),
+	...withoutEffect<ParserState>('no external program is ever started', ['insecure-setuid-wanted']),
 	...withoutEffect<ParserState>('experimental directives are refused by name', ['expose-experimental-directives']),
 	...withoutEffect<ParserState>('only the sizes of HTTP/1 messages are bounded here', [
 		'maxzlibmem',
@@ -123,7 +120,6 @@ export const REFUSED_GLOBAL: readonly Row[] = [
 		'deviceatlas-log-level',
 		'deviceatlas-properties-cookie',
 		'deviceatlas-separator',
-		'external-check',
 		'h1-accept-payload-with-any-method',
 		'h1-case-adjust',
 		'h1-case-adjust-file',

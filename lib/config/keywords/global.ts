@@ -412,6 +412,19 @@ const BUILT: readonly Row[] = [
 	textRow('ca-base', 'a directory', (global, text) => {
 		global.caBase = text;
 	}),
+	{
+		name: 'external-check',
+		parse(statement, { global }) {
+			if (statement.atMost(0)) global.externalCheck = true;
+		},
+	},
+	{
+		name: 'insecure-fork-wanted',
+		invertible: true,
+		parse(statement, { global }) {
+			if (statement.atMost(0)) global.forkWanted = statement.prefix === undefined;
+		},
+	},
 	textRow('server-state-base', 'one argument: a directory path', (global, text) => {
 		global.serverStateBase = text;
 	}),

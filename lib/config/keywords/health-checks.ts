@@ -24,7 +24,10 @@ const BACK = ['defaults', 'listen', 'backend'];
 /** What the lines have said so far. Lists begin anew in a section that follows a `defaults` section. */
 export interface HealthCheckDraft {
 	/** The check that `option` has chosen. */
-	readonly chosen: 'none' | 'httpchk' | 'tcp-check' | HealthCheckModel;
+	readonly chosen: 'none' | 'httpchk' | 'tcp-check' | 'external' | HealthCheckModel;
+	/** `external-check command` and `path`. */
+	readonly externalCommand: string;
+	readonly externalPath: string;
 	readonly httpSteps: readonly CheckStepModel[];
 	readonly tcpSteps: readonly CheckStepModel[];
 	/** Steps that came with the defaults; the first line of the section's own puts them away. */
@@ -38,6 +41,8 @@ export interface HealthCheckDraft {
 
 export const NO_HEALTH_CHECK: HealthCheckDraft = {
 	chosen: 'none',
+	externalCommand: '',
+	externalPath: '',
 	httpSteps: [],
 	tcpSteps: [],
 	httpInherited: false,
@@ -562,6 +567,19 @@ function readHttpCheck(statement: Statement, { proxy }: ProxySite): void {
 	change(proxy, { httpSteps: [...(httpInherited ? [] : httpSteps), step], httpInherited: false });
 }
 
+/** `external-check command <command>`, `external-check path <path>` (manual, 4.2). */
+function readExternalCheck(statement: Statement, { proxy }: ProxySite): void {
+	const what = statement.word(1);
+	const value = statement.word(2);
+	if (what === '') statement.alert(`missing argument after 'external-check'.`);
+	else if (what !== 'command' && what !== 'path') {
+		statement.alert(`'external-check' only supports 'command' and 'path'. but got '${what}'.`);
+	} else if (value === '') statement.alert(`missing argument after '${what}'.`);
+	else if (statement.atMost(1, 2)) {
+		change(proxy, what === 'command' ? { externalCommand: value } : { externalPath: value });
+	}
+}
+
 export const HEALTH_CHECK_KEYWORDS: readonly Keyword<ProxySite>[] = [
 	{ name: 'option httpchk', sections: BACK, invertible: true, parse: readHttpchk },
 	simpleCheck('tcp-check', 'tcp-check'),
@@ -573,10 +591,8 @@ export const HEALTH_CHECK_KEYWORDS: readonly Keyword<ProxySite>[] = [
 	{ name: 'option smtpchk', sections: BACK, invertible: true, parse: readSmtpCheck },
 	{ name: 'http-check', sections: BACK, parse: readHttpCheck },
 	{ name: 'tcp-check', sections: BACK, parse: readTcpCheck },
-	...refused<ProxySite>(
-		['external-check', 'option external-check'],
-		'no programs are started by the proxy; use agent-check, or http-check to a script',
-	),
+	simpleCheck('external-check', 'external'),
+	{ name: 'external-check', sections: BACK, parse: readExternalCheck },
 	...refused<ProxySite>(['option spop-check'], 'there are no SPOE filters'),
 ];
 
@@ -604,6 +620,10 @@ export function finishHealthCheck(
 	const { chosen, httpSteps, tcpSteps, request, disableOn404, sendState } = proxy.health;
 	if (typeof chosen !== 'string') return chosen;
 	if (chosen === 'none') return { kind: 'connect' };
+	if (chosen === 'external') {
+		const { externalCommand: command, externalPath: path } = proxy.health;
+		return { kind: 'external', command, path };
+	}
 	const steps = chosen === 'httpchk' ? httpSteps : tcpSteps;
 	const hasConnect = steps.some((step) => step.kind === 'connect');
 	const first = steps.find((step) => step.kind !== 'comment' && step.kind !== 'variable');
