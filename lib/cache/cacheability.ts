@@ -4,6 +4,7 @@
  * those of HAProxy 2.6, and where HAProxy is stricter than the RFC it is followed.
  */
 import type { HeaderList, RequestHead, ResponseHead } from '../http/message.js';
+import { pathAndQueryOf } from '../http/uri.js';
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE']);
 
@@ -55,8 +56,12 @@ export function admissionOf(request: RequestHead): Admission {
 	return admission;
 }
 
-/** The name of an object: what the client asked for, as it asked for it. */
+/**
+ * The name of an object: what the client asked for, as it asked for it. HTTP/2 has an authority in every target; it
+ * is that of Host, and left out, so that one object answers clients of both versions.
+ */
 export function cacheKey(request: RequestHead): string {
+	if (request.version === 20) return `${request.headers.get('host') ?? ''}${pathAndQueryOf(request.target)}`;
 	return `${request.headers.get('host') ?? ''}${request.target.startsWith('/') ? '' : ' '}${request.target}`;
 }
 
