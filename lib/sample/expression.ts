@@ -131,7 +131,7 @@ export function parseExpression(
 }
 
 /** Converters from any type to any type that hand on what they were given. */
-const KEEPS_TYPE: ReadonlySet<string> = new Set(['set-var', 'unset-var', 'debug']);
+const KEEPS_TYPE: ReadonlySet<string> = new Set(['set-var', 'unset-var', 'debug', 'when']);
 
 /** What a fetch may not do at this site, or undefined. */
 export function siteError(fetch: FetchDescriptor, name: string, context: CompileContext): string | undefined {

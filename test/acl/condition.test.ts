@@ -149,7 +149,7 @@ t.test('refusals', async (t) => {
 	t.match(error('if { int(1) a }'), /'a' is not a number/);
 	t.match(error('if { int(1) gt }'), /operator 'gt' expects a number/);
 	t.match(error('if { src 10.0.0.1/33 }'), /'10\.0\.0\.1\/33' is not a valid IPv4 or IPv6 address/);
-	t.match(error('if { ssl_bc_cipher a }'), /'ssl_bc_cipher' is not supported by holdfast/);
+	t.match(error('if { fc_rtt a }'), /'fc_rtt' is not supported by holdfast/);
 	t.match(error('if { path -f /a -m beg }', { files: { '/a': 'x' } }), /'-m' must only be specified before/);
 });
 

@@ -237,10 +237,14 @@ t.test('remarks of lines that are accepted', (t) => {
 t.test('the actions of each set are those of the manual', (t) => {
 	// Beyond 2.6: sc-add-gpc, sc-* and set-log-level in http-after-response, set-timeout in http-response.
 	t.same(actionNames('http-after-response'), [
+		'add-acl(*)',
 		'add-header',
 		'allow',
 		'capture',
+		'del-acl(*)',
 		'del-header',
+		'del-map(*)',
+		'do-log',
 		'replace-header',
 		'replace-value',
 		'sc-add-gpc(*)',
@@ -251,6 +255,7 @@ t.test('the actions of each set are those of the manual', (t) => {
 		'sc-set-gpt0(*)',
 		'set-header',
 		'set-log-level',
+		'set-map(*)',
 		'set-status',
 		'set-var(*)',
 		'set-var-fmt(*)',

@@ -18,6 +18,7 @@ import { PROTOBUF_CONVERTERS } from './protobuf.js';
 import { STRING_CONVERTERS } from './string.js';
 import { TABLE_CONVERTERS } from './table.js';
 import { VARIABLE_CONVERTERS } from './variables.js';
+import { WHEN_CONVERTERS } from './when.js';
 
 export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 	[
@@ -39,6 +40,7 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 		...CIPHER_CONVERTERS,
 		...PASSING_CONVERTERS,
 		...FORWARDED_CONVERTERS,
+		...WHEN_CONVERTERS,
 	].map((row) => [row.name, row]),
 );
 
@@ -46,7 +48,5 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 export const UNSUPPORTED_CONVERTERS: ReadonlyMap<string, string> = new Map([
 	['51d.single', 'the device databases are proprietary libraries'],
 	['da-csv-conv', 'the device databases are proprietary libraries'],
-	...['date', 'reverse_dom', 'rfc7239_nn', 'rfc7239_np', 'when', 'x509_v_err_str'].map(
-		(name) => [name, 'not built'] as const,
-	),
+	...['date', 'reverse_dom', 'rfc7239_nn', 'rfc7239_np', 'x509_v_err_str'].map((name) => [name, 'not built'] as const),
 ]);

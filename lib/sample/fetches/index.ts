@@ -8,6 +8,7 @@ import { FILTER_FETCHES } from './filters.js';
 import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
 import { STICK_TABLE_FETCHES } from './stick-table.js';
+import { TIMING_FETCHES } from './timing.js';
 import { TLS_FETCHES } from './tls.js';
 import { TLS_HELLO_FETCHES } from './tls-hello.js';
 import { UNSUPPORTED_FETCHES } from './unsupported.js';
@@ -21,6 +22,7 @@ export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
 		...INTERNAL_FETCHES,
 		...CONNECTION_FETCHES,
 		...TLS_FETCHES,
+		...TIMING_FETCHES,
 		...TLS_HELLO_FETCHES,
 		...VARIABLE_FETCHES,
 		...STICK_TABLE_FETCHES,
