@@ -334,7 +334,7 @@ function finishPeers(
 	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, hasRedis, ...kept } = draft;
 	const local = peers.find((peer) => peer.name === localName);
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
-	if (draft.redis !== undefined) checkRedis(draft, local?.name, diagnostics);
+	if (draft.redis !== undefined) checkRedis(draft, local?.name, state);
 	// Through Redis nobody calls this node, its name is enough.
 	if (local === undefined && !draft.disabled && !hasRedis) {
 		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
@@ -381,10 +381,18 @@ function finishPeers(
 
 /** What is shared through Redis and with peers would come back by the other way as if it were news. */
 function checkRedis(
-	{ name, redis, peers, shards }: PeersDraft,
+	draft: PeersDraft,
 	localName: string | undefined,
-	diagnostics: Diagnostics,
+	{ diagnostics, peers: sections }: ParserState,
 ): void {
+	const { name, redis, peers, shards } = draft;
+	const other = sections.slice(0, sections.indexOf(draft)).find((section) => section.redis?.prefix === redis?.prefix);
+	if (other !== undefined) {
+		diagnostics.alert(
+			redis!.place,
+			`'redis' : peers section '${other.name}' (${at(other.redis!.place)}) has the prefix '${redis!.prefix}' too; give one of them another.`,
+		);
+	}
 	const remote = peers.find((peer) => peer.name !== localName);
 	if (remote !== undefined) {
 		diagnostics.alert(

@@ -124,6 +124,10 @@ const REFUSED: readonly (readonly [lines: string, expected: RegExp])[] = [
 	['redis redis://h interval soon', /'interval'/],
 	['redis redis://h\nredis redis://h', /6: 'redis' : this section has one already, at line 5/],
 	['redis redis://h\npeer b 127.0.0.1:1', /6: 'peer b' : peers section 'mesh' is shared through Redis \(test.cfg:5\)/],
+	[
+		'redis redis://h prefix x\n\npeers other\nredis redis://i prefix x',
+		/8: 'redis' : peers section 'mesh' .* has the prefix 'x' too/,
+	],
 	['redis redis://h\nshards 2', /'shards' are for peers/],
 ];
 

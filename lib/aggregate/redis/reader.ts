@@ -203,7 +203,8 @@ export class LogReader {
 	/** The line of a node whose entries are all over. One is looked at each time: a thousand cost no more than two. */
 	async #forgetGone(client: RedisClient, lines: ReadonlyMap<string, NodeLine>, ownNode: string): Promise<void> {
 		const { keys, sink } = this.#options;
-		const nodes = [...lines.keys()].filter((node) => node !== ownNode);
+		// One that has only just begun has no entries yet, and no update id.
+		const nodes = [...lines].flatMap(([node, { updateId }]) => (node === ownNode || updateId === 0 ? [] : [node]));
 		const node = nodes[Math.floor(Math.random() * nodes.length)];
 		if (node === undefined) return;
 		if (sink.isAlive(node) || (await client.exists(keys.entriesOf(node))) !== 0) return;
