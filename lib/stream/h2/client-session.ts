@@ -41,11 +41,14 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 	readonly #thread: ThreadRuntime;
 	readonly #session: Session;
 	readonly #h2: ServerHttp2Session;
+	readonly #socket: Socket;
 	readonly #streams = new Set<ClientStream>();
 	readonly #guard = new FloodGuard();
 	readonly #totalMax: number;
 	#idleSinceMs: number;
 	#leaving = false;
+	/** Node has been told to close it. */
+	#ending = false;
 	#closed = false;
 
 	/** @throws what Node says of a socket that is gone */
@@ -56,9 +59,11 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		this.#totalMax = tuning.feMaxTotalStreams;
 		this.#idleSinceMs = thread.nowMs();
 		const socket = handle instanceof Socket ? handle : socketOf(handle);
+		this.#socket = socket;
 		socket.setNoDelay(true);
 		// A client that has closed its half asks for nothing more and reads nothing more (as in the reference).
 		socket.allowHalfOpen = false;
+		socket.once('end', () => this.#closeSoon(undefined));
 		const { headSizeMax, headerCountMax } = thread.headLimits;
 		const h2 = performServerHandshake(socket, {
 			maxSessionMemory: SESSION_MEMORY_MB,
@@ -115,7 +120,7 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 			this.#refuse(h2, request.reason);
 			return;
 		}
-		this.deadlineMs = 0;
+		if (!this.#ending) this.deadlineMs = 0;
 		if (request instanceof HttpRefusal) {
 			const stream = new ClientStream(this.#thread, this.#session, this, h2, undefined);
 			this.#streams.add(stream);
@@ -164,6 +169,7 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 
 	/** Without a request: `timeout http-request` until the first, then `timeout http-keep-alive`. */
 	#waitIdle(): void {
+		if (this.#ending) return;
 		const {
 			clientMs = 0,
 			httpRequestMs = clientMs,
@@ -176,6 +182,11 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 	}
 
 	override deadlinePassed(): void {
+		if (this.#ending) {
+			this.#socket.destroy();
+			this.#sessionClosed();
+			return;
+		}
 		if (!this.#closed && this.#streams.size === 0) this.#closeSoon(constants.NGHTTP2_NO_ERROR);
 	}
 
@@ -208,10 +219,14 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 	/** With a code: told by GOAWAY; without: not a word more. */
 	#closeSoon(code: number | undefined): void {
 		if (this.#closed) return;
+		this.#ending = true;
 		setImmediate(() => {
+			if (this.#closed) return;
 			const h2 = this.#h2;
+			// A session that is destroyed may wait for the client's own end, and the client for nothing.
+			this.#thread.wheel.set(this, this.#thread.nowMs() + LEAVE_MS);
 			if (h2.destroyed) return;
-			if (code === undefined) h2.socket?.destroy();
+			if (code === undefined) this.#socket.destroy();
 			else if (code === constants.NGHTTP2_NO_ERROR) h2.destroy();
 			else h2.destroy(undefined, code);
 		});

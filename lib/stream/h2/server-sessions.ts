@@ -41,6 +41,8 @@ export class ServerSession {
 	owner: Session | undefined;
 	readonly streams = new Set<ServerStream>();
 	h2: ClientHttp2Session | undefined;
+	/** Streams that Node has not closed: some may outlive their requests. */
+	openCount = 0;
 	/** Requests beyond the first. */
 	reuseCount = 0;
 	/** It has carried a request to its end. */
@@ -112,7 +114,7 @@ export class ServerSessions {
 			if (one.isLeaving || !sameDestination(one.destination, destination)) continue;
 			if (one.h2 === undefined && !this.#agreesOnH2) continue;
 			if (maxReuse >= 0 && one.reuseCount >= maxReuse) continue;
-			if (one.streams.size >= this.#streamLimit(one)) continue;
+			if (Math.max(one.streams.size, one.openCount) >= this.#streamLimit(one)) continue;
 			if (one.owner === client) return one;
 			if (mode === 'always') return one;
 			if (mode === 'aggressive' && (!isFirst || one.isProven)) return one;
@@ -168,6 +170,12 @@ export class ServerSessions {
 	#begin(session: ServerSession): void {
 		const { socket } = session;
 		if (socket.destroyed || !this.#sessions.has(session)) return;
+		// A server that has closed its half answers nothing more, and Node would wait for ever.
+		socket.allowHalfOpen = false;
+		socket.once('end', () => {
+			session.isLeaving = true;
+			setImmediate(() => socket.destroy());
+		});
 		const { beInitialWindowSize, headerTableSize, maxFrameSize } = this.#thread.h2;
 		const h2 = connectHttp2('http://server', {
 			createConnection: () => socket,

@@ -167,10 +167,7 @@ export class ServerStream extends EventEmitter {
 		if (h2 !== undefined && !h2.destroyed && !h2.closed) {
 			const isWhole = (this.#done || this.#remainingResponse === 0) && h2.writableEnded;
 			if (isWhole) h2.resume();
-			else {
-				h2.end = () => h2;
-				h2.close(constants.NGHTTP2_CANCEL);
-			}
+			else cancel(h2);
 		}
 		this.#release();
 		return this;
@@ -264,11 +261,16 @@ export class ServerStream extends EventEmitter {
 			queueMicrotask(() => this.#fail());
 			return;
 		}
+		const { session } = this;
 		const h2 = h2Session.request(fields, {
 			endStream: this.#body === Body.NONE,
 			waitForTrailers: this.#body === Body.CHUNKED,
 		});
 		this.#h2 = h2;
+		if (session !== undefined) {
+			session.openCount++;
+			h2.once('close', () => session.openCount--);
+		}
 		h2.on('error', () => undefined);
 		h2.on('headers', (_parsed, _flags, raw?: unknown) => {
 			if (this.#h2 === h2) this.#interim(raw as readonly string[]);
@@ -379,7 +381,7 @@ export class ServerStream extends EventEmitter {
 		if (this.#done) return;
 		// A stream that is reset ends its readable half too: only the code tells.
 		const code = this.#h2?.rstCode ?? 0;
-		if (code !== 0 && code !== constants.NGHTTP2_NO_ERROR) return;
+		if (code !== constants.NGHTTP2_NO_ERROR || (this.#h2?.destroyed === true && this.#remainingResponse > 0)) return;
 		this.#done = true;
 		if (this.#chunked) {
 			let lines = '';
@@ -425,6 +427,14 @@ export class ServerStream extends EventEmitter {
 		this.#release();
 		this.emit('close');
 	}
+}
+
+/** Not below a callback of the session's: Node only notes a CANCEL there, and may not come to send it. */
+function cancel(h2: ClientHttp2Stream): void {
+	h2.end = () => h2;
+	setImmediate(() => {
+		if (!h2.destroyed && !h2.closed) h2.close(constants.NGHTTP2_CANCEL);
+	});
 }
 
 /** A head of HTTP/1.1, or undefined where the server's fields break RFC 9113, section 8.2. */
