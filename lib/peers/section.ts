@@ -72,7 +72,7 @@ const LONGEST_PAUSE_MS = 300_000;
 const GOOD_SESSION_MS = 30_000;
 /** Refused callers are counted each time and logged once in this time for each kind of refusal. */
 const CALLER_LOG_PAUSE_MS = 60_000;
-/** A stopping process gives up handing over after this long, or after so many sessions that broke. */
+/** A stopping process gives up handing over after this long without a session, or after so many that broke. */
 const HANDOFF_MS = 5000;
 const MAX_HANDOFF_SESSIONS = 3;
 /**
@@ -124,7 +124,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#handoff:
 		| {
 				readonly done: () => void;
-				readonly giveUpMs: number;
+				giveUpMs: number;
 				sessions: number;
 				failures: number;
 				timer: Timer | undefined;
@@ -629,8 +629,11 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	}
 
 	#handoffEnded(peer: Peer, end: SessionEnd): void {
-		if (!peer.isLocal) return;
-		if (end === 'taught' || this.#handoff!.sessions >= MAX_HANDOFF_SESSIONS) this.#handoff?.done();
+		const handoff = this.#handoff;
+		if (!peer.isLocal || handoff === undefined) return;
+		// A long lesson that breaks is worth another one, however long it was.
+		handoff.giveUpMs = this.clock.monotonicMs() + HANDOFF_MS;
+		if (end === 'taught' || handoff.sessions >= MAX_HANDOFF_SESSIONS) handoff.done();
 		else this.#handOverLater();
 	}
 

@@ -185,6 +185,37 @@ t.test('soft stop: the new process is called under our own name and taught', asy
 	t.equal(call?.closedBy, 'fin');
 });
 
+t.test('soft stop: a lesson that breaks after a long while is given again', async (t) => {
+	const [cluster] = ready();
+	cluster.table.count(ipKey(1, 1, 1, 1), 'gpc0', 3);
+	cluster.run(10);
+	const calls: ScriptedConnection[] = [];
+	cluster.onCall = (connection) => {
+		calls.push(connection);
+		cluster.time.after(1, () => connection.events?.opened());
+	};
+	let isDone = false;
+	cluster.section.softStop(() => {
+		isDone = true;
+	});
+	cluster.run(10);
+	calls[0]?.send('200\n');
+	// Longer than the five seconds in which a session must be had.
+	cluster.run(4000);
+	calls[0]?.send(hex(HEARTBEAT));
+	cluster.run(4000);
+	calls[0]?.events?.closed('connection reset');
+	cluster.run(1000);
+	t.notOk(isDone);
+	t.equal(calls.length, 2);
+	calls[1]?.take();
+	calls[1]?.send('200\n');
+	cluster.run(10);
+	t.match(calls[1]?.messages(), [/^0a82/, /^0a85 .*010101010?3$/, FINISHED]);
+	calls[1]?.send(hex(CONFIRM));
+	t.ok(isDone);
+});
+
 t.test('soft stop: 300 is tried again for 5 s, 503 is not; where nobody listens nobody is waited for', async (t) => {
 	for (const [answer, calls] of [
 		['300\n', 10],
