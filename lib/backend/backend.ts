@@ -19,6 +19,7 @@ import type { StickTable } from '../stick-table/table.js';
 import type { BalanceAlgorithm } from './balance/algorithm.js';
 import { createAlgorithm } from './balance/index.js';
 import type { HashableSample } from './balance/keys.js';
+import { rdpCookie, rdpServerAddress } from './balance/rdp-cookie.js';
 import { Farm } from './farm.js';
 import { CookiePersistence } from './persistence.js';
 import type { QueueTicket } from './queue.js';
@@ -285,6 +286,15 @@ export class Backend implements ProxyView {
 	persistRuleHolds(kind: PersistRule['kind'], view: StreamView): boolean {
 		for (const rule of this.persistRules) if (rule.kind === kind && rule.test(view)) return true;
 		return false;
+	}
+
+	/** The server of an RDP cookie, if it may be used (manual, 4.2 `persist rdp-cookie`). */
+	serverByRdpCookie(bytes: Buffer, name: string, usesDead: boolean): Server | undefined {
+		const value = rdpCookie(bytes, name);
+		const wanted = value === undefined ? undefined : rdpServerAddress(value);
+		if (wanted === undefined) return undefined;
+		const server = this.servers.find(({ address, port }) => address === wanted.address && port === wanted.port);
+		return server?.isRunning() || usesDead || this.model.options.persist ? server : undefined;
 	}
 
 	serverByName(name: string): Server | undefined {

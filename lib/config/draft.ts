@@ -338,6 +338,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		source: undefined,
 		dynamicCookieKey: undefined,
 		maxKeepAliveQueue: -1,
+		persistRdpCookie: undefined,
 		loadStateFrom: 'none',
 		stateFileName: undefined,
 		sendNameHeader: undefined,
@@ -414,6 +415,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.source = from.source;
 		draft.dynamicCookieKey = from.dynamicCookieKey;
 		draft.maxKeepAliveQueue = from.maxKeepAliveQueue;
+		draft.persistRdpCookie = from.persistRdpCookie;
 		draft.loadStateFrom = from.loadStateFrom;
 		draft.sendNameHeader = from.sendNameHeader;
 		draft.health = inheritHealthCheck(from.health);

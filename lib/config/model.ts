@@ -226,6 +226,8 @@ export interface ProxyModel {
 	readonly source: SocketAddress | undefined;
 	readonly dynamicCookieKey: string | undefined;
 	readonly maxKeepAliveQueue: number;
+	/** `persist rdp-cookie`: the name of the cookie. */
+	readonly persistRdpCookie: string | undefined;
 	/** `load-server-state-from-file`, and the name of its own file, which is that of the backend if not said. */
 	readonly loadStateFrom: 'global' | 'local' | 'none';
 	readonly stateFileName: string | undefined;

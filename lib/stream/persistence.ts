@@ -28,6 +28,10 @@ export function bindToServer(stream: Stream, traffic: BackendTraffic): void {
 		stream.requestCookie = found === undefined ? cookie : boundByRule(found, cookie);
 		found ??= cookie.server;
 	}
+	const { persistRdpCookie } = backend.model;
+	if (found === undefined && persistRdpCookie !== undefined && stream.requestBuffer !== undefined) {
+		found = backend.serverByRdpCookie(stream.requestBuffer, persistRdpCookie, stream.forcePersist);
+	}
 	if (backend.stickRules !== undefined) {
 		const stores: StickStore[] = [];
 		const remembered = backend.stickRules.request(stream, backend, stream.forcePersist, stores);

@@ -28,3 +28,16 @@ export function rdpCookie(bytes: Buffer, name: string): string | undefined {
 	if (name !== '' && asciiLower(pair.slice(0, equals)) !== asciiLower(name)) return undefined;
 	return pair.slice(equals + 1);
 }
+
+/**
+ * The server that a terminal server's own load balancing names in its cookie (manual, 4.2 `persist rdp-cookie`):
+ * `address.port.0000`, both numbers as a little-endian machine reads them from network order.
+ */
+export function rdpServerAddress(value: string): { readonly address: string; readonly port: number } | undefined {
+	const [, address = '', port = ''] = /^(\d{1,10})\.(\d{1,5})\./.exec(value) ?? [];
+	const number = Number(address);
+	const swapped = Number(port);
+	if (address === '' || number > 0xffffffff || swapped > 0xffff) return undefined;
+	const bytes = [0, 8, 16, 24].map((shift) => (number >>> shift) & 255);
+	return { address: bytes.join('.'), port: ((swapped & 255) << 8) | (swapped >> 8) };
+}

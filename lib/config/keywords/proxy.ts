@@ -218,6 +218,15 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
+		name: 'persist',
+		sections: ['defaults', ...ONLY_BACK],
+		parse(statement, { proxy }) {
+			const match = /^rdp-cookie(?:\(([^()]+)\))?$/.exec(statement.word(1));
+			if (match === null) statement.alert(`'persist' expects 'rdp-cookie[(<name>)]', got '${statement.word(1)}'.`);
+			else if (statement.atMost(1)) proxy.persistRdpCookie = match[1] ?? 'msts';
+		},
+	},
+	{
 		name: 'load-server-state-from-file',
 		sections: ['defaults', ...ONLY_BACK],
 		parse(statement, { proxy }) {
@@ -566,7 +575,7 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>(['dispatch', 'persist', 'transparent']),
+	...refused<ProxySite>(['dispatch', 'transparent']),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),

@@ -1,6 +1,6 @@
 import t from 'tap';
 import { bytesOfSample, createKeyHash, mainDomain, uriKey } from '../../../lib/backend/balance/keys.js';
-import { rdpCookie } from '../../../lib/backend/balance/rdp-cookie.js';
+import { rdpCookie, rdpServerAddress } from '../../../lib/backend/balance/rdp-cookie.js';
 import { crc32 } from '../../../lib/backend/hash.js';
 import { IpAddress } from '../../../lib/core/address.js';
 import { fakeStream } from '../../fixtures/stream-view.js';
@@ -73,4 +73,12 @@ t.test('the cookie of an RDP connection request, whole and cut anywhere', async 
 	for (let length = 0; length < bytes.length; length++)
 		t.equal(rdpCookie(bytes.subarray(0, length), 'mstshash'), undefined, `${length} bytes`);
 	t.equal(rdpCookie(Buffer.from(`GET / HTTP/1.1\r\nCookie: mstshash=user\r\n\r\n`), 'mstshash'), undefined);
+});
+
+t.test('the address in a cookie of terminal servers', async (t) => {
+	t.same(rdpServerAddress('3640205228.15629.0000'), { address: '172.31.249.216', port: 3389 });
+	t.same(rdpServerAddress('16777343.15629.'), { address: '127.0.0.1', port: 3389 });
+	for (const text of ['', 'user', '1.2', '99999999999.1.0', '4294967296.1.0', '1.65536.0', '1.2x.0']) {
+		t.equal(rdpServerAddress(text), undefined, text);
+	}
 });
