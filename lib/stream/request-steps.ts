@@ -205,6 +205,7 @@ function waitForBody(stream: Stream): number {
 	const { timeouts } = stream.frontend.model;
 	wait(stream, Waiting.BODY, stream.bodyWaitMs || (timeouts.httpRequestMs ?? timeouts.clientMs ?? 0));
 	stream.bodyWaitMs = 0;
+	answerExpectation(stream);
 	// What is there already may be enough: `bodyArrived` has then gone on by itself.
 	stream.exchange.bufferRequestBody(stream.session.thread.bufsizeBytes);
 	return Step.WAIT;
@@ -272,4 +273,13 @@ function restrictNames(stream: Stream, policy: 'delete' | 'reject'): boolean {
 		headers.removeAt(i);
 	}
 	return true;
+}
+
+/** A client that waits for `100 Continue` before it sends its body is told so here, for no server will in time. */
+function answerExpectation(stream: Stream): void {
+	const headers = stream.request?.headers;
+	if (headers === undefined || !/^100-continue$/i.test(headers.get('expect') ?? '')) return;
+	headers.remove('expect');
+	if (stream.exchange.requestBuffer !== undefined) return;
+	stream.exchange.sendInterim(new ResponseHead(100, standardReason(100), 11, new HeaderList()));
 }

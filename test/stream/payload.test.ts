@@ -116,6 +116,19 @@ for (const [name, engine] of [
 			t.same(setting.harness.errors, []);
 		});
 
+		t.test('wait-for-body: a client that waits for 100 Continue gets it', async (t) => {
+			const setting = await start(t, engine, 'http-request wait-for-body time 5s');
+			const client = await rawClient(setting.port);
+			client.send(
+				'POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 4\r\nexpect: 100-continue\r\nconnection: close\r\n\r\n',
+			);
+			await client.until('HTTP/1.1 100 Continue\r\n\r\n');
+			client.send('abcd');
+			t.match(await client.end(), /HTTP\/1\.1 200 OK/);
+			t.notMatch(setting.heads[0], /expect/i);
+			t.same(setting.harness.errors, []);
+		});
+
 		t.test('wait-for-body at-least: no longer than that', async (t) => {
 			const setting = await start(t, engine, 'http-request wait-for-body time 5s at-least 3');
 			const client = await rawClient(setting.port);

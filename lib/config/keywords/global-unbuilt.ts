@@ -63,11 +63,10 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 	...withoutEffect<ParserState>('core dumps are set where the program is started', ['set-dumpable']),
 	...withoutEffect<ParserState>('no external program is ever started', ['insecure-setuid-wanted']),
 	...withoutEffect<ParserState>('experimental directives are refused by name', ['expose-experimental-directives']),
-	...withoutEffect<ParserState>('only the sizes of HTTP/1 messages are bounded here', [
-		'maxzlibmem',
-		'tune.zlib.memlevel',
-		'tune.zlib.windowsize',
-	]),
+	...withoutEffect<ParserState>(
+		'what a compressor takes is given back with the response, and kept for at most 16 of a kind',
+		['maxzlibmem', 'tune.zlib.memlevel', 'tune.zlib.windowsize'],
+	),
 	...withoutEffect<ParserState>('parameters are chosen to fit the key of the certificate', [
 		'ssl-dh-param-file',
 		'tune.ssl.default-dh-param',
