@@ -1,0 +1,4 @@
+/** Conf files under both programs: share 4 of 4, so that none takes too long (conf-comparison.ts). */
+import { compareConfFiles } from '../fixtures/conf-comparison.js';
+
+compareConfFiles(3, 4);
