@@ -101,6 +101,7 @@ export class ControlThread {
 		this.#peers = new PeersKeeper(logger);
 		this.#health = new HealthKeeper(logger);
 		this.#resolvers = new ResolverKeeper(logger);
+		this.#health.onUnreachable = (server) => this.#resolvers.suspect(server);
 		this.#updates = new UpdateKeeper({ clock: systemClock, logger });
 		this.#tableKeeper = new TableKeeper(systemClock, logger);
 		this.#snapshots = new SnapshotKeeper(systemClock, logger);

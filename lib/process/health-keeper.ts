@@ -23,6 +23,8 @@ import { backendLogOf } from './backend-log.js';
 export class HealthKeeper {
 	readonly #logger: Logger;
 	#checks: HealthChecks | undefined;
+	/** Told of servers whose check could not connect in time. */
+	onUnreachable: (server: Server) => void = () => undefined;
 
 	constructor(logger: Logger) {
 		this.#logger = logger;
@@ -105,6 +107,7 @@ export class HealthKeeper {
 	#hostOf(compiled: CompiledConfiguration, tell: (change: RuntimeChange) => void): MonitorHost {
 		return {
 			log: backendLogOf(compiled, this.#logger),
+			unreachable: (server) => this.onUnreachable(server),
 			changed: (backend) => {
 				backend.stateChanged();
 				tell({ kind: 'servers-changed', backend: backend.name });

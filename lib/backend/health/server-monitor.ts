@@ -38,6 +38,8 @@ export interface MonitorHost {
 	shutdownSessions(backend: Backend, server: Server, cause: 'D' | 'U'): void;
 	/** For the columns `chkfail` and `hanafail`: a check failed, or so many errors of the traffic counted as one. */
 	failed?(backend: Backend, server: Server, by: 'check' | 'traffic'): void;
+	/** A check could not connect in time: perhaps its name leads elsewhere now. */
+	unreachable?(server: Server): void;
 }
 
 /** Where an agent is asked, and with what; `set server` of the runtime API changes it. */
@@ -166,6 +168,7 @@ export class ServerMonitor {
 	/** A health check has ended. */
 	checked(result: CheckResult): void {
 		if (!this.checksEnabled || this.isInMaintenance) return;
+		if (result.status === CheckStatus.L4TOUT) this.#host.unreachable?.(this.server);
 		const verdict = verdictOf(result.status);
 		const isNews = this.lastResult?.status !== result.status;
 		this.lastResult = result;

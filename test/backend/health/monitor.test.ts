@@ -150,3 +150,23 @@ t.test('what is said for an agent holds until it speaks itself', async (t) => {
 	first.agentReplied('down', 1);
 	t.notOk(first.isRunning);
 });
+
+t.test(
+	'a server that cannot be reached in time may have moved: its name is asked for; in maintenance nothing is',
+	async (t) => {
+		const { clock, backend } = farm();
+		const asked: string[] = [];
+		const host = { log: () => {}, changed: () => {}, shutdownSessions: () => {}, failed: () => {} };
+		const monitor = new ServerMonitor(backend, backend.servers[0]!, clock, {
+			...host,
+			unreachable: (server) => asked.push(server.name),
+		});
+		check(monitor, 'L4OK', 'L4CON', 'L7TOUT', 'L4TOUT');
+		t.same(asked, ['s1']);
+		backend.states.setAdmin(0, 0x20, clock.monotonicMs());
+		const health = monitor.health.value;
+		check(monitor, 'L4TOUT', 'L4OK');
+		t.same(asked, ['s1']);
+		t.equal(monitor.health.value, health, 'no address, no verdict');
+	},
+);
