@@ -255,6 +255,7 @@ export class NodeConnection extends Deadline {
 	// ---- time ----------------------------------------------------------------------------------------------------
 
 	#waitForHead(nowMs: number): void {
+		this.#idleSinceMs = nowMs;
 		this.#bytesWhenIdle = this.socket.bytesRead;
 		this.#headHasBegun = false;
 		const {
