@@ -288,11 +288,20 @@ export class ResponseWriter extends EventEmitter {
 		const isTunnel = this.#state === State.TUNNEL;
 		if (!h2.destroyed && !h2.writableEnded) {
 			if (last === undefined || last.length === 0) h2.end();
-			else h2.end(last, this.#ledger.given(last.length));
+			else {
+				// Without a callback: a stream that closes first would make an error, with its stack, for each.
+				this.#ledger.given(last.length);
+				h2.once('finish', this.#onFinish);
+				h2.end(last);
+			}
 		}
 		// The client may still send in a tunnel whose other half has ended.
 		if (!isTunnel) this.#done();
 	}
+
+	readonly #onFinish = (): void => {
+		if (!this.destroyed) this.#ledger.settle();
+	};
 
 	#done(): void {
 		this.#state = State.DONE;
