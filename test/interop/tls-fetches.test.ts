@@ -90,6 +90,7 @@ frontend origin
 `;
 
 interface Options extends https.RequestOptions {
+	readonly ALPNProtocols?: string[];
 	readonly withCertificate?: boolean;
 }
 
