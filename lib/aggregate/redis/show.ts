@@ -19,7 +19,7 @@ export function formatRedis(status: RedisStatus): string {
 }
 
 function tableLine({ name, mode, ...table }: TableStatus): string {
-	return `        table ${name}(${mode}) behind=${table.pendingUpdates} entries_in_redis=${table.entriesInRedis} tx_batches=${table.batchesWritten} tx_updates=${table.entriesWritten} rx_batches=${table.batchesRead} rx_updates=${table.entriesRead} rereads=${table.scans}`;
+	return `        table ${name}(${mode}) state=${table.state} behind=${table.pendingUpdates} entries_in_redis=${table.entriesInRedis} tx_batches=${table.batchesWritten} tx_updates=${table.entriesWritten} rx_batches=${table.batchesRead} rx_updates=${table.entriesRead} rereads=${table.scans}`;
 }
 
 function nodeLine({ name, isAlive, entries, lagMs, lastWordMs }: NodeStatus): string {

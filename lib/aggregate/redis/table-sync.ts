@@ -10,7 +10,7 @@ import { tableKeys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { LogReader, type OwnName } from './reader.js';
 import { type Liveness, type NodeStatus, OverwritingSink, SharesSink } from './sinks.js';
-import { ShareWriter } from './writer.js';
+import { ShareWriter, type WriterState } from './writer.js';
 
 /** A table of the section that goes through Redis, and what it is summed by, if it is. */
 export interface SyncedTable {
@@ -34,6 +34,8 @@ export interface TableSyncOptions extends SyncedTable {
 export interface TableStatus {
 	readonly name: string;
 	readonly mode: 'sums' | 'overwriting';
+	/** Of what this node writes (writer.ts): `open` once it has taken its former share over and tells what changes. */
+	readonly state: WriterState;
 	/** Changes that Redis has not been told of. */
 	readonly pendingUpdates: number;
 	/** Entries that Redis has of this node, or of all where they are common. */
@@ -203,11 +205,12 @@ export class TableSync {
 							lagMs,
 							lastWordMs: lastWordMs === undefined ? undefined : nowMs - lastWordMs,
 						}));
-		const { pendingUpdates, entryCount, batchesWritten, entriesWritten } = this.#writer;
+		const { state, pendingUpdates, entryCount, batchesWritten, entriesWritten } = this.#writer;
 		const { batchesRead, entriesRead, scans } = this.#reader;
 		return {
 			name: this.wireName,
 			mode: this.summed === undefined ? 'overwriting' : 'sums',
+			state,
 			pendingUpdates,
 			entriesInRedis: entryCount,
 			batchesWritten,

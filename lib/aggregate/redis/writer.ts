@@ -57,7 +57,7 @@ export interface WriterOptions {
 	readonly emptied: () => void;
 }
 
-type State = 'new' | 'absorbing' | 'open' | 'unsure' | 'lost';
+export type WriterState = 'new' | 'absorbing' | 'open' | 'unsure' | 'lost';
 
 export class ShareWriter {
 	readonly #options: WriterOptions;
@@ -65,7 +65,7 @@ export class ShareWriter {
 	readonly #sweeper: Sweeper;
 	#local: UpdateReader | undefined;
 	#learned: UpdateReader | undefined;
-	#state: State = 'new';
+	#state: WriterState = 'new';
 	/** As the directory has it. */
 	#line: NodeLine | undefined;
 	#absorbed: { life: number; cursor: string } | undefined;
@@ -82,7 +82,7 @@ export class ShareWriter {
 		options.table.updates.enable();
 	}
 
-	get state(): State {
+	get state(): WriterState {
 		return this.#state;
 	}
 
