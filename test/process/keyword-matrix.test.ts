@@ -39,11 +39,11 @@ t.test('every name of the manual has its line', async (t) => {
 		for (const [part, name] of fixture(path)) {
 			const words = name.split(' ');
 			const rows = table(TITLES.get(part) ?? 'Actions');
-			// A row of fewer words speaks for all that begin so.
+			// A row of fewer words speaks for all that begin so, and rows of more words for what they begin with.
 			const row = words
 				.map((_, index) => rows.get(words.slice(0, index + 1).join(' ')))
 				.find((one) => one !== undefined);
-			if (row === undefined) t.fail(`${part}: ${name}`);
+			if (row === undefined && ![...rows.keys()].some((one) => one.startsWith(`${name} `))) t.fail(`${part}: ${name}`);
 			count++;
 		}
 	}
