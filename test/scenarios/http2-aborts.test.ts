@@ -14,7 +14,7 @@ import { startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
 t.setTimeout(300_000);
-const ABORTS = Number(process.env.HOLDFAST_ABORTS ?? 400);
+const ABORTS = Number(process.env.HOLDFAST_ABORTS ?? 150);
 const FOLDER = fileURLToPath(new URL('../fixtures/tls', import.meta.url));
 
 const CONFIG = `global
