@@ -13,18 +13,23 @@ import { findProgram } from './programs.js';
 import { type Kind, type Nodes, startNodes } from './sums-nodes.js';
 
 const NODES = 3;
-const CLIENTS = 10_000;
-const SCRIPT = `
+const script = (clients: number): string => `
 math.randomseed(os.time())
 request = function()
-  wrk.headers["x-client"] = "client" .. math.random(${CLIENTS})
+  wrk.headers["x-client"] = "client" .. math.random(${clients})
   return wrk.format("GET", "/")
 end`;
 
 const median = (values: readonly number[]): number =>
 	[...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-export async function measureLoad(seconds: number, rounds: number, note: (line: string) => void): Promise<void> {
+/** `clients` come at random, all alike: the fewer, the more requests are one change. */
+export async function measureLoad(
+	seconds: number,
+	rounds: number,
+	clients: number,
+	note: (line: string) => void,
+): Promise<void> {
 	const wrk = findProgram('wrk');
 	if (wrk === undefined) {
 		note('skipped: wrk is not installed');
@@ -34,8 +39,8 @@ export async function measureLoad(seconds: number, rounds: number, note: (line: 
 	if (findRedis() === undefined) note('skipped: redis, redis-server is not installed');
 	else kinds.push('redis');
 	const folder = mkdtempSync(join(tmpdir(), 'holdfast-sums-'));
-	const script = join(folder, 'clients.lua');
-	writeFileSync(script, SCRIPT);
+	const scriptPath = join(folder, 'clients.lua');
+	writeFileSync(scriptPath, script(clients));
 	const running = new Map<Kind, Nodes>();
 	const figures = new Map<Kind, { cpuUs: number; rate: number }[]>();
 	try {
@@ -47,7 +52,7 @@ export async function measureLoad(seconds: number, rounds: number, note: (line: 
 					programs.map(async ({ port }) => {
 						// The first round makes the entries everywhere, and the code warm: it takes longer, and does not count.
 						const lasts = round < 0 ? seconds * 4 : seconds;
-						const args = ['-t', '1', '-c', '8', '-d', `${lasts}s`, '-s', script, `http://127.0.0.1:${port}/`];
+						const args = ['-t', '1', '-c', '8', '-d', `${lasts}s`, '-s', scriptPath, `http://127.0.0.1:${port}/`];
 						const { stdout } = await promisify(execFile)(wrk, args);
 						return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
 					}),

@@ -1,7 +1,8 @@
 /**
  * What sums over nodes cost and how far they are behind:
  *
- *     npx tsx test/bench/sums.ts load [seconds] [rounds]    CPU per tracked request over three nodes: alone, mesh, Redis
+ *     npx tsx test/bench/sums.ts load [seconds] [rounds] [clients]
+ *                                                           CPU per tracked request over three nodes: alone, mesh, Redis
  *     npx tsx test/bench/sums.ts limit [requests/s]         a limit of 100 in ten seconds over four nodes, and HAProxy's peers
  *     npx tsx test/bench/sums.ts lag [seconds]              from counting on one node to knowing on another, through Redis
  *     npx tsx test/bench/sums.ts origins [nodes] [seconds]  that many nodes through one Redis, compared with ten
@@ -24,7 +25,7 @@ else {
 	note(`node ${process.version}, load of the machine at the start ${loadavg()[0]?.toFixed(1)}`);
 	switch (part) {
 		case 'load':
-			await measureLoad(number(first, 4), number(second, 3), note);
+			await measureLoad(number(first, 4), number(second, 3), number(rest[0], 10_000), note);
 			break;
 		case 'limit':
 			await measureLimit(number(first, 200), note);
