@@ -108,7 +108,7 @@ export interface Contender {
 	readonly name: string;
 	/** Serves TLS on its second port. */
 	readonly isSecure?: boolean;
-	start(port: number, originPort: number, securePort: number): Promise<RunningProgram>;
+	start(port: number, originPort: number, securePort?: number): Promise<RunningProgram>;
 }
 
 /** Those that are installed; `missing` is told of the others. */
