@@ -697,13 +697,17 @@ listen fe
 	timeout server 150ms
 	retries 1
 listen plain
+	mode tcp
+	option tcplog
 	bind 127.0.0.1:0
 	server s1 127.0.0.1:${origin.port}
 listen dead
+	mode tcp
+	option tcplog
 	bind 127.0.0.1:0
 	server s1 127.0.0.1:${closed}
 `,
-				{ engine, modeTcp: ['plain', 'dead'] },
+				{ engine },
 			);
 			t.teardown(async () => {
 				await harness.close();
