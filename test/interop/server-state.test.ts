@@ -90,21 +90,23 @@ const comparable = (text: string): string[] =>
 		.map((columns) => [1, 3, 4, 5, 6, 7, 8, 17, 18].map((at) => columns[at]).join(' '));
 
 const skip = skipUnlessHaproxy('2.6');
+// A program reads the file as it starts, so that each case is a start; they have nothing to do with each other.
+t.jobs = 4;
 
-t.test('the same states from the same files', { skip }, async (t) => {
-	for (const [title, files] of [
-		[
-			'whole files',
-			{
-				'servers.state': HEADING + GLOBAL,
-				other: HEADING + rowOf('701 other', 's1', '2 1 1 1'),
-				'own.state': HEADING + rowOf('702 named', 's1', '2 8 1 1'),
-			},
-		],
-		['a broken line', { 'servers.state': `${HEADING}${GLOBAL}bogus\n`, other: 'x\n', 'own.state': '' }],
-		['another version', { 'servers.state': `2\n${GLOBAL}` }],
-		['no files', {}],
-	] as const) {
+for (const [title, files] of [
+	[
+		'whole files',
+		{
+			'servers.state': HEADING + GLOBAL,
+			other: HEADING + rowOf('701 other', 's1', '2 1 1 1'),
+			'own.state': HEADING + rowOf('702 named', 's1', '2 8 1 1'),
+		},
+	],
+	['a broken line', { 'servers.state': `${HEADING}${GLOBAL}bogus\n`, other: 'x\n', 'own.state': '' }],
+	['another version', { 'servers.state': `2\n${GLOBAL}` }],
+	['no files', {}],
+] as const) {
+	t.test(`the same states from the same files: ${title}`, { skip, buffered: true }, async (t) => {
 		const [theirs, ours] = await Promise.all([start(t, files, 'haproxy'), start(t, files)]);
 		t.same(comparable(await dump(ours)), comparable(await dump(theirs)), title);
 		const warnings = (program: Program) =>
@@ -112,14 +114,13 @@ t.test('the same states from the same files', { skip }, async (t) => {
 				.map(([text]) => text.replaceAll(program.folder, '').replace(/at line \d+/, 'at a line'))
 				.sort();
 		t.same(warnings(ours), warnings(theirs), `${title}: warnings`);
-		await Promise.all([theirs.stop(), ours.stop()]);
-	}
-});
+	});
+}
 
-t.test('what one has written the other reads', { skip }, async (t) => {
-	for (const writer of ['haproxy', undefined] as const) {
-		const reader = writer === undefined ? 'haproxy' : undefined;
-		const first = await start(t, {}, writer);
+for (const writer of ['haproxy', 'holdfast'] as const) {
+	t.test(`what ${writer} has written the other reads`, { skip, buffered: true }, async (t) => {
+		const [mine, other] = writer === 'haproxy' ? (['haproxy', undefined] as const) : ([undefined, 'haproxy'] as const);
+		const first = await start(t, {}, mine);
 		const path = join(first.folder, 'admin.sock');
 		for (const command of [
 			'disable server a/s1',
@@ -131,9 +132,7 @@ t.test('what one has written the other reads', { skip }, async (t) => {
 			await cli(path, command);
 		}
 		const written = await dump(first);
-		await first.stop();
-		const second = await start(t, { 'servers.state': written }, reader);
-		t.same(comparable(await dump(second)), comparable(written), `${writer ?? 'holdfast'} wrote`);
-		await second.stop();
-	}
-});
+		const second = await start(t, { 'servers.state': written }, other);
+		t.same(comparable(await dump(second)), comparable(written));
+	});
+}
