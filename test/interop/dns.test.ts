@@ -107,14 +107,19 @@ async function standing(program: Program): Promise<string> {
 		.join('\n');
 }
 
+// Each has its own DNS server and programs, and waits most of the time.
+t.jobs = 3;
+
 t.test(
 	'states, addresses and weights as HAProxy',
-	{ skip: skipUnlessHaproxy('2.6') || skipUnlessDnsmasq() },
+	{ skip: skipUnlessHaproxy('2.6') || skipUnlessDnsmasq(), buffered: true },
 	async (t) => {
 		const dnsmasq = await startDnsmasq(t, BEFORE);
 		const [origin = 0] = await freePorts(1);
-		const theirs = await start(t, [dnsmasq.port, origin], 'haproxy');
-		const ours = await start(t, [dnsmasq.port, origin]);
+		const [theirs, ours] = await Promise.all([
+			start(t, [dnsmasq.port, origin], 'haproxy'),
+			start(t, [dnsmasq.port, origin]),
+		]);
 		const agree = async (what: string, until: RegExp) => {
 			await waitFor(`HAProxy: ${what}`, async () => until.test(await standing(theirs)));
 			let texts = ['', '-'];
@@ -148,7 +153,7 @@ t.test(
 	},
 );
 
-t.test('do-resolve', { skip: skipUnlessHaproxy('2.6') || skipUnlessDnsmasq() }, async (t) => {
+t.test('do-resolve', { skip: skipUnlessHaproxy('2.6') || skipUnlessDnsmasq(), buffered: true }, async (t) => {
 	const dnsmasq = await startDnsmasq(t, [
 		...BEFORE,
 		'host-record=only4.test,127.0.0.81',
@@ -171,7 +176,7 @@ frontend web
 		const options = { config, ports: 2, usePorts };
 		return startProgram(t, program === undefined ? options : { ...options, program, args: ['-db'] });
 	};
-	const programs = [await start('haproxy'), await start()];
+	const programs = await Promise.all([start('haproxy'), start()]);
 	for (const path of ['/', '/both']) {
 		for (const name of [
 			'x.test',
@@ -202,7 +207,7 @@ frontend web
 	t.equal(status, 200, 'without an answer it goes on');
 });
 
-t.test('an answer too long for a datagram, and a reload without a gap', { skip: skipUnlessDnsmasq() }, async (t) => {
+t.test('an answer too long for a datagram, and a reload without a gap', { skip: skipUnlessDnsmasq(), buffered: true }, async (t) => {
 	const addresses = Array.from({ length: 60 }, (_, index) => `127.0.2.${index + 1}`);
 	const dnsmasq = await startDnsmasq(
 		t,

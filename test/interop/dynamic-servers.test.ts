@@ -139,9 +139,12 @@ const STEPS = (port: number): readonly string[] => [
 	'6x /g',
 ];
 
-t.test('answers, states and order as HAProxy', { skip: skipUnlessHaproxy('2.6') }, async (t) => {
+// Programs of their own.
+t.jobs = 3;
+
+t.test('answers, states and order as HAProxy', { skip: skipUnlessHaproxy('2.6'), buffered: true }, async (t) => {
 	const port = await originPort(t);
-	const programs = [await start(t, port, config(1), 'haproxy'), await start(t, port, config(1))];
+	const programs = await Promise.all([start(t, port, config(1), 'haproxy'), start(t, port, config(1))]);
 	for (const step of STEPS(port)) {
 		const [expected, actual] = await Promise.all(programs.map((program) => perform(program, step)));
 		t.equal(actual, expected, step);
@@ -173,7 +176,7 @@ function comparable(text: string): string {
 		.trimEnd();
 }
 
-t.test('every thread knows the server, and places are used again', async (t) => {
+t.test('every thread knows the server, and places are used again', { buffered: true }, async (t) => {
 	const port = await originPort(t);
 	const program = await start(t, port, config(2, 'tune.dynamic-servers 1'));
 	for (const round of [1, 2, 3]) {
@@ -198,7 +201,7 @@ t.test('every thread knows the server, and places are used again', async (t) => 
 	t.same(served, new Set(['200 fixed', '200 s2']));
 });
 
-t.test('checks of an added server wait for enable health; a reload forgets it', async (t) => {
+t.test('checks of an added server wait for enable health; a reload forgets it', { buffered: true }, async (t) => {
 	const port = await originPort(t);
 	const [dead = 0] = await freePorts(1);
 	const program = await start(t, port, config(1));
