@@ -3,6 +3,7 @@
  * lead to a server that is checked.
  */
 import { type Diagnostics, didYouMean } from '../core/diagnostics.js';
+import type { ProxyDraft } from './draft.js';
 import type { ConfigModel, ProxyModel, ServerModel } from './model.js';
 import { isServiceName } from './resolvers-model.js';
 
@@ -35,6 +36,21 @@ function checkExternal(
 		diagnostics.alert(
 			place,
 			`${subject}'insecure-fork-wanted' not enabled in the global section, 'option external-check' would fail.`,
+		);
+	}
+}
+
+/** The program of an `external-check` line does nothing where the option does not ask for it; HAProxy says so too. */
+export function warnOfUnusedProgram({ kind, name, place, health }: ProxyDraft, diagnostics: Diagnostics): void {
+	if (health.chosen === 'external') return;
+	for (const [word, value] of [
+		['command', health.externalCommand],
+		['path', health.externalPath],
+	]) {
+		if (value === '') continue;
+		diagnostics.warning(
+			place,
+			`'external-check ${word}' will be ignored for ${kind} '${name}' (requires 'option external-check').`,
 		);
 	}
 }

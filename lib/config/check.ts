@@ -8,7 +8,7 @@ import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
-import { checkHealthChecks } from './check-health.js';
+import { checkHealthChecks, warnOfUnusedProgram } from './check-health.js';
 import { checkLogProfiles } from './check-log-profiles.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
@@ -90,6 +90,10 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 /** With the section `default` of the system's own name servers, when nothing else is called so (manual, 5.3.2). */
 function finishResolvers(state: ParserState): ResolversModel[] {
 	const { resolvers } = state;
+	for (const { name, place, nameservers } of resolvers) {
+		if (nameservers.length > 0) continue;
+		state.diagnostics.warning(place, `resolvers '${name}' [${at(place)}] has no nameservers configured!`);
+	}
 	if (resolvers.some(({ name }) => name === 'default')) return resolvers;
 	const ofSystem = defaultResolvers(state);
 	return ofSystem === undefined ? resolvers : [...resolvers, ofSystem];
@@ -257,6 +261,7 @@ function finishProxy(
 		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),
 		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
 	};
+	if (kind !== 'frontend') warnOfUnusedProgram(draft, diagnostics);
 	return finishForMode(model, diagnostics);
 }
 

@@ -15,7 +15,9 @@ function load(content: string, resolvConf: string | undefined = RESOLV_CONF) {
 	};
 	const files = [{ path: 'test.cfg', content: DEFAULTS + content }];
 	const model = loadConfiguration({ files, hostName: 'here', cores: 1, readFile }, diagnostics);
-	return { model, alerts: diagnostics.list.filter(({ severity }) => severity === 'alert').map(({ text }) => text) };
+	const textsOf = (wanted: string) =>
+		diagnostics.list.filter(({ severity }) => severity === wanted).map(({ text }) => text);
+	return { model, alerts: textsOf('alert'), warnings: textsOf('warning') };
 }
 
 const NS = ' nameserver n1 127.0.0.1:53\n';
@@ -52,6 +54,13 @@ t.test('the section default stands for resolv.conf, unless there is one, or no s
 		readResolvConf('nameserver\nnameserver x\nnameserver 10.0.0.1\nnameserver 10.0.0.1', { file: '', line: 0 }).length,
 		1,
 	);
+});
+
+t.test('a section without name servers is told', async (t) => {
+	const { model, alerts, warnings } = load(`resolvers r\n timeout retry 2s\nresolvers d\n${NS}`);
+	t.ok(model);
+	t.same(alerts, []);
+	t.same(warnings, ["resolvers 'r' [test.cfg:6] has no nameservers configured!"]);
 });
 
 t.test('what is wrong in a section', async (t) => {

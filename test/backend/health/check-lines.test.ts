@@ -98,8 +98,9 @@ const REFUSED: readonly (readonly [lines: string[], remark: RegExp])[] = [
 	[['option smtpchk HELO'], /expects a domain name/],
 	[['option pgsql-check'], /'user <username>'/],
 	[['option mysql-check usr x'], /'user <username>'/],
-	[['option external-check'], /not supported by holdfast/],
-	[['external-check command /bin/true'], /not supported by holdfast/],
+	[['option external-check'], /'option external-check' unable to find required 'global.external-check'/],
+	[['external-check'], /missing argument after 'external-check'/],
+	[['external-check program /bin/true'], /only supports 'command' and 'path'. but got 'program'/],
 	[['email-alert to a@b'], /'email-alert' is not supported by holdfast/],
 	[['server a 127.0.0.1:1 agent-check'], /agent-port/],
 	[['server a 127.0.0.1:1 observe layer4'], /checks are not enabled/],
@@ -120,6 +121,22 @@ t.test('refused, with file and line', async (t) => {
 			`${lines.join(' | ')}: ${remarks.join(' ')}`,
 		);
 	}
+});
+
+t.test('programs as checks are asked for twice, and one that nobody asks for is named', async (t) => {
+	const withGlobal = (global: string, lines: string) =>
+		load(`global\n${global}${HEAD}backend b\n option external-check\n${lines}`);
+	const whole = withGlobal(' external-check\n insecure-fork-wanted\n', ' external-check command /bin/true\n');
+	t.match(whole.model?.proxies[0]?.healthCheck, { kind: 'external', command: '/bin/true' });
+	t.same(whole.remarks, []);
+	t.match(withGlobal(' external-check\n insecure-fork-wanted\n', '').remarks, [/required 'external-check command'/]);
+	t.match(withGlobal(' external-check\n', ' external-check command /bin/true\n').remarks, [/'insecure-fork-wanted'/]);
+	const unused = backend('option tcp-check', 'external-check command /bin/true', 'external-check path /bin');
+	t.match(unused.check, { kind: 'tcp-check' });
+	t.same(unused.remarks, [
+		"warning 6: 'external-check command' will be ignored for backend 'b' (requires 'option external-check').",
+		"warning 6: 'external-check path' will be ignored for backend 'b' (requires 'option external-check').",
+	]);
 });
 
 t.test('options of servers', async (t) => {
