@@ -33,7 +33,11 @@ t.test('how a request meets a cache', async (t) => {
 		t.equal(admissionOf(head), expected, `${head.method} ${head.version} ${head.headers.values.join(' ')}`);
 	}
 	t.equal(cacheKey(request('GET', 11)), 'x/a?b=c');
-	t.equal(cacheKey(new RequestHead('GET', 'https://x/a?b=c', 20, fields('host: x'))), 'x/a?b=c', 'the same over HTTP/2');
+	t.equal(
+		cacheKey(new RequestHead('GET', 'https://x/a?b=c', 20, fields('host: x'))),
+		'x/a?b=c',
+		'the same over HTTP/2',
+	);
 });
 
 t.test('how long a response lives', async (t) => {

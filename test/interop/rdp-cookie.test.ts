@@ -24,7 +24,7 @@ function connectionRequest(cookie: string): Buffer {
 }
 
 /** 127.0.0.1 and a port, as terminal servers write them. */
-const valueOf = (port: number, address = 0x0100007f) => `${address}.${((port & 255) << 8) | (port >> 8)}.0000`;
+const cookieOf = (port: number, address = 0x0100007f) => `${address}.${((port & 255) << 8) | (port >> 8)}.0000`;
 
 const talk = (program: Program, bytes: Buffer) =>
 	new Promise<string>((resolve, reject) => {
@@ -63,14 +63,14 @@ listen rdp
 		(['haproxy', 'holdfast'] as const).map((program) => startProgram(t, { config, ports: 1, program })),
 	);
 	for (const cookie of [
-		`msts=${valueOf(three)}`,
-		`msts=${valueOf(three)}`,
-		`msts=${valueOf(two)}`,
+		`msts=${cookieOf(three)}`,
+		`msts=${cookieOf(three)}`,
+		`msts=${cookieOf(two)}`,
 		'msts=unknown',
-		`msts=${valueOf(two, 0x0200007f)}`,
-		`other=${valueOf(three)}`,
-		`MSTS=${valueOf(one)}`,
-		`msts=${valueOf(three).replace('.0000', '')}`,
+		`msts=${cookieOf(two, 0x0200007f)}`,
+		`other=${cookieOf(three)}`,
+		`MSTS=${cookieOf(one)}`,
+		`msts=${cookieOf(three).replace('.0000', '')}`,
 		'msts=99999999999.1.0000',
 	]) {
 		const [theirs, ours] = await Promise.all(programs.map((program) => talk(program, connectionRequest(cookie))));

@@ -80,7 +80,10 @@ t.test('a round each way', async (t) => {
 	t.same([...a.log, ...b.log], []);
 	const status = a.replication.describe();
 	t.match(formatRedis(status), /^ {2}redis redis:\/\/mock:6379: state=READY node=a\(writing\) interval=10ms/);
-	t.match(formatRedis(status), /table \/?req\.local\(sums\) state=open behind=0 entries_in_redis=1 tx_batches=1 tx_updates=1/);
+	t.match(
+		formatRedis(status),
+		/table \/?req\.local\(sums\) state=open behind=0 entries_in_redis=1 tx_batches=1 tx_updates=1/,
+	);
 	t.match(formatRedis(status), /node b\(alive\) entries=1 lag=\d+ms last_word=\d+ms/);
 	t.match(originStatuses([], [status]), [
 		{ table: 'common', origin: 'b', via: 'redis', isLive: true, entries: undefined },
