@@ -1,10 +1,8 @@
-/** Reloads that change tables, that are too many, and very many of them. */
-import { readdirSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+/** Reloads that change tables, and reloads that are too many. */
 import t from 'tap';
 import { keptConnection, RawClient, request } from '../fixtures/http-client.js';
 import { Load } from '../fixtures/load.js';
-import { type Program, startProgram } from '../fixtures/program.js';
+import { startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { ANSWERING, COUNTING, countOf, reload, rewrite } from './reload-support.js';
 
@@ -15,7 +13,7 @@ t.test('a table that changes: size, types, key length, expire', async (t) => {
 	const held = keptConnection();
 	t.teardown(() => held.destroy());
 	await request(program.port(), '/', { agent: held, headers: { 'x-key': 'held' } });
-	const load = new Load({ port: program.port(), keptClients: 5, newClients: 3, pauseMs: 2 });
+	const load = new Load({ port: program.port(), keptClients: 5, newClients: 3, pauseMs: 5 });
 	for (const [from, to] of [
 		['size 10k', 'size 20k'],
 		['store http_req_cnt,', 'store gpc0,http_req_cnt,'],
@@ -35,7 +33,6 @@ t.test('a table that changes: size, types, key length, expire', async (t) => {
 		await waitFor(
 			`${client.key} to read ${client.answered}`,
 			async () => (await countOf(program, client.key)) === client.answered,
-			5_000,
 		);
 	}
 	t.equal(await countOf(program, 'held'), 1);
@@ -79,71 +76,4 @@ t.test('mworker-max-reloads', async (t) => {
 	await reload(program);
 	await waitFor('the old connection to be closed', () => silent.ended);
 	t.match(program.stderr, /mworker-max-reloads reached/);
-});
-
-interface Census {
-	readonly threads: number;
-	readonly descriptors: number;
-}
-
-function census(pid: number): Census {
-	return { threads: readdirSync(`/proc/${pid}/task`).length, descriptors: readdirSync(`/proc/${pid}/fd`).length };
-}
-
-/** Of the worker's control thread, after a collection. */
-async function memoryOf(program: Program): Promise<{ buffersKb: number; heapKb: number }> {
-	const said = (): RegExpMatchArray[] => [...program.stderr.matchAll(/memory: buffers (\d+) kB, heap (\d+) kB/g)];
-	const before = said().length;
-	process.kill(program.workers[0] ?? 0, 'SIGWINCH');
-	await waitFor('the worker to say', () => said().length > before);
-	const [, buffers, heap] = said().at(-1) ?? [];
-	return { buffersKb: Number(buffers), heapKb: Number(heap) };
-}
-
-t.test('a soak: descriptors, threads, memory and processes as at the start', async (t) => {
-	const config = `${COUNTING}
-peers all
-  peer here 127.0.0.1:\${port2}
-  peer there 127.0.0.1:1
-`.replace('nbthread 2', 'nbthread 2\n  localpeer here\n  stats socket ${dir}/stats');
-	const probe = fileURLToPath(new URL('../fixtures/memory-probe.mjs', import.meta.url));
-	const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${probe}`.trim() };
-	const program = await startProgram(t, { config, ports: 2, env });
-	const [workerPid = 0] = program.workers;
-	const masterPid = program.child.pid ?? 0;
-	const settled = (most: Census): Promise<Census> =>
-		waitFor('old threads to leave', () => {
-			const seen = census(workerPid);
-			return seen.threads <= most.threads && seen.descriptors <= most.descriptors && seen;
-		});
-	const before = census(workerPid);
-	// The first reloads fill caches and heaps.
-	for (let round = 0; round < 4; round++) await reload(program);
-	const first = await settled({ ...before, descriptors: before.descriptors + 1 });
-	const firstOfMaster = census(masterPid);
-	const firstMemory = await memoryOf(program);
-	for (let round = 0; round < 10; round++) await reload(program);
-	const last = await settled(first);
-	t.ok(last.descriptors <= first.descriptors);
-	t.ok(last.threads <= first.threads);
-	// Each configuration that stayed would keep megabytes of buffers.
-	const lastMemory = await memoryOf(program);
-	t.ok(
-		lastMemory.buffersKb < firstMemory.buffersKb + 2048,
-		`buffers: ${firstMemory.buffersKb}, ${lastMemory.buffersKb} kB`,
-	);
-	t.ok(lastMemory.heapKb < firstMemory.heapKb + 2048, `heap: ${firstMemory.heapKb}, ${lastMemory.heapKb} kB`);
-
-	// Reloads that fail late, when sockets have been handed over: a certificate that is not there.
-	rewrite(program, (text) => text.replace('peer there 127.0.0.1:1', 'peer there 127.0.0.1:1 ssl crt /nowhere.pem'));
-	const failures = (): number => program.stderr.split('reload failed').length - 1;
-	for (let round = 0; round < 3; round++) {
-		const failed = failures();
-		program.child.kill('SIGUSR2');
-		await waitFor('the reload to fail', () => failures() > failed);
-	}
-	await settled(last);
-	t.match(program.stderr, /nowhere\.pem/);
-	t.same(program.workers, [workerPid]);
-	t.equal(census(masterPid).descriptors, firstOfMaster.descriptors);
 });
