@@ -11,8 +11,6 @@ import { waitFor } from '../fixtures/wait-for.js';
 
 t.setTimeout(110_000);
 const skip = skipUnlessHaproxy('2.6');
-// Both wait for checks most of the time.
-t.jobs = 2;
 
 async function listen(t: Teardown, server: net.Server): Promise<number> {
 	await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -212,7 +210,7 @@ function firstLines(program: Program): Map<string, string> {
 	return said;
 }
 
-t.test('what is logged of each kind of check is what HAProxy logs', { skip, buffered: true }, async (t) => {
+t.test('what is logged of each kind of check is what HAProxy logs', { skip }, async (t) => {
 	const text = await config(t);
 	const [holdfast, haproxy] = await Promise.all(
 		(['holdfast', 'haproxy'] as const).map((program) => startProgram(t, { config: text, ports: 1, program })),
@@ -239,7 +237,7 @@ t.test('what is logged of each kind of check is what HAProxy logs', { skip, buff
 	}
 });
 
-t.test('a server that fails, drains and comes back', { skip, buffered: true }, async (t) => {
+t.test('a server that fails, drains and comes back', { skip }, async (t) => {
 	let status = 200;
 	const heads: { program: string; text: string }[] = [];
 	const origin = http.createServer((request, response) => {
