@@ -207,21 +207,24 @@ frontend web
 	t.equal(status, 200, 'without an answer it goes on');
 });
 
-t.test('an answer too long for a datagram, and a reload without a gap', { skip: skipUnlessDnsmasq(), buffered: true }, async (t) => {
-	const addresses = Array.from({ length: 60 }, (_, index) => `127.0.2.${index + 1}`);
-	const dnsmasq = await startDnsmasq(
-		t,
-		addresses.map((address) => `host-record=long.test,${address}`),
-	);
-	const origin = createServer((_request, response) => response.end('ok')).listen(0, '0.0.0.0');
-	await new Promise((resolve) => origin.once('listening', resolve));
-	t.teardown(() => {
-		origin.closeAllConnections();
-		origin.close();
-	});
-	const [own = 0] = await freePorts(1);
-	const program = await startProgram(t, {
-		config: `
+t.test(
+	'an answer too long for a datagram, and a reload without a gap',
+	{ skip: skipUnlessDnsmasq(), buffered: true },
+	async (t) => {
+		const addresses = Array.from({ length: 60 }, (_, index) => `127.0.2.${index + 1}`);
+		const dnsmasq = await startDnsmasq(
+			t,
+			addresses.map((address) => `host-record=long.test,${address}`),
+		);
+		const origin = createServer((_request, response) => response.end('ok')).listen(0, '0.0.0.0');
+		await new Promise((resolve) => origin.once('listening', resolve));
+		t.teardown(() => {
+			origin.closeAllConnections();
+			origin.close();
+		});
+		const [own = 0] = await freePorts(1);
+		const program = await startProgram(t, {
+			config: `
 global
   nbthread 2
   stats socket \${dir}/admin.sock level admin
@@ -235,23 +238,24 @@ listen app
   bind 127.0.0.1:\${port1}
   server-template s 50 long.test:\${port3} resolvers d init-addr none resolve-prefer ipv4 check inter 100
 `,
-		ports: 3,
-		usePorts: [own, dnsmasq.port, (origin.address() as AddressInfo).port],
-	});
-	const up = async () => ((await ask(program, 'show servers state app')).match(/ 127\.0\.2\.\d+ 2 0 /g) ?? []).length;
-	await waitFor('all fifty servers', async () => (await up()) === 50);
-	t.match(await ask(program, 'show resolvers d'), /truncated: +[1-9]/);
-	t.equal((await request(own)).status, 200);
-	await dnsmasq.stop();
-	program.child.kill('SIGUSR2');
-	const statuses = new Set<number>();
-	let reloaded = false;
-	await waitFor('the reload', async () => {
-		statuses.add((await request(own)).status);
-		reloaded ||= /sent: +[0-9]\n/.test(await ask(program, 'show resolvers d'));
-		return reloaded;
-	});
-	t.equal(await up(), 50, 'known from before the reload');
-	for (let i = 0; i < 10; i++) statuses.add((await request(own)).status);
-	t.same([...statuses], [200]);
-});
+			ports: 3,
+			usePorts: [own, dnsmasq.port, (origin.address() as AddressInfo).port],
+		});
+		const up = async () => ((await ask(program, 'show servers state app')).match(/ 127\.0\.2\.\d+ 2 0 /g) ?? []).length;
+		await waitFor('all fifty servers', async () => (await up()) === 50);
+		t.match(await ask(program, 'show resolvers d'), /truncated: +[1-9]/);
+		t.equal((await request(own)).status, 200);
+		await dnsmasq.stop();
+		program.child.kill('SIGUSR2');
+		const statuses = new Set<number>();
+		let reloaded = false;
+		await waitFor('the reload', async () => {
+			statuses.add((await request(own)).status);
+			reloaded ||= /sent: +[0-9]\n/.test(await ask(program, 'show resolvers d'));
+			return reloaded;
+		});
+		t.equal(await up(), 50, 'known from before the reload');
+		for (let i = 0; i < 10; i++) statuses.add((await request(own)).status);
+		t.same([...statuses], [200]);
+	},
+);
