@@ -47,6 +47,8 @@ const REFUSALS: readonly Refusal[] = [
 	{ rule: 'wait-for-body time 1s at-least x', text: /'at-least' argument must be a size/ },
 	{ rule: 'early-hint Link', text: 'expects exactly 2 arguments.' },
 	{ rule: "early-hint 'a b' x", text: "'a b' is not the name of a field." },
+	{ rule: 'do-log profile', text: "'profile' expects the name of a log-profile section." },
+	{ rule: 'do-log profil x', text: /'if' or 'unless'.* 'profil'/ },
 	{ rule: 'normalize-uri', text: 'missing argument <normalizer>.' },
 	{ rule: 'normalize-uri path-strip-dt', text: /unknown normalizer 'path-strip-dt'.*'path-strip-dot'/ },
 	{ rule: 'normalize-uri path-strip-dot full', text: "unknown argument 'full' for 'path-strip-dot' normalizer." },
