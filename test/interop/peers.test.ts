@@ -173,7 +173,8 @@ t.test(
 		await sameTables(t, 'after changes of entries of the other side', haproxy, [holdfast]);
 		const lives = [await haproxyDump(haproxy, 'mypeers/t_ip'), holdfast.dump('mypeers/t_ip')];
 		for (const [key, values] of lives[1]!) {
-			t.ok(Math.abs(Number(values.exp) - Number(lives[0]!.get(key)?.exp)) < 1000, `${key} lives as long on both`);
+			// Of ten minutes; what a busy machine takes to pass an update on is not counted.
+			t.ok(Math.abs(Number(values.exp) - Number(lives[0]!.get(key)?.exp)) < 10_000, `${key} lives as long on both`);
 		}
 		await noProtocolErrors(t, haproxy, holdfast);
 
