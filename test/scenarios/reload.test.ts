@@ -19,7 +19,7 @@ t.setTimeout(110_000);
 
 t.test('reloads under load: nothing fails, every count is exact', async (t) => {
 	const program = await startProgram(t, { config: COUNTING, ports: 1 });
-	const load = new Load({ port: program.port(), keptClients: 6, newClients: 4, pauseMs: 2 });
+	const load = new Load({ port: program.port(), keptClients: 6, newClients: 4, pauseMs: 5 });
 	for (let round = 0; round < 5; round++) {
 		const before = load.answered;
 		await waitFor('answers between reloads', () => load.answered > before + 100);
@@ -146,7 +146,7 @@ t.test('many reloads at once, and one at the very start', async (t) => {
 	await waitFor('signals to be understood', () => program.stderr.length >= 0);
 	await waitFor('the listener', () => accepts(program.port()));
 	program.child.kill('SIGUSR2');
-	const load = new Load({ port: program.port(), keptClients: 4, newClients: 2, pauseMs: 2 });
+	const load = new Load({ port: program.port(), keptClients: 4, newClients: 2, pauseMs: 5 });
 	await waitFor('the reload at the start', () => reloads(program) >= 1);
 	for (let i = 0; i < 10; i++) {
 		program.child.kill(i % 2 === 0 ? 'SIGUSR2' : 'SIGHUP');

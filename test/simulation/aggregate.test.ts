@@ -2,7 +2,7 @@
 import t from 'tap';
 import { runSumsSeed } from './aggregate-scenario.js';
 
-const SEED_COUNT = 200;
+const SEED_COUNT = 100;
 
 t.test(`summing clusters from the seeds 1 to ${SEED_COUNT}`, async (t) => {
 	const kinds = new Map<string, number>();

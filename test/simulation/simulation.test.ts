@@ -1,11 +1,11 @@
-/** A few hundred of the clusters of `npm run simulate`; a failing seed is replayed with `npm run simulate -- <seed>`. */
+/** Some of the clusters of `npm run simulate`; a failing seed is replayed with `npm run simulate -- <seed>`. */
 import t from 'tap';
 import { Cluster } from './cluster.js';
 import { runSeed } from './scenario.js';
 
-const SEED_COUNT = 200;
+const SEED_COUNT = 120;
 
-for (const first of [1, 101]) {
+for (const first of [1, SEED_COUNT / 2 + 1]) {
 	t.test(`clusters from the seeds ${first} to ${first + SEED_COUNT / 2 - 1}`, async (t) => {
 		const kinds = new Map<string, number>();
 		for (let seed = first; seed < first + SEED_COUNT / 2; seed++) {
