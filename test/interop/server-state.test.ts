@@ -7,6 +7,7 @@ import t from 'tap';
 import { cli } from '../fixtures/cli-client.js';
 import { skipUnlessHaproxy } from '../fixtures/interop.js';
 import { type Program, startProgram, type Teardown } from '../fixtures/program.js';
+import { waitFor } from '../fixtures/wait-for.js';
 
 const CONFIG = `
 global
@@ -79,7 +80,12 @@ function start(t: Teardown, files: Readonly<Record<string, string>>, program?: '
 	return startProgram(t, program === undefined ? options : { ...options, program, args: ['-db'] });
 }
 
-const dump = (program: Program) => cli(join(program.folder, 'admin.sock'), 'show servers state');
+/** HAProxy listens on its ports a moment before its socket of commands has its name. */
+const dump = (program: Program) =>
+	waitFor('the states of servers', async () => {
+		const text = await cli(join(program.folder, 'admin.sock'), 'show servers state');
+		return text !== '' && text;
+	});
 
 /** Backend, server, address, states, weights, name and port; not what checks have said meanwhile. */
 const comparable = (text: string): string[] =>
@@ -122,6 +128,7 @@ for (const writer of ['haproxy', 'holdfast'] as const) {
 		const [mine, other] = writer === 'haproxy' ? (['haproxy', undefined] as const) : ([undefined, 'haproxy'] as const);
 		const first = await start(t, {}, mine);
 		const path = join(first.folder, 'admin.sock');
+		await dump(first);
 		for (const command of [
 			'disable server a/s1',
 			'set server a/s2 state drain',

@@ -60,7 +60,7 @@ async function openPage(page: Page, url: string): Promise<string[]> {
 
 t.setTimeout(120_000);
 
-t.test('the page in Chromium', { skip: skipUnlessChromium(), timeout: 60_000 }, async (t) => {
+t.test('the page in Chromium', { skip: skipUnlessChromium(), timeout: 110_000 }, async (t) => {
 	const program = await startProgram(t, { program: 'holdfast', config: CONFIG, ports: 2 });
 	for (let i = 0; i < 9; i++) await request(program.port(1), '/', { headers: { 'x-user': EVIL } });
 	const url = `http://127.0.0.1:${program.port(2)}/stats`;
@@ -191,7 +191,7 @@ t.test('the page in Chromium', { skip: skipUnlessChromium(), timeout: 60_000 }, 
 	});
 });
 
-t.test('ten thousand servers', { skip: skipUnlessChromium(), timeout: 60_000 }, async (t) => {
+t.test('ten thousand servers', { skip: skipUnlessChromium(), timeout: 110_000 }, async (t) => {
 	const servers = Array.from({ length: 10_000 }, (_, i) => `  server s${i} 127.0.0.1:9`).join('\n');
 	const config = `global\n nbthread 1\ndefaults\n mode http\n timeout client 30s\n timeout server 1s\n timeout connect 1s\nfrontend st\n bind 127.0.0.1:\${port1}\n stats uri /stats\n http-request return status 204 if { path /ping }\n default_backend big\nbackend big\n${servers}\n`;
 	const program = await startProgram(t, { program: 'holdfast', config, ports: 1 });
