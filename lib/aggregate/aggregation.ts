@@ -19,7 +19,7 @@
  */
 import type { StickTableModel, SumModel } from '../config/model.js';
 import type { Clock, Timer } from '../core/clock.js';
-import { HoldfastError } from '../core/errors.js';
+import { orComplain } from '../core/errors.js';
 import type { PeersLog } from '../peers/connection.js';
 import type { TableDefinition } from '../peers/decode.js';
 import type { Peer } from '../peers/peer.js';
@@ -486,13 +486,7 @@ export class Aggregation implements Aggregator {
 	// ---- log
 
 	#guard<T>(make: () => T): T | undefined {
-		try {
-			return make();
-		} catch (error) {
-			if (!(error instanceof HoldfastError)) throw error;
-			this.#complain(error.message);
-			return undefined;
-		}
+		return orComplain(make, (message) => this.#complain(message));
 	}
 
 	/** Each sentence once. */

@@ -6,20 +6,10 @@ import type { ProxyModel } from '../config/model.js';
 import { didYouMean } from '../core/diagnostics.js';
 import { compileExpression } from '../sample/expression.js';
 import { refuse } from '../sample/sites.js';
-import type { CompileContext, SampleType, StreamView } from '../sample/types.js';
-import { canCast } from '../sample/values.js';
-import type { StickTable } from '../stick-table/table.js';
+import type { CompileContext, StreamView } from '../sample/types.js';
+import { canBeKey } from '../sample/values.js';
 
 type Test = (view: StreamView) => boolean;
-
-/** The sample type that a key is made from, by the type of the table. */
-const KEY_SAMPLE_TYPES: Readonly<Record<StickTable['model']['keyType'], SampleType>> = {
-	ip: 'ipv4',
-	ipv6: 'ipv6',
-	integer: 'sint',
-	string: 'str',
-	binary: 'bin',
-};
 
 /** `<pattern> [table <table>] [{if|unless} <condition>]` (manual, 4.2 `stick match`). */
 export function compileStickRule(rule: ProxyModel['stickRules'][number], outer: CompileContext): StickRule | undefined {
@@ -42,7 +32,7 @@ export function compileStickRule(rule: ProxyModel['stickRules'][number], outer: 
 		const wanted = tableName === '' ? (context.proxy?.name ?? '') : tableName;
 		return refuse(context, `unable to find stick-table '${wanted}'${didYouMean(wanted, context.tableNames())}.`);
 	}
-	if (!canCast(expression.type, KEY_SAMPLE_TYPES[table.model.keyType])) {
+	if (!canBeKey(expression.type, table.model.keyType)) {
 		return refuse(
 			context,
 			`type of fetch '${expression.text}' (${expression.type}) not usable with type of stick-table '${table.name}' (${table.model.keyType}).`,

@@ -1,10 +1,12 @@
 /** Names of servers and of bind lines, resolved by the control thread before anything is built from them. */
+
 import { type ResolvedServers, type ResolveName, resolveServers, systemResolve } from '../backend/resolve.js';
 import type { ResolvedAddress } from '../backend/server.js';
 import type { BindModel, ConfigModel, ProxyModel, ServerModel } from '../config/model.js';
 import { isServiceName } from '../config/resolvers-model.js';
 import { IpAddress } from '../core/address.js';
 import type { Diagnostics } from '../core/diagnostics.js';
+import { reasonOf } from '../core/errors.js';
 import type { FormerState } from './shared-state.js';
 
 /**
@@ -71,7 +73,7 @@ export async function resolveBindNames(
 			const found = await resolve(address.host, address.family ?? 0);
 			return { ...bind, address: { kind: 'ip', address: found.address, family: found.family, port: address.port } };
 		} catch (error) {
-			const reason = error instanceof Error ? error.message : String(error);
+			const reason = reasonOf(error);
 			diagnostics.alert(bind.place, `'bind' : could not resolve address '${address.host}' (${reason}).`);
 			return bind;
 		}

@@ -14,6 +14,7 @@ import { CounterMemory, type CounterShape } from '../shared/counters.js';
 import { LogRing } from '../shared/log-ring.js';
 import { allocateVitals } from '../shared/vitals.js';
 import { REPORT_CAPACITY_BYTES } from '../stats/report.js';
+import { haveSameRecords } from '../stick-table/layout.js';
 import { StickTable } from '../stick-table/table.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { allocateRefusals } from '../stream/refusals.js';
@@ -179,17 +180,5 @@ function takenOver(table: StickTableModel, former: FormerState | undefined): Sha
 
 /** Whether two declarations lay out their memory alike, so that threads of both may share it. */
 export function haveSameLayout(a: StickTableModel, b: StickTableModel): boolean {
-	return (
-		a.keyType === b.keyType &&
-		a.keyLengthBytes === b.keyLengthBytes &&
-		a.size === b.size &&
-		a.expireMs === b.expireMs &&
-		a.bratesFactor === b.bratesFactor &&
-		a.sumOf === b.sumOf &&
-		a.store.length === b.store.length &&
-		a.store.every((stored, index) => {
-			const other = b.store[index];
-			return stored.type === other?.type && stored.periodMs === other.periodMs && stored.count === other.count;
-		})
-	);
+	return haveSameRecords(a, b) && a.size === b.size && a.expireMs === b.expireMs && a.sumOf === b.sumOf;
 }

@@ -1,7 +1,9 @@
 /** TLS of `server` and `bind` lines: options and certificates, and what is wrong with them. */
+
 import { ServerTls } from '../backend/server-tls.js';
 import type { BindModel, ProxyModel } from '../config/model.js';
 import type { Diagnostics } from '../core/diagnostics.js';
+import { reasonOf } from '../core/errors.js';
 import { TlsAcceptor } from '../frontend/tls-acceptor.js';
 import { compileExpression } from '../sample/expression.js';
 import type { CompileContext, StreamView } from '../sample/types.js';
@@ -28,7 +30,7 @@ export function compileServerTls(
 		try {
 			found.set(server.name, new ServerTls({ settings: server.tls, sni, source: server.source ?? proxy.source }));
 		} catch (error) {
-			const reason = error instanceof Error ? error.message : String(error);
+			const reason = reasonOf(error);
 			context.diagnostics.alert(server.place, `'server ${proxy.name}/${server.name}' : ${reason}.`);
 		}
 	}
@@ -50,7 +52,7 @@ export function compileBindTls(
 			known.set(bind.tls, acceptor);
 			acceptors.set(bind, acceptor);
 		} catch (error) {
-			const reason = error instanceof Error ? error.message : String(error);
+			const reason = reasonOf(error);
 			diagnostics.alert(bind.place, `'bind' : ${reason}.`);
 		}
 	}

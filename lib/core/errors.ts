@@ -49,8 +49,24 @@ const SYSTEM_REASONS: ReadonlyMap<string, string> = new Map([
 	['ENOTDIR', 'Not a directory'],
 ]);
 
+/** What went wrong, in words: anything can be thrown. */
+export function reasonOf(error: unknown): string {
+	return error instanceof Error ? error.message : String(error);
+}
+
 /** The system's own words for why a file cannot be read. */
 export function systemReason(error: unknown): string {
 	const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-	return SYSTEM_REASONS.get(code) ?? (error instanceof Error ? error.message : String(error));
+	return SYSTEM_REASONS.get(code) ?? reasonOf(error);
+}
+
+/** What `make` makes; undefined when it is refused for a reason that has words (HoldfastError), which `complain` is told. */
+export function orComplain<T>(make: () => T, complain: (message: string) => void): T | undefined {
+	try {
+		return make();
+	} catch (error) {
+		if (!(error instanceof HoldfastError)) throw error;
+		complain(error.message);
+		return undefined;
+	}
 }

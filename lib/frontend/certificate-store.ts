@@ -5,9 +5,11 @@
  * Certificates change at run time (`commit ssl cert`, `add ssl crt-list`): a new store is made, which takes over the
  * contexts of what has stayed the same, so that one of ten thousand certificates costs one context and not all of them.
  */
+
 import { constants, X509Certificate } from 'node:crypto';
 import tls from 'node:tls';
 import type { BindTlsModel, CertificateModel } from '../config/model.js';
+import { reasonOf } from '../core/errors.js';
 import { cipherOptions } from '../core/tls.js';
 
 /** What serves a name. */
@@ -147,7 +149,7 @@ export function parseCertificate(certificate: CertificateModel): X509Certificate
 		parsedCertificates.set(certificate, parsed);
 		return parsed;
 	} catch (error) {
-		throw new Error(`'${certificate.path}': ${error instanceof Error ? error.message : String(error)}`, {
+		throw new Error(`'${certificate.path}': ${reasonOf(error)}`, {
 			cause: error,
 		});
 	}
@@ -174,7 +176,7 @@ export function serveCertificate(certificates: readonly CertificateModel[], mode
 		});
 		return { context, alpn: settings.alpn, verify: settings.verify, certificates };
 	} catch (error) {
-		throw new Error(`${paths}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
+		throw new Error(`${paths}: ${reasonOf(error)}`, { cause: error });
 	}
 }
 

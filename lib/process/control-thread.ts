@@ -18,7 +18,7 @@ import type { ConfigModel } from '../config/model.js';
 import { socketKey } from '../core/address.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
-import { HoldfastError } from '../core/errors.js';
+import { HoldfastError, reasonOf } from '../core/errors.js';
 import type { ProgramLogger } from '../core/logger.js';
 import { createRegistry } from '../runtime-api/commands/index.js';
 import { RuntimeApi } from '../runtime-api/socket.js';
@@ -175,7 +175,7 @@ export class ControlThread {
 			else this.#wantSockets(candidate);
 		} catch (error) {
 			if (!(error instanceof HoldfastError)) this.#logger.error({ err: error }, 'a configuration could not be loaded');
-			fail(error instanceof Error ? error.message : String(error));
+			fail(reasonOf(error));
 		}
 	}
 
@@ -275,7 +275,7 @@ export class ControlThread {
 			const hasOldProcess = former === undefined && this.#settings.hasOldProcess;
 			this.#peers.serve(candidate.compiled, fdOf, hasOldProcess, this.#restored);
 		} catch (error) {
-			this.#generationFailed(candidate, generation, error instanceof Error ? error.message : String(error));
+			this.#generationFailed(candidate, generation, reasonOf(error));
 			return;
 		}
 		if (candidate.healthChecks !== undefined) this.#health.serve(candidate.healthChecks);

@@ -13,6 +13,7 @@ import { compileConfiguration } from '../compile/index.js';
 import { loadEngine, openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
+import { reasonOf } from '../core/errors.js';
 import { setProgramPid } from '../core/program-pid.js';
 import { attachRings } from '../shared/log-ring.js';
 import { effectsByMessage } from '../stats/admin.js';
@@ -62,7 +63,7 @@ const compiled = compileConfiguration(model, shared, diagnostics, {
 });
 
 function fail(reason: unknown): void {
-	tell({ kind: 'failed', text: reason instanceof Error ? reason.message : String(reason) });
+	tell({ kind: 'failed', text: reasonOf(reason) });
 }
 
 if (compiled === undefined) {

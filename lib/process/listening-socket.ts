@@ -10,7 +10,7 @@ import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync } from 'node:fs
 import net from 'node:net';
 import type { BindModel, ConfigModel, StatsSocketModel } from '../config/model.js';
 import { formatSocketAddress, type SocketAddress, socketKey } from '../core/address.js';
-import { HoldfastError } from '../core/errors.js';
+import { HoldfastError, reasonOf } from '../core/errors.js';
 
 /** A socket that the configuration asks for. */
 export interface SocketRequest {
@@ -153,7 +153,7 @@ function bindUnix(request: SocketRequest, path: string, abstract: boolean): Boun
 		socket.close();
 		unlinkIfSocket(temporary);
 		if (error instanceof HoldfastError) throw error;
-		throw bindError(request, error instanceof Error ? error.message : String(error));
+		throw bindError(request, reasonOf(error));
 	}
 	return {
 		handle: socket.handle,

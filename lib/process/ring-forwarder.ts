@@ -9,12 +9,14 @@
  * server that takes nothing for `timeout server` is let go and called again. What the system had accepted when a
  * connection broke may be lost without a trace, as with any syslog over TCP.
  */
+
 import net from 'node:net';
 import tls from 'node:tls';
 import type { RingModel, RingServerModel } from '../config/model.js';
 import { formatSocketAddress } from '../core/address.js';
 import { bytesOf } from '../core/bytes.js';
 import type { Clock, Timer } from '../core/clock.js';
+import { reasonOf } from '../core/errors.js';
 import type { Logger } from '../core/logger.js';
 import { clientTlsOptions } from '../core/tls.js';
 import type { LogRing, RingCursor } from '../shared/log-ring.js';
@@ -121,7 +123,7 @@ export class RingForwarder {
 					: tls.connect({ ...clientTlsOptions(server.tls), ...where, servername: server.tls.verifyHost ?? '' });
 		} catch (error) {
 			// A certificate that cannot be read.
-			this.#lost(error instanceof Error ? error.message : String(error));
+			this.#lost(reasonOf(error));
 			return;
 		}
 		this.#socket = socket;

@@ -3,6 +3,7 @@
  * and answered in pieces that the master asks for one by one, so that a long table waits for a slow client
  * here and not in anybody's memory.
  */
+import { reasonOf } from '../core/errors.js';
 import { type CliState, isMessage } from '../runtime-api/command.js';
 import type { RuntimeApi } from '../runtime-api/socket.js';
 import type { FromWorker, ToWorker } from './messages.js';
@@ -77,7 +78,7 @@ export class WorkerCli {
 				yield piece;
 			}
 		} catch (error) {
-			yield `Internal error: ${error instanceof Error ? error.message : String(error)}\n`;
+			yield `Internal error: ${reasonOf(error)}\n`;
 		}
 	}
 }

@@ -12,8 +12,10 @@
  * What it gives up: possessive and atomic groups, recursion, callouts and Unicode properties are refused by
  * name, and `$` does not match before a final newline.
  */
+
 import { createRequire } from 'node:module';
 import type { RE2JS } from 're2js';
+import { reasonOf } from '../core/errors.js';
 import { type RegexCost, translateRegex } from './regex-syntax.js';
 
 /** Steps that a backtracking search may take: a few milliseconds. */
@@ -119,7 +121,7 @@ export function compileRegex(source: string, options: { readonly ignoreCase?: bo
 	try {
 		backtracking = new RegExp(translated.text, 'g');
 	} catch (error) {
-		return error instanceof Error ? error.message : String(error);
+		return reasonOf(error);
 	}
 	const { cost } = translated;
 	let linear: RE2JS | undefined;

@@ -5,6 +5,7 @@
  * Integers are 64-bit signed. They are numbers while they are exact, bigints beyond 2^53, and each value has
  * one form only (`normalizeInt`), so that text, keys and comparisons never see two spellings of one integer.
  */
+import type { StickTableModel } from '../config/model.js';
 import { IpAddress } from '../core/address.js';
 import { bytesOf, textOf } from '../core/bytes.js';
 import type { SampleType, SampleValue } from './types.js';
@@ -34,6 +35,20 @@ const CASTS: Readonly<Record<SampleType, readonly SampleType[]>> = {
 
 export function canCast(from: SampleType, to: SampleType): boolean {
 	return CASTS[from].includes(to);
+}
+
+/** The sample type that a key is made from, by the type of the table. */
+const KEY_SAMPLE_TYPES: Readonly<Record<StickTableModel['keyType'], SampleType>> = {
+	ip: 'ipv4',
+	ipv6: 'ipv6',
+	integer: 'sint',
+	string: 'str',
+	binary: 'bin',
+};
+
+/** Whether a stick table with keys of a type can be looked up by a sample of a type (manual, 4.2 `stick-table`). */
+export function canBeKey(type: SampleType, keyType: StickTableModel['keyType']): boolean {
+	return canCast(type, KEY_SAMPLE_TYPES[keyType]);
 }
 
 /** The type that a value shows at run time; `meth` shows as `str`. */

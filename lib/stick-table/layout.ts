@@ -249,3 +249,17 @@ function powerOfTwoFrom(atLeast: number): number {
 	while (power < atLeast) power *= 2;
 	return power;
 }
+
+/** Whether two declarations have the same keys and the same data at the same places of a record. */
+export function haveSameRecords(a: StickTableModel, b: StickTableModel): boolean {
+	return (
+		a.keyType === b.keyType &&
+		a.keyLengthBytes === b.keyLengthBytes &&
+		a.bratesFactor === b.bratesFactor &&
+		a.store.length === b.store.length &&
+		a.store.every((stored, index) => {
+			const other = b.store[index];
+			return stored.type === other?.type && stored.periodMs === other.periodMs && stored.count === other.count;
+		})
+	);
+}

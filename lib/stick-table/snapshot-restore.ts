@@ -24,7 +24,7 @@ import { MAX_STRING_BYTES } from './dictionary.js';
 import { EntryStore } from './entry-store.js';
 import { hashWords } from './hash.js';
 import { type KeyCodec, keyCodec } from './key.js';
-import { type DataSlot, EXPIRE, KEY, layoutOf, STATE, type TableLayout, UNTRACKED } from './layout.js';
+import { type DataSlot, EXPIRE, haveSameRecords, KEY, layoutOf, STATE, type TableLayout, UNTRACKED } from './layout.js';
 import type { SnapshotClock } from './snapshot.js';
 import {
 	decodeCommit,
@@ -410,17 +410,4 @@ class TableRestore {
 		const lifeMs = Math.min(expireMs, remainingMs - this.#expireMs + expireMs);
 		return lifeMs > 0 ? lifeMs : -1;
 	}
-}
-
-function haveSameRecords(a: StickTableModel, b: StickTableModel): boolean {
-	return (
-		a.keyType === b.keyType &&
-		a.keyLengthBytes === b.keyLengthBytes &&
-		a.bratesFactor === b.bratesFactor &&
-		a.store.length === b.store.length &&
-		a.store.every((stored, index) => {
-			const other = b.store[index];
-			return stored.type === other?.type && stored.periodMs === other.periodMs && stored.count === other.count;
-		})
-	);
 }

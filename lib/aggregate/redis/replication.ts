@@ -42,7 +42,7 @@
 import { randomBytes } from 'node:crypto';
 import type { RedisModel } from '../../config/model.js';
 import type { Clock, Timer } from '../../core/clock.js';
-import { HoldfastError } from '../../core/errors.js';
+import { orComplain } from '../../core/errors.js';
 import type { PeersLog } from '../../peers/connection.js';
 import type { RedisClient } from './client.js';
 import { type NodeKeys, nodeKeys } from './keys.js';
@@ -455,13 +455,7 @@ export class RedisReplication implements Liveness {
 	// ---- what is said
 
 	#guard<T>(make: () => T): T | undefined {
-		try {
-			return make();
-		} catch (error) {
-			if (!(error instanceof HoldfastError)) throw error;
-			this.#complain(error.message);
-			return undefined;
-		}
+		return orComplain(make, (message) => this.#complain(message));
 	}
 
 	/** One line for all tables, after the one that says that Redis is back. */

@@ -225,13 +225,11 @@ export class ShareWriter {
 	// ---- batches
 
 	async #write(client: RedisClient, node: string): Promise<void> {
-		const { table, keys, link, clock, isOwnShare, signature } = this.#options;
+		const { link, clock, isOwnShare, signature } = this.#options;
 		const nowMs = clock.monotonicMs();
 		const redisMs = link.redisMs(nowMs);
 		let line = this.#line;
 		if (redisMs === undefined || line === undefined || this.#local === undefined) return;
-		const expireMs = table.model.expireMs;
-		const lifeMs = expireMs === undefined ? 0 : expireMs + LIFE_MARGIN_MS;
 		const sent: { readonly answer: Promise<number | string>; readonly line: NodeLine }[] = [];
 		let count = 0;
 		let isLast = false;
@@ -256,19 +254,7 @@ export class ShareWriter {
 				signature,
 			};
 			const flags = fills && !isOwnShare ? 'f' : '-';
-			const answer = client.holdfastWrite(
-				keys.directory,
-				keys.entriesOf(node),
-				keys.log,
-				node,
-				formatLine(line),
-				formatLine(next),
-				lifeMs,
-				flags,
-				redisMs,
-				LOG_LENGTH,
-				Buffer.from(lines.join('\n'), 'latin1'),
-			);
+			const answer = this.#send(client, node, line, next, flags, redisMs, Buffer.from(lines.join('\n'), 'latin1'));
 			// Waited for below; one that fails must not bring the process down before.
 			answer.catch(() => {});
 			sent.push({ answer, line: next });
@@ -294,13 +280,29 @@ export class ShareWriter {
 
 	/** A batch without entries: what the others know of this node is up to date, and it is there. */
 	async tell(client: RedisClient, node: string, flags: string): Promise<void> {
-		const { keys, link, clock, table } = this.#options;
+		const { link, clock } = this.#options;
 		const line = this.#line;
 		const redisMs = link.redisMs(clock.monotonicMs());
 		if (line === undefined || redisMs === undefined || this.#state !== 'open') return;
 		const next = { ...line, sequence: line.sequence + 1 };
-		const expireMs = table.model.expireMs;
-		const result = await client.holdfastWrite(
+		const result = await this.#send(client, node, line, next, flags, redisMs, Buffer.alloc(0));
+		if (typeof result === 'number') this.#line = next;
+		else this.#state = 'unsure';
+	}
+
+	/** One batch, of the entries in `lines`: resolves with how many Redis has then, or with why it was not taken. */
+	#send(
+		client: RedisClient,
+		node: string,
+		line: NodeLine,
+		next: NodeLine,
+		flags: string,
+		redisMs: number,
+		lines: Buffer,
+	): Promise<number | string> {
+		const { keys, table } = this.#options;
+		const { expireMs } = table.model;
+		return client.holdfastWrite(
 			keys.directory,
 			keys.entriesOf(node),
 			keys.log,
@@ -311,9 +313,7 @@ export class ShareWriter {
 			flags,
 			redisMs,
 			LOG_LENGTH,
-			Buffer.alloc(0),
+			lines,
 		);
-		if (typeof result === 'number') this.#line = next;
-		else this.#state = 'unsure';
 	}
 }

@@ -5,8 +5,7 @@
  * counts on an entry it has begun to track is the stream's to know (`StreamControl.track`).
  */
 import { didYouMean } from '../../core/diagnostics.js';
-import type { SampleType } from '../../sample/types.js';
-import { canCast, parseInteger, toInt } from '../../sample/values.js';
+import { canBeKey, canCast, parseInteger, toInt } from '../../sample/values.js';
 import type { DataSlot, GpcSlots, StickTable } from '../../stick-table/table.js';
 import {
 	type Action,
@@ -18,15 +17,6 @@ import {
 } from '../action.js';
 import type { StreamControl } from '../stream-control.js';
 import { Verdict } from '../verdict.js';
-
-/** The sample type that a key is made from, by the type of the table. */
-const KEY_SAMPLE_TYPES: Readonly<Record<StickTable['model']['keyType'], SampleType>> = {
-	ip: 'ipv4',
-	ipv6: 'ipv6',
-	integer: 'sint',
-	string: 'str',
-	binary: 'bin',
-};
 
 function compileTrack(words: RuleWords): Action | undefined {
 	const { context } = words;
@@ -53,7 +43,7 @@ function compileTrack(words: RuleWords): Action | undefined {
 			`unable to find table '${wanted}' referenced by track-sc${index}${didYouMean(wanted, context.tableNames())}`,
 		);
 	}
-	if (!canCast(expression.type, KEY_SAMPLE_TYPES[table.model.keyType])) {
+	if (!canBeKey(expression.type, table.model.keyType)) {
 		return words.fail(
 			`stick-table '${table.name}' has keys of type '${table.model.keyType}', which cannot be made from '${expression.text}' (type '${expression.type}')`,
 		);

@@ -6,14 +6,13 @@
 import { X509Certificate } from 'node:crypto';
 import type { CertificateModel } from '../../config/model.js';
 import { readRuntimeListLine } from '../../config/runtime-crt-list.js';
-import { type TextKind, TlsFiles } from '../../frontend/tls-files.js';
+import { reasonOf } from '../../core/errors.js';
+import { type TextKind, TlsFiles, type Transaction } from '../../frontend/tls-files.js';
 import { type Answer, type Command, fault, type Invocation, info } from '../command.js';
 
 const NOTHING = fault('This configuration has no TLS.');
 /** `<file>.key` and the others change a part of `<file>`. */
 const PART = /^(.+)\.(key|ocsp|issuer|sctl)$/;
-
-const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
 type Run = (files: TlsFiles, path: string, invocation: Invocation) => Answer;
 
@@ -68,6 +67,36 @@ function certificateText(certificate: X509Certificate): string {
 
 const lines = (list: readonly string[]): string => list.map((line) => `${line}\n`).join('');
 
+// ---- Transactions ----
+
+/** A sentence when something else is being prepared. */
+function notPrepared(open: Transaction<unknown> | undefined, path: string, doing: string): string | undefined {
+	if (open === undefined || open.path === path) return undefined;
+	return `The ongoing transaction is about '${open.path}' but you are trying to ${doing} '${path}'`;
+}
+
+/** Puts what is prepared to use: `commit` says how many use it, or throws. */
+function commitOpen<T>(open: Transaction<T> | undefined, path: string, commit: (content: T) => number): Answer {
+	const failed = (reason: string): Answer => fault(`${reason}\nCan't commit ${path}!`);
+	if (open === undefined) return failed('No ongoing transaction! !');
+	const other = notPrepared(open, path, 'set');
+	if (other !== undefined) return failed(other);
+	try {
+		return `Committing ${path}${'.'.repeat(commit(open.content))}\nSuccess!\n`;
+	} catch (error) {
+		return failed(reasonOf(error));
+	}
+}
+
+/** Forgets what is prepared. `what`: as the answer calls it. */
+function abortOpen(open: Transaction<unknown> | undefined, path: string, what: string, forget: () => void): Answer {
+	if (open === undefined) return fault('No ongoing transaction!');
+	const other = notPrepared(open, path, 'abort a transaction for');
+	if (other !== undefined) return fault(other);
+	forget();
+	return info(`Transaction aborted for ${what} '${path}'!`);
+}
+
 // ---- Certificates ----
 
 function showCertificates(files: TlsFiles): string {
@@ -102,9 +131,8 @@ function setCertificate(files: TlsFiles, name: string, { payload }: Invocation):
 	const [, whole = name, part = ''] = files.certificates.has(name) ? [] : (PART.exec(name) ?? []);
 	const failed = (reason: string): Answer => fault(`${reason}\nCan't update ${name}!`);
 	const open = files.certificateTransaction;
-	if (open !== undefined && open.path !== whole) {
-		return failed(`The ongoing transaction is about '${open.path}' but you are trying to set '${whole}'`);
-	}
+	const other = notPrepared(open, whole, 'set');
+	if (other !== undefined) return failed(other);
 	const before = open?.content ?? files.certificates.get(whole);
 	if (before === undefined) {
 		return failed("Can't replace a certificate which is not referenced by the configuration!");
@@ -120,32 +148,17 @@ function setCertificate(files: TlsFiles, name: string, { payload }: Invocation):
 }
 
 function commitCertificate(files: TlsFiles, path: string): Answer {
-	const failed = (reason: string): Answer => fault(`${reason}\nCan't commit ${path}!`);
-	const open = files.certificateTransaction;
-	if (open === undefined) return failed('No ongoing transaction! !');
-	if (open.path !== path) {
-		return failed(`The ongoing transaction is about '${open.path}' but you are trying to set '${path}'`);
-	}
-	let uses: number;
-	try {
-		uses = files.commitCertificate(path, open.content);
-	} catch (error) {
-		return failed(reasonOf(error));
-	}
-	files.certificateTransaction = undefined;
-	return `Committing ${path}${'.'.repeat(uses)}\nSuccess!\n`;
+	return commitOpen(files.certificateTransaction, path, (content) => {
+		const uses = files.commitCertificate(path, content);
+		files.certificateTransaction = undefined;
+		return uses;
+	});
 }
 
 function abortCertificate(files: TlsFiles, path: string): Answer {
-	const open = files.certificateTransaction;
-	if (open === undefined) return fault('No ongoing transaction!');
-	if (open.path !== path) {
-		return fault(
-			`The ongoing transaction is about '${open.path}' but you are trying to abort a transaction for '${path}'`,
-		);
-	}
-	files.certificateTransaction = undefined;
-	return info(`Transaction aborted for certificate '${path}'!`);
+	return abortOpen(files.certificateTransaction, path, 'certificate', () => {
+		files.certificateTransaction = undefined;
+	});
 }
 
 function newCertificate(files: TlsFiles, path: string): Answer {
@@ -216,9 +229,8 @@ function setText(
 	if (payload === undefined) return fault(`'set ssl ${word} expects a filename and CAs as a payload`);
 	const failed = (reason: string): Answer => fault(`${reason}\nCan't update ${path}!`);
 	const open = files.textTransactions[kind];
-	if (open !== undefined && open.path !== path) {
-		return failed(`The ongoing transaction is about '${open.path}' but you are trying to set '${path}'`);
-	}
+	const other = notPrepared(open, path, 'set');
+	if (other !== undefined) return failed(other);
 	const before = files.texts[kind].get(path);
 	if (before === undefined) return failed(`Can't replace a ${name} which is not referenced by the configuration!`);
 	const blocks = TlsFiles.blocksOf(kind, payload);
@@ -232,32 +244,17 @@ function setText(
 }
 
 function commitText({ kind }: TextWords, files: TlsFiles, path: string): Answer {
-	const failed = (reason: string): Answer => fault(`${reason}\nCan't commit ${path}!`);
-	const open = files.textTransactions[kind];
-	if (open === undefined) return failed('No ongoing transaction! !');
-	if (open.path !== path) {
-		return failed(`The ongoing transaction is about '${open.path}' but you are trying to set '${path}'`);
-	}
-	let uses: number;
-	try {
-		uses = files.commitText(kind, path, open.content);
-	} catch (error) {
-		return failed(reasonOf(error));
-	}
-	delete files.textTransactions[kind];
-	return `Committing ${path}${'.'.repeat(uses)}\nSuccess!\n`;
+	return commitOpen(files.textTransactions[kind], path, (content) => {
+		const uses = files.commitText(kind, path, content);
+		delete files.textTransactions[kind];
+		return uses;
+	});
 }
 
 function abortText({ kind, name }: TextWords, files: TlsFiles, path: string): Answer {
-	const open = files.textTransactions[kind];
-	if (open === undefined) return fault('No ongoing transaction!');
-	if (open.path !== path) {
-		return fault(
-			`The ongoing transaction is about '${open.path}' but you are trying to abort a transaction for '${path}'`,
-		);
-	}
-	delete files.textTransactions[kind];
-	return info(`Transaction aborted for ${name} '${path}'!`);
+	return abortOpen(files.textTransactions[kind], path, name, () => {
+		delete files.textTransactions[kind];
+	});
 }
 
 function deleteText({ kind, name }: TextWords, files: TlsFiles, path: string): Answer {

@@ -5,8 +5,10 @@
  * The screen is another one than that of the shell (1049), so that what stood there is there again afterwards. A
  * program that is away is no reason to leave: it may be restarting, which is when one looks.
  */
+
 import { writeSync } from 'node:fs';
 import type { ReadStream, WriteStream } from 'node:tty';
+import { reasonOf } from '../../core/errors.js';
 import { press, splitKeys } from './choices.js';
 import { type Choices, screen } from './screen.js';
 import type { Looks } from './sections.js';
@@ -173,7 +175,7 @@ class LiveTop {
 			this.#looks = { now, before: this.#looks?.now };
 			this.#trouble = undefined;
 		} catch (error) {
-			this.#trouble = `${error instanceof Error ? error.message : String(error)}; trying again`;
+			this.#trouble = `${reasonOf(error)}; trying again`;
 		}
 		this.#isLooking = false;
 		if (this.#isOver) return;
