@@ -24,8 +24,11 @@ import { Deadline } from '../timeouts.js';
 import { ClientBody } from './client-body.js';
 import { flatFields, type RawResponse, responseHeadOf, trailersOf } from './heads.js';
 import type { NodeConnection } from './node-connection.js';
+import { type RelayHost, RequestRelay } from './request-relay.js';
 import { ServerAgent } from './server-agent.js';
 import { ServerRequest, type ServerRequestEvents } from './server-request.js';
+import { type FeedHost, SourceFeed } from './source-feed.js';
+import { NodeTunnel, type TunnelHost } from './tunnel.js';
 
 /** The time of the server's side; the client's is the connection's own deadline. */
 class ServerDeadline extends Deadline {
@@ -41,11 +44,10 @@ class ServerDeadline extends Deadline {
 	}
 }
 
-/** Body bytes that are read and forgotten to keep a connection, after an early answer. */
-const DISCARD_BYTES = 256 * 1024;
-
 /** What filters may hold of a body before its source is paused. */
 const FILTER_LIMIT_BYTES = 64 * 1024;
+
+const EMPTY = Buffer.alloc(0);
 
 /** Both are undefined for bytes that made no request. */
 interface Messages {
@@ -53,7 +55,7 @@ interface Messages {
 	readonly response: ServerResponse | undefined;
 }
 
-export class NodeExchange implements Exchange, ServerRequestEvents {
+export class NodeExchange implements Exchange, ServerRequestEvents, RelayHost, FeedHost, TunnelHost {
 	readonly connection: NodeConnection;
 	readonly stream: Stream;
 	readonly head: RequestHead | undefined;
@@ -62,6 +64,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	readonly #message: IncomingMessage | undefined;
 	readonly #response: ServerResponse | undefined;
 	readonly #body: ClientBody | undefined;
+	readonly #requestRelay: RequestRelay;
 	readonly #serverDeadline: ServerDeadline;
 	#server: ServerRequest | undefined;
 	#serverMessage: IncomingMessage | undefined;
@@ -69,26 +72,19 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#serverSocket: Socket | undefined;
 	#firstBytes: Buffer | undefined;
 	#connected = false;
-	#bodySent = false;
 	#buffering = false;
 	#interimCount = 0;
 	#responseStarted = false;
 	/** The whole answer is out, while the request is still coming. */
 	#responseDone = false;
-	/** Bytes of a request whose server has gone. */
-	#discardedBytes = 0;
 	#closing: boolean;
-	#tunnel: 'none' | 'open' | 'client-ended' | 'server-ended' = 'none';
+	#tunnel: NodeTunnel | undefined;
 	#lastWritten = 0;
 	/** The body of an answer that is made while it is sent. */
-	#source: ReplySource | undefined;
-	#pullDue = false;
+	#feed: SourceFeed | undefined;
 	/** Bytes of a response that rules look at before it goes on, and whether its end is there too. */
 	#held: Buffer[] | undefined;
 	#heldEnd = false;
-	/** The body of the request passes through filters, and has been given to them whole. */
-	#requestFiltered = false;
-	#requestFilterEnded = false;
 	/** The stream has been told the end. */
 	#over = false;
 
@@ -111,6 +107,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#message.on('aborted', () => this.guard(() => this.clientFailed(Failure.CLIENT_ABORT)));
 			this.#message.on('error', () => {});
 		}
+		const isChunked = head?.framing.kind === 'chunked';
+		this.#requestRelay = new RequestRelay(this, this.#message, this.#body, isChunked, FILTER_LIMIT_BYTES);
 		this.#response?.on('error', () => {});
 		this.#response?.on('drain', () => this.guard(() => this.#clientDrained()));
 		this.#response?.on('finish', () => this.guard(() => this.#responseGiven()));
@@ -133,7 +131,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	crashed(error: unknown): void {
-		this.#closeSource();
+		this.#feed?.close();
 		this.connection.thread.logger.error({ err: error }, 'an exchange failed inside the proxy');
 		this.#dropServer();
 		const open = !this.#over;
@@ -162,77 +160,26 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		}
 	}
 
-	/** What waits goes to the server; the end too when it has come. */
 	#sendBody(): void {
-		const body = this.#body;
-		const server = this.#server;
-		if (server === undefined || !this.#connected) return;
-		let takesMore = true;
-		const filters = this.stream.requestFilters;
-		if (filters !== undefined && this.#message !== undefined) {
-			this.#sendFiltered(server, filters, body);
-			return;
-		}
-		if (body !== undefined && !body.isEmpty) {
-			this.#bodySent = true;
-			for (const piece of body.take()) {
-				takesMore = server.write(piece);
-				if (server.isGone) this.#discardedBytes += piece.length;
-			}
-			if (this.#discardedBytes > DISCARD_BYTES) {
-				this.#breakOff(Failure.CLIENT_ABORT);
-				return;
-			}
-			this.#touchServer();
-		}
-		if (body === undefined || body.isComplete) {
-			const trailers = trailersOf(this.#message?.rawTrailers ?? []);
-			if (trailers === undefined) this.clientFailed(Failure.CLIENT_MALFORMED);
-			else server.end(this.head?.framing.kind === 'chunked' ? trailers : []);
-		} else if (takesMore) body.resume();
-		else {
-			body.pause();
-			this.connection.clearDeadline();
-		}
+		if (this.#server !== undefined && this.#connected) this.#requestRelay.send(this.#server);
 	}
 
-	/** The same for a body that passes through filters; its trailers are left out. */
-	#sendFiltered(server: ServerRequest, filters: FilterChain, body: ClientBody | undefined): void {
-		if (!this.#requestFiltered) {
-			this.#requestFiltered = true;
-			let serverTakes = true;
-			filters.open(
-				{
-					write: (bytes) => {
-						serverTakes = server.write(bytes);
-						this.#touchServer();
-					},
-					end: () => server.end([]),
-					progressed: () => {
-						if (serverTakes && filters.pendingBytes <= FILTER_LIMIT_BYTES / 2) body?.resume();
-					},
-				},
-				(error) => this.crashed(error),
-			);
-		}
-		if (body !== undefined && !body.isEmpty) {
-			this.#bodySent = true;
-			for (const piece of body.take()) filters.write(piece);
-			this.#touchServer();
-		}
-		if (body === undefined || body.isComplete) {
-			if (!this.#requestFilterEnded) filters.end();
-			this.#requestFilterEnded = true;
-		} else if (filters.pendingBytes > FILTER_LIMIT_BYTES) {
-			body.pause();
-			this.connection.clearDeadline();
-		} else body.resume();
+	touchServer(): void {
+		if (this.#connected && !this.#responseDone) this.#setServerDeadline(this.stream.serverTimeoutMs);
+	}
+
+	clearClientDeadline(): void {
+		this.connection.clearDeadline();
+	}
+
+	requestIsFutile(): void {
+		this.#breakOff(Failure.CLIENT_ABORT);
 	}
 
 	// ---- Exchange ------------------------------------------------------------------------------------------
 
 	get canReplay(): boolean {
-		return !this.#bodySent;
+		return !this.#requestRelay.hasSent;
 	}
 
 	bufferRequestBody(_limitBytes: number): void {
@@ -320,7 +267,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		const held = this.#held;
 		this.#held = undefined;
 		connection.setClientDeadline(connection.thread.nowMs(), 0);
-		this.#touchServer();
+		this.touchServer();
 		if (held === undefined) this.#listen(message);
 		else {
 			message.resume();
@@ -351,7 +298,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		}
 		this.#held.push(bytes);
 		if (this.responseBufferComplete) message.pause();
-		this.#touchServer();
+		this.touchServer();
 		this.stream.responseBodyArrived(this.connection.thread.nowMs());
 	}
 
@@ -388,9 +335,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		if (response.framing.kind === 'none') res.end();
 		else if (!Buffer.isBuffer(body)) {
 			res.flushHeaders();
-			this.#source = body;
-			body.onMore = this.#pull;
-			this.#feed();
+			this.#feed = new SourceFeed(this, body, res, FILTER_LIMIT_BYTES);
+			this.#feed.start();
 		} else {
 			stream.responseBodyBytes += body.length;
 			const filters = stream.responseFilters;
@@ -412,8 +358,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 				},
 				progressed: () => {
 					if (res.writableNeedDrain || filters.pendingBytes > FILTER_LIMIT_BYTES / 2) return;
-					if (this.#source === undefined) this.#serverMessage?.resume();
-					else this.#pull();
+					if (this.#feed === undefined) this.#serverMessage?.resume();
+					else this.#feed.pullSoon();
 				},
 				end: () => {
 					this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
@@ -460,64 +406,28 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 		}
 		this.#writeHead(res, reply, head);
 		if (source !== undefined) {
-			this.#source = source;
+			this.#feed = new SourceFeed(this, source, res, FILTER_LIMIT_BYTES);
 			if (this.head?.method !== 'HEAD') {
 				res.flushHeaders();
-				source.onMore = this.#pull;
-				this.#feed();
+				this.#feed.start();
 				return;
 			}
-			this.#closeSource();
+			this.#feed.close();
 		}
 		res.end(this.head?.method === 'HEAD' ? undefined : reply.body);
 	}
 
-	/** The next turn of the event loop pulls again: others come between two pieces. */
-	readonly #pull = (): void => {
-		if (this.#pullDue) return;
-		this.#pullDue = true;
-		setImmediate(() => {
-			this.#pullDue = false;
-			this.guard(() => this.#feed());
-		});
-	};
-
-	#feed(): void {
-		const source = this.#source;
-		const res = this.#response;
-		if (source === undefined || res === undefined) return;
-		if (this.connection.socket.destroyed) {
-			this.clientFailed(Failure.CLIENT_ABORT);
-			return;
-		}
-		const filters = this.stream.responseFilters;
-		if (filters !== undefined && filters.pendingBytes > FILTER_LIMIT_BYTES) return;
-		const piece = source.pull();
-		if (piece === undefined) {
-			this.#closeSource();
-			this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
-			if (filters === undefined) res.end();
-			else filters.end();
-			return;
-		}
-		this.connection.clearDeadline();
-		if (piece.length === 0) return;
-		this.stream.responseBodyBytes += piece.length;
-		if (filters !== undefined) {
-			filters.write(piece);
-			this.#pull();
-			return;
-		}
-		if (res.write(piece)) this.#pull();
-		else this.connection.setClientDeadline(this.connection.thread.nowMs(), this.stream.clientTimeoutMs);
+	/** For the feed. */
+	checkClient(): boolean {
+		if (!this.connection.socket.destroyed) return true;
+		this.clientFailed(Failure.CLIENT_ABORT);
+		return false;
 	}
 
-	#closeSource(): void {
-		const source = this.#source;
-		this.#source = undefined;
-		if (source === undefined) return;
-		source.onMore = undefined;
-		source.close();
+	awaitClient(isAwaited: boolean): void {
+		const { connection } = this;
+		if (isAwaited) connection.setClientDeadline(connection.thread.nowMs(), this.stream.clientTimeoutMs);
+		else connection.clearDeadline();
 	}
 
 	abort(silent: boolean): void {
@@ -544,7 +454,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	drained(): void {
-		this.#touchServer();
+		this.touchServer();
 		if (this.#body !== undefined && !this.#body.isComplete) this.#body.resume();
 	}
 
@@ -555,7 +465,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#serverFailed(Failure.SERVER_MALFORMED);
 			return;
 		}
-		this.#touchServer();
+		this.touchServer();
 		if (this.head?.version === 10 || this.#responseStarted) return;
 		const text = serializeResponse(head, { keepAlive: false, close: false, dechunk: false });
 		this.connection.socket.write(text, 'latin1');
@@ -592,7 +502,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#serverFailed(Failure.SERVER_MALFORMED);
 			return;
 		}
-		this.#touchServer();
+		this.touchServer();
 		stream.responseReceived(head, head.framing, connection.thread.nowMs());
 	}
 
@@ -618,12 +528,12 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.#serverFailed(Failure.CONNECT_TIMEOUT);
 			return;
 		}
-		if (this.#tunnel !== 'none') {
+		if (this.#tunnel !== undefined) {
 			this.#breakOff(Failure.SERVER_TIMEOUT);
 			return;
 		}
 		if (this.#serverMessage?.isPaused() === true) {
-			this.#touchServer();
+			this.touchServer();
 			return;
 		}
 		this.#serverFailed(Failure.SERVER_TIMEOUT);
@@ -633,7 +543,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 
 	#relay(bytes: Buffer): void {
 		this.stream.responseBodyBytes += bytes.length;
-		this.#touchServer();
+		this.touchServer();
 		const filters = this.stream.responseFilters;
 		if (filters !== undefined) {
 			filters.write(bytes);
@@ -647,8 +557,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	#clientDrained(): void {
-		if (this.#source !== undefined) {
-			this.#pull();
+		if (this.#feed !== undefined) {
+			this.#feed.pullSoon();
 			return;
 		}
 		this.connection.clearDeadline();
@@ -701,7 +611,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#breakOff(failure: Failure): void {
 		const { stream, connection } = this;
 		this.#over = true;
-		this.#closeSource();
+		this.#feed?.close();
 		this.#dropServer();
 		stream.exchangeFailed(failure, connection.thread.nowMs());
 		connection.destroy();
@@ -709,7 +619,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 
 	/** The last byte of the answer was taken by the system. */
 	#responseGiven(): void {
-		if (this.#tunnel !== 'none') return;
+		if (this.#tunnel !== undefined) return;
 		const bodyOpen = this.#body !== undefined && !this.#body.isComplete;
 		if (bodyOpen && !this.#closing && this.#server !== undefined) {
 			this.#responseDone = true;
@@ -724,7 +634,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	}
 
 	#end(): void {
-		this.#closeSource();
+		this.#feed?.close();
 		if (this.#over) return;
 		this.#over = true;
 		this.#serverDeadlineOff();
@@ -759,7 +669,7 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 			this.connection.setClientDeadline(nowMs, this.stream.clientTimeoutMs);
 			return;
 		}
-		if (this.#tunnel !== 'none') {
+		if (this.#tunnel !== undefined) {
 			this.#breakOff(Failure.CLIENT_TIMEOUT);
 			return;
 		}
@@ -771,67 +681,27 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#openTunnel(response: ResponseHead): void {
 		const { connection } = this;
 		const client = connection.socket;
-		const server = this.#serverSocket as Socket;
 		this.#server?.detach();
-		this.#tunnel = 'open';
+		this.#tunnel = new NodeTunnel(this, client, this.#serverSocket as Socket);
 		this.#response?.detachSocket(client);
 		client.write(serializeResponse(asWritten(response), { keepAlive: false, close: false, dechunk: false }), 'latin1');
-		const first = this.#firstBytes;
-		if (first !== undefined && first.length > 0) this.#tunnelBytes(server, client, first, false);
-		const early = connection.takeDetachedBytes();
-		if (early.length > 0) this.#tunnelBytes(client, server, early, true);
-		this.#joinHalves(client, server, true);
-		this.#joinHalves(server, client, false);
-		this.#touchTunnel();
+		this.#tunnel.open(this.#firstBytes ?? EMPTY, connection.takeDetachedBytes());
 	}
 
-	#joinHalves(from: Socket, to: Socket, fromClient: boolean): void {
-		from.on('data', (bytes: Buffer) => this.guard(() => this.#tunnelBytes(from, to, bytes, fromClient)));
-		to.on('drain', () => this.guard(() => from.resume()));
-		from.on('end', () => this.guard(() => this.#tunnelEnded(to, fromClient)));
-		from.on('close', () => this.guard(() => this.#tunnelClosed(fromClient)));
-		from.resume();
+	setTunnelDeadlines(clientMs: number, serverMs: number): void {
+		this.connection.setClientDeadline(this.connection.thread.nowMs(), clientMs);
+		this.#setServerDeadline(serverMs);
 	}
 
-	#tunnelBytes(from: Socket, to: Socket, bytes: Buffer, fromClient: boolean): void {
-		if (fromClient) this.stream.requestBodyBytes += bytes.length;
-		else this.stream.responseBodyBytes += bytes.length;
-		this.#touchTunnel();
-		if (!to.write(bytes)) from.pause();
-	}
-
-	/** One side has said its last word; the other may go on. */
-	#tunnelEnded(to: Socket, fromClient: boolean): void {
-		to.end();
-		if (this.#tunnel === 'open') {
-			this.#tunnel = fromClient ? 'client-ended' : 'server-ended';
-			this.#touchTunnel();
-		} else this.#closeTunnel();
-	}
-
-	#tunnelClosed(fromClient: boolean): void {
-		if (this.#tunnel === 'open') {
-			this.#breakOff(fromClient ? Failure.CLIENT_ABORT : Failure.SERVER_ABORT);
-			return;
-		}
-		this.#closeTunnel();
-	}
-
-	#closeTunnel(): void {
+	tunnelEnded(): void {
 		this.#serverSocket?.destroySoon();
 		this.#serverSocket = undefined;
 		this.#end();
 		this.connection.exchangeOver(this, true);
 	}
 
-	/** Any byte, in either direction, renews the time of both sides (manual, `timeout tunnel`). */
-	#touchTunnel(): void {
-		const { stream, connection } = this;
-		const { tunnelTimeoutMs } = stream;
-		const clientMs = this.#tunnel === 'client-ended' ? stream.clientFinTimeoutMs || tunnelTimeoutMs : tunnelTimeoutMs;
-		const serverMs = this.#tunnel === 'server-ended' ? stream.serverFinTimeoutMs || tunnelTimeoutMs : tunnelTimeoutMs;
-		connection.setClientDeadline(connection.thread.nowMs(), clientMs || stream.clientTimeoutMs);
-		this.#setServerDeadline(serverMs || stream.serverTimeoutMs);
+	tunnelFailed(failure: Failure): void {
+		this.#breakOff(failure);
 	}
 
 	// ---- the server's side ------------------------------------------------------------------------------------
@@ -839,10 +709,6 @@ export class NodeExchange implements Exchange, ServerRequestEvents {
 	#setServerDeadline(delayMs: number): void {
 		const { thread } = this.connection;
 		thread.wheel.set(this.#serverDeadline, delayMs > 0 ? thread.nowMs() + delayMs : 0);
-	}
-
-	#touchServer(): void {
-		if (this.#connected && !this.#responseDone) this.#setServerDeadline(this.stream.serverTimeoutMs);
 	}
 
 	#serverDeadlineOff(): void {
