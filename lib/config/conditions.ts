@@ -5,7 +5,8 @@
  * An expression is parsed by descent, whole, before its value is known, so that a wrong word is refused
  * even where the value would not depend on it. Values: `!` binds first, then `&&`, then `||`.
  */
-import { FEATURES, LANGUAGE_VERSION } from './features.js';
+import { LANGUAGE_VERSION } from '../core/version.js';
+import { FEATURES } from './features.js';
 
 /** As deep as HAProxy lets blocks nest; parentheses have the same bound, which bounds the recursion. */
 export const MAX_NESTING = 100;

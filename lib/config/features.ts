@@ -3,11 +3,9 @@
  * compares with, the features that `feature()` knows, and which parts of the model have code behind them.
  *
  * A conf file asks for a version to choose between spellings of HAProxy's language, so the answer is the
- * release whose manual Holdfast follows, not Holdfast's own number.
+ * release whose manual Holdfast follows (LANGUAGE_VERSION in core/version.ts), not Holdfast's own number.
  */
 import type { Diagnostics, Place } from '../core/diagnostics.js';
-
-export const LANGUAGE_VERSION = '2.6.12';
 
 /**
  * Parts of the model that the parser fills and that may still lack their runtime. A line that needs one

@@ -17,7 +17,7 @@ import { SectionReader } from './sections.js';
 import { ParserState } from './state.js';
 
 export { type ConditionResult, type ConditionSubject, evaluateCondition } from './conditions.js';
-export { FEATURES, LANGUAGE_VERSION, SUPPORTED } from './features.js';
+export { FEATURES, SUPPORTED } from './features.js';
 export { type ConfigurationFile, readConfigurationFiles } from './files.js';
 
 /** What the command line says and the files may not override. */

@@ -1,6 +1,10 @@
-/** What `-vv` tells: how the program was built, what it runs on, and every keyword with yes or no. */
+/**
+ * What `-vv` tells: how the program was built, what it runs on, and every keyword with yes or no. The lines that tools made
+ * for HAProxy look for (`TARGET`, `Feature list`, `Available ...`) have HAProxy's form.
+ */
 import { availableParallelism } from 'node:os';
-import { FEATURES, LANGUAGE_VERSION } from '../config/index.js';
+import { FEATURES } from '../config/index.js';
+import { LANGUAGE_VERSION } from '../core/version.js';
 import { describeKeywords } from './keyword-matrix.js';
 
 /** Lines after the version line of `-vv`, each ended. */
@@ -11,9 +15,25 @@ export function describeBuild(): string {
 		`Running on: Node.js ${versions.node}, V8 ${versions.v8}, libuv ${versions.uv}, OpenSSL ${versions.openssl}, zlib ${versions.zlib}`,
 		`Platform: ${process.platform} ${process.arch}, ${availableParallelism()} processors`,
 		`Language: that of HAProxy ${LANGUAGE_VERSION}`,
-		`Engines: native (default), node (tune.http.engine)`,
+		'Engines: native (default), node (tune.http.engine)',
+		'Build options :',
+		`  TARGET  = ${process.platform === 'linux' ? 'linux-glibc' : process.platform}`,
 		'',
 		`Feature list : ${features}`,
+		'',
+		`Built with multi-threading support (default=${availableParallelism()}).`,
+		`Running on OpenSSL version : OpenSSL ${versions.openssl}`,
+		'Compression algorithms supported : identity("identity"), deflate("deflate"), raw-deflate("deflate"), gzip("gzip")',
+		'',
+		'Available multiplexer protocols :',
+		'         h2 : mode=HTTP  side=FE|BE',
+		'         h1 : mode=HTTP  side=FE|BE',
+		'       none : mode=TCP   side=FE|BE',
+		'',
+		'Available services : prometheus-exporter',
+		'',
+		'Available filters :',
+		...['BWLIM] bwlim-in', 'BWLIM] bwlim-out', 'CACHE] cache', ' COMP] compression'].map((name) => `\t[${name}`),
 		describeKeywords(),
 	].join('\n');
 }

@@ -12,7 +12,7 @@
  * are listed under "old workers" with the worker's pid.
  */
 import { createServer, type Server, type Socket } from 'node:net';
-import { VERSION } from '../core/version.js';
+import { COMPATIBLE_VERSION } from '../core/version.js';
 import { type Level, levelAllows } from '../runtime-api/command.js';
 import { CommandReader, PAYLOAD_GOES_ON, type ParsedCommand, TOO_LONG } from '../runtime-api/command-line.js';
 import type { SocketHandle } from './listening-socket.js';
@@ -65,7 +65,7 @@ export function formatProcesses(view: MasterView): string {
 		return `${Math.floor(seconds / 86_400)}d${two((seconds / 3600) % 24)}h${two((seconds / 60) % 60)}m${two(seconds % 60)}s`;
 	};
 	const worker = ({ reloads, sinceMs }: GenerationStatus): string =>
-		row(String(view.workerPid), 'worker', String(reloads), uptime(sinceMs), VERSION);
+		row(String(view.workerPid), 'worker', String(reloads), uptime(sinceMs), COMPATIBLE_VERSION);
 	const serving = view.generations.filter(({ reloads }) => reloads === 0);
 	const old = view.generations.filter(({ reloads }) => reloads > 0);
 	return [
@@ -75,7 +75,7 @@ export function formatProcesses(view: MasterView): string {
 			'master',
 			`${view.reloadCount} [failed: ${view.failedReloads}]`,
 			uptime(view.startedMs),
-			VERSION,
+			COMPATIBLE_VERSION,
 		),
 		'# workers\n',
 		...(view.workerPid === undefined ? [] : serving.map(worker)),
@@ -209,7 +209,7 @@ class MasterSession {
 			case 'show proc':
 				return formatProcesses(this.#view);
 			case 'show version':
-				return `${VERSION}\n`;
+				return `${COMPATIBLE_VERSION}\n`;
 			case 'operator':
 			case 'user':
 				if (!levelAllows(this.#level, line)) return 'Permission denied\n';

@@ -4,7 +4,7 @@
  * HAProxy that does not use it.
  */
 
-import { VERSION, VERSION_DATE } from '../../core/version.js';
+import { COMPATIBLE_VERSION, VERSION, VERSION_DATE } from '../../core/version.js';
 import type { Vitals } from '../../shared/vitals.js';
 import type { Command, Invocation } from '../command.js';
 import { type Field, type FieldType, type FieldValue, fieldObject, typedTail, valueText } from '../fields.js';
@@ -39,7 +39,7 @@ const MEGABYTE = 1024 * 1024;
 
 const ROWS: readonly InfoRow[] = [
 	[0, 'Name', 'POS', 'str', 'The product', () => 'Holdfast'],
-	[1, 'Version', 'POS', 'str', 'Its version', () => VERSION],
+	[1, 'Version', 'POS', 'str', 'Its version', () => COMPATIBLE_VERSION],
 	[2, 'Release_date', 'POS', 'str', 'Date of the version', () => VERSION_DATE],
 	[3, 'Nbthread', 'CGS', 'u32', 'Data threads (nbthread)', ({ view }) => view.model.global.nbthread],
 	[4, 'Nbproc', 'CGS', 'u32', 'Worker processes, always 1', () => 1],

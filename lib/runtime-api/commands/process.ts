@@ -5,7 +5,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { formatSocketAddress } from '../../core/address.js';
 import { parseTimeMs } from '../../core/units.js';
-import { VERSION } from '../../core/version.js';
+import { COMPATIBLE_VERSION, VERSION } from '../../core/version.js';
 import type { Vitals } from '../../shared/vitals.js';
 import {
 	type Answer,
@@ -232,7 +232,7 @@ export const PROCESS_COMMANDS: readonly Command[] = [
 		run: ({ words }) =>
 			words[2] === 'json'
 				? `${jsonText({ name: 'Holdfast', version: VERSION, node: process.version })}\n`
-				: info(VERSION),
+				: info(COMPATIBLE_VERSION),
 	},
 	{
 		words: ['show', 'env'],
