@@ -19,6 +19,7 @@ import {
 } from 'node:http2';
 import { Socket } from 'node:net';
 import type { H2Tuning } from '../../config/model.js';
+import { FloodGuard, Offence } from '../../http/h2/flood-guard.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Column } from '../../shared/counters.js';
 import type { Session } from '../session.js';
@@ -26,7 +27,6 @@ import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { Deadline } from '../timeouts.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
-import { FloodGuard, Offence } from './flood-guard.js';
 import { Malformed, requestOf } from './request-head.js';
 
 /** A connection that is leaving has this long to be told so twice (RFC 9113, section 6.8). */

@@ -1,5 +1,5 @@
 import t from 'tap';
-import { FloodGuard, Offence } from '../../../lib/stream/h2/flood-guard.js';
+import { FloodGuard, Offence } from '../../../lib/http/h2/flood-guard.js';
 
 t.test('many at once are enough, a few each second never are', async (t) => {
 	const burst = new FloodGuard();
