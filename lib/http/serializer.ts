@@ -75,16 +75,23 @@ export interface LocalReplyOptions extends Omit<ResponseOptions, 'dechunk'> {
 	readonly streamed?: 'chunked' | 'until-close';
 }
 
-/** The head of an answer made here, `content-length` first as HAProxy writes it. */
+/**
+ * The head of an answer made here. `content-length` stands where the reply has it, since HAProxy's order differs from
+ * one kind of reply to the other (first in an error page, after the fields of a rule), and last if it has none.
+ */
 export function serializeLocalReply(reply: LocalReplyHead, options: LocalReplyOptions): string {
 	const { status } = reply;
 	const reason = reply.reason === '' ? standardReason(status) : reply.reason;
 	const bodiless = status < 200 || status === 204 || status === 304;
 	const { streamed } = options;
-	const length = bodiless || streamed !== undefined ? '' : `content-length: ${reply.body.length}\r\n`;
 	const says = options.close ? CLOSE : options.keepAlive ? KEEP_ALIVE : NEITHER;
-	const framing = streamed === 'chunked' ? CHUNKED : CLOSE_DELIMITED;
-	return statusLine('HTTP/1.1', status, reason) + length + fieldLines(reply.headers, framing, false, says);
+	const framing: BodyFraming =
+		streamed === 'chunked'
+			? CHUNKED
+			: bodiless || streamed !== undefined
+				? CLOSE_DELIMITED
+				: { kind: 'length', length: reply.body.length };
+	return statusLine('HTTP/1.1', status, reason) + fieldLines(reply.headers, framing, false, says);
 }
 
 /** True if a rule has set `Connection: close`, which ends the connection after this message as in HAProxy. */

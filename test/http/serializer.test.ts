@@ -154,11 +154,22 @@ t.test('responses to a client', (t) => {
 });
 
 t.test('answers made here', (t) => {
-	const headers = new HeaderList(['cache-control', 'content-type'], ['no-cache', 'text/html']);
+	const headers = new HeaderList(['content-length', 'cache-control', 'content-type'], ['5', 'no-cache', 'text/html']);
 	const reply = { status: 403, reason: 'Forbidden', headers, body: Buffer.from('hello') };
 	t.equal(
 		serializeLocalReply(reply, { keepAlive: false, close: false }),
 		'HTTP/1.1 403 Forbidden\r\ncontent-length: 5\r\ncache-control: no-cache\r\ncontent-type: text/html\r\n\r\n',
+	);
+	// The reply says where its length stands: HAProxy sends the fields of a "return" rule before it.
+	const ofRule = new HeaderList(['x-a', 'content-length', 'content-type'], ['b', '5', 'text/plain']);
+	t.equal(
+		serializeLocalReply({ ...reply, status: 200, reason: 'OK', headers: ofRule }, { keepAlive: false, close: false }),
+		'HTTP/1.1 200 OK\r\nx-a: b\r\ncontent-length: 5\r\ncontent-type: text/plain\r\n\r\n',
+	);
+	const wrongLength = new HeaderList(['content-length'], ['7']);
+	t.equal(
+		serializeLocalReply({ ...reply, headers: wrongLength }, { keepAlive: false, close: false }),
+		'HTTP/1.1 403 Forbidden\r\ncontent-length: 5\r\n\r\n',
 	);
 	t.match(serializeLocalReply(reply, { keepAlive: false, close: true }), /\r\nconnection: close\r\n\r\n$/);
 	t.match(serializeLocalReply(reply, { keepAlive: true, close: false }), /\r\nconnection: keep-alive\r\n\r\n$/);
