@@ -21,6 +21,12 @@ export type OpenClient = (model: RedisModel) => Promise<RedisClient>;
 
 const SLOW_MS = 1000;
 const SILENT_MS = 10_000;
+/** Of each address of a connection, and of each word with a sentinel. */
+const CONNECT_MS = 5000;
+/** A client that has ended by itself begins anew after this. */
+const ENDED_MS = 1000;
+/** The end of a connection is waited for so long after it was said. */
+const DISCONNECT_MS = 500;
 /** A replica that says it is read-only may be behind a name that stands for the master by now. */
 const READ_ONLY_RECONNECT_MS = 5000;
 const CLOCK_READINGS = 16;
@@ -48,6 +54,8 @@ export class RedisLink {
 	readonly text: string;
 	readonly #options: LinkOptions;
 	#client: RedisClient | undefined;
+	/** When the client has shown last that it does something about not being ready, monotonic. */
+	#lastSignMs = 0;
 	#isClosed = false;
 	#trouble: string | undefined;
 	#troubleSinceMs = 0;
@@ -84,18 +92,55 @@ export class RedisLink {
 		}
 		this.#client = client;
 		defineScripts(client);
-		client.on('error', (error) => {
+		this.#listen(client);
+		this.#lastSignMs = this.#options.clock.monotonicMs();
+		if (client.status === 'ready') this.epoch++;
+		else if (client.status === 'wait') {
+			await client.connect().catch((error: unknown) => {
+				if (this.#client === client) this.failed(error);
+			});
+		}
+	}
+
+	/** A client that was given up still has its say, to which nobody listens. */
+	#listen(client: RedisClient): void {
+		const on = (event: string, heard: (...args: unknown[]) => void): void => {
+			client.on(event, (...args) => {
+				if (this.#client !== client || this.#isClosed) return;
+				this.#lastSignMs = this.#options.clock.monotonicMs();
+				heard(...args);
+			});
+		};
+		on('error', (error) => {
 			this.#lastError = textOf(error);
 			if (client.status !== 'ready') this.#setTrouble(this.#lastError);
 		});
-		client.on('ready', () => {
+		on('connect', () => {});
+		on('ready', () => {
 			this.epoch++;
 		});
-		client.on('close', () => {
-			if (!this.#isClosed) this.#setTrouble(this.#lastError ?? 'the connection is closed');
-		});
-		if (client.status === 'ready') this.epoch++;
-		else if (client.status === 'wait') await client.connect().catch((error: unknown) => this.failed(error));
+		on('close', () => this.#setTrouble(this.#lastError ?? 'the connection is closed'));
+	}
+
+	/** To be called now and then while there is no `client`: one that makes no headway is given up for a new one. */
+	watch(): void {
+		const client = this.#client;
+		if (client === undefined || client.status === 'ready') return;
+		const { clock, silentMs = SILENT_MS } = this.#options;
+		const { kind, nodes } = this.model.servers;
+		// Sentinels are asked one after the other, and say nothing in between.
+		const patienceMs = silentMs + (kind === 'sentinel' ? 2 * CONNECT_MS * nodes.length : 0);
+		const waitedMs = clock.monotonicMs() - this.#lastSignMs;
+		if (waitedMs < (client.status === 'end' ? ENDED_MS : patienceMs)) return;
+		this.#setTrouble('no answer to the first words of a connection');
+		this.#beginAnew();
+	}
+
+	#beginAnew(): void {
+		const client = this.#client;
+		this.#client = undefined;
+		client?.disconnect();
+		if (!this.#isClosed) void this.open();
 	}
 
 	close(): void {
@@ -124,7 +169,7 @@ export class RedisLink {
 		};
 		const isSilent = (): void => {
 			this.#setTrouble('no answer, the connection is given up');
-			this.#client?.disconnect(true);
+			this.#beginAnew();
 		};
 		this.#watch?.cancel();
 		this.#watch = clock.setTimer(isSlow, slowMs);
@@ -234,7 +279,8 @@ export const openIoredis: OpenClient = async ({ servers, ca }) => {
 		autoResendUnfulfilledCommands: false,
 		// What is on its way when the connection goes fails with it; otherwise it would be waited for without end.
 		maxRetriesPerRequest: 0,
-		connectTimeout: 5000,
+		connectTimeout: CONNECT_MS,
+		disconnectTimeout: DISCONNECT_MS,
 		connectionName: 'holdfast',
 		...(user === undefined ? {} : { username: user }),
 		...(password === undefined ? {} : { password }),
@@ -256,6 +302,7 @@ export const openIoredis: OpenClient = async ({ servers, ca }) => {
 				db: database,
 				retryStrategy: again,
 				sentinelRetryStrategy: again,
+				sentinelCommandTimeout: CONNECT_MS,
 				enableTLSForSentinelMode: tls,
 				...(tls && ca !== undefined ? { sentinelTLS: { ca } } : {}),
 			});

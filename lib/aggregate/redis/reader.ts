@@ -195,7 +195,7 @@ export class LogReader {
 			this.#isAfterDirectory = true;
 		}
 		for (const [node] of this.#nodes) {
-			if (!lines.has(node) && !this.#scans.has(node)) this.#nodes.delete(node);
+			if (!lines.has(node) && !this.#scans.has(keys.entriesOf(node))) this.#nodes.delete(node);
 		}
 		if (this.#options.isTimed && !this.#options.isShared) await this.#forgetGone(client, lines, ownNode);
 	}
@@ -315,7 +315,9 @@ export class LogReader {
 			const [first] = this.#scans;
 			if (first === undefined) break;
 			const [key, scan] = first;
-			const [cursor, pairs] = await client.hscan(key, scan.cursor, 'COUNT', SCAN_COUNT);
+			const answer = await this.#page(client, key, scan.cursor);
+			if (answer === undefined) continue;
+			const [cursor, pairs] = answer;
 			const nowMs = clock.monotonicMs();
 			const redisMs = link.redisMs(nowMs) ?? 0;
 			for (let i = 0; i + 1 < pairs.length; i += 2) {
@@ -332,6 +334,18 @@ export class LogReader {
 			if (cursor === '0' && this.#scans.get(key) === scan) this.#scans.delete(key);
 		}
 		if (this.#scans.size === 0) this.#isFirstDone = true;
+	}
+
+	/** One page of a hash; undefined: it is none, and must not keep what comes after it from being read. */
+	async #page(client: RedisClient, key: string, from: string): Promise<[string, string[]] | undefined> {
+		try {
+			return await client.hscan(key, from, 'COUNT', SCAN_COUNT);
+		} catch (error) {
+			if (!(error instanceof Error) || !error.message.startsWith('WRONGTYPE')) throw error;
+			this.#options.complain(`key '${key}' is not a hash, so not ours: what should be in it is missing in the sums`);
+			this.#scans.delete(key);
+			return undefined;
+		}
 	}
 
 	async #trim(client: RedisClient): Promise<void> {

@@ -291,6 +291,7 @@ export class RedisReplication implements Liveness {
 	async #attempt(startedMs: number): Promise<void> {
 		const { client } = this.#link;
 		if (client === undefined) {
+			this.#link.watch();
 			this.#cutOff(startedMs);
 			return;
 		}

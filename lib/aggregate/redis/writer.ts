@@ -12,6 +12,9 @@
  *     no line                      Redis was emptied: everything again
  *     another process's line       it took over while this one was stopped for longer than a heartbeat lives: writing ends
  *
+ * A share whose hash has fewer entries after a batch than before it was removed or evicted behind our back, and our line
+ * was not: all of it is told again.
+ *
  * A share has one writer, the process that has claimed the node's name (replication.ts). When it enters a line where an
  * earlier process left one, it first reads what that one had counted and adds it to its own table, and only then writes,
  * so that what the others see of this node never falls.
@@ -70,7 +73,7 @@ export class ShareWriter {
 	#line: NodeLine | undefined;
 	#absorbed: { life: number; cursor: string } | undefined;
 	#epoch = -1;
-	/** Entries of Redis, as of the last write. */
+	/** Entries of Redis, as of the last write; 0: not known. */
 	entryCount = 0;
 	batchesWritten = 0;
 	entriesWritten = 0;
@@ -117,9 +120,20 @@ export class ShareWriter {
 		if (this.#state === 'absorbing') await this.#absorb(client, node);
 		if (this.#state === 'open') {
 			await this.#write(client, node);
-			await this.#sweeper.step(client, node, this.entryCount);
+			await this.#sweep(client, node);
 		}
 		return now;
+	}
+
+	async #sweep(client: RedisClient, node: string): Promise<void> {
+		const before = this.#sweeper.removed;
+		try {
+			await this.#sweeper.step(client, node, this.entryCount);
+			this.entryCount -= this.#sweeper.removed - before;
+		} catch (error) {
+			this.entryCount = 0;
+			throw error;
+		}
 	}
 
 	/** The next step asks the directory first: something of what was on its way may be lost. */
@@ -142,6 +156,8 @@ export class ShareWriter {
 		const text = (await client.hget(keys.directory, node)) ?? '';
 		const found = text === '' ? undefined : parseLine(text);
 		if (found !== undefined && found.life === this.#line?.life && this.#state === 'unsure') {
+			// A fail-over has lost batches, and entries with them.
+			if (found.sequence < this.#line.sequence) this.entryCount = 0;
 			this.#line = found;
 			// 0: nothing was written yet; as an id it would be one after the counter has wrapped.
 			if (found.updateId === 0) this.#local?.seekStart();
@@ -260,6 +276,7 @@ export class ShareWriter {
 			sent.push({ answer, line: next });
 			line = next;
 		}
+		let isLessThanBefore = false;
 		try {
 			for (const { answer, line: written } of sent) {
 				const result = await answer;
@@ -268,8 +285,13 @@ export class ShareWriter {
 					return;
 				}
 				this.#line = written;
+				isLessThanBefore ||= isOwnShare && result < this.entryCount;
 				this.entryCount = result;
 				this.batchesWritten++;
+			}
+			if (isLessThanBefore) {
+				this.#startOver();
+				this.#options.emptied();
 			}
 			this.entriesWritten += count;
 		} catch (error) {
