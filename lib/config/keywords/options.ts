@@ -17,6 +17,9 @@ type Switch = { [K in keyof ProxyOptions]: ProxyOptions[K] extends boolean ? K :
 const SWITCHES: readonly (readonly [name: string, field: Switch, sections: readonly string[] | undefined])[] = [
 	['abortonclose', 'abortonclose', BACK],
 	['accept-invalid-http-request', 'acceptInvalidHttpRequest', FRONT],
+	// Their names since HAProxy 3.0.
+	['accept-unsafe-violations-in-http-request', 'acceptInvalidHttpRequest', FRONT],
+	['accept-unsafe-violations-in-http-response', 'acceptInvalidHttpResponse', BACK],
 	['accept-invalid-http-response', 'acceptInvalidHttpResponse', BACK],
 	['allbackups', 'allbackups', BACK],
 	['checkcache', 'checkcache', BACK],
@@ -197,11 +200,14 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		'option splice-request',
 		'option splice-response',
 	]),
+	...withoutEffect<ProxySite>('buffers have one size', ['option use-small-buffers']),
 	...withoutEffect<ProxySite>('HTTP is always parsed into messages', ['option http-use-htx']),
 	...refused<ProxySite>([
 		'option forwarded',
 		'option h1-case-adjust-bogus-client',
 		'option h1-case-adjust-bogus-server',
+		'option http-drop-request-trailers',
+		'option http-drop-response-trailers',
 		'option transparent',
 	]),
 	...refused<ProxySite>(['option http-tunnel', 'option http_proxy', 'option forceclose'], 'HAProxy has removed it'),

@@ -575,7 +575,15 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>(['dispatch', 'transparent']),
+	...refused<ProxySite>([
+		'dispatch',
+		'force-be-switch',
+		'hash-preserve-affinity',
+		'max-session-srv-conns',
+		'quic-initial',
+		'timeout client-hs',
+		'transparent',
+	]),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),
