@@ -2,19 +2,23 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
+import type { RedisTiming } from '../../lib/aggregate/redis/replication.js';
 import { freePorts } from '../fixtures/ports.js';
 import { RedisServer, skipUnlessRedis, startRedis } from '../fixtures/redis.js';
 import { RedisNode, redisModel } from '../fixtures/redis-node.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
 const skip = skipUnlessRedis();
+/** That a busy machine is slow is not said. */
+const PATIENT = { slowMs: 20_000, silentMs: 30_000 };
 
 async function startNodes(
 	t: { teardown(callback: () => unknown): void },
 	url: string,
-	...names: string[]
+	names: readonly string[],
+	timing: Partial<RedisTiming> = {},
 ): Promise<RedisNode[]> {
-	const nodes = names.map((name) => new RedisNode(name, { model: redisModel(url) }).start());
+	const nodes = names.map((name) => new RedisNode(name, { model: redisModel(url), timing }).start());
 	t.teardown(() => {
 		for (const { replication } of nodes) replication.close();
 	});
@@ -51,7 +55,7 @@ t.test('three nodes of a Redis Cluster', { skip }, async (t) => {
 		const infos = await Promise.all(servers.map((server) => server.client.cluster('INFO')));
 		return infos.every((info) => /cluster_state:ok/.test(info) && /cluster_known_nodes:3/.test(info));
 	});
-	const nodes = await startNodes(t, `redis+cluster://127.0.0.1:${ports[0]}`, 'a', 'b', 'c');
+	const nodes = await startNodes(t, `redis+cluster://127.0.0.1:${ports[0]}`, ['a', 'b', 'c']);
 	for (const [index, node] of nodes.entries()) node.request('k', index + 1);
 	await show(nodes, 'k', 6);
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
@@ -89,7 +93,7 @@ sentinel failover-timeout mymaster 3000
 		const known = (await sentinel.client.call('SENTINEL', 'replicas', 'mymaster')) as unknown[];
 		return known.length === 1 && /master_link_status:up/.test(await replica.client.info('replication'));
 	});
-	const nodes = await startNodes(t, `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`, 'a', 'b');
+	const nodes = await startNodes(t, `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`, ['a', 'b'], PATIENT);
 	const [a, b] = nodes as [RedisNode, RedisNode];
 	for (let i = 0; i < 500; i++) for (const node of nodes) node.request(`k${i % 50}`);
 	await show(nodes, 'k7', 20);
@@ -115,6 +119,6 @@ sentinel failover-timeout mymaster 3000
 	for (let i = 0; i < 50; i++) if (i !== 7 && i !== 8) t.equal(a.counts(`k${i}`)[0], 20);
 	for (const { log } of nodes) t.equal(log.length, 2, log.join('\n'));
 	// A node that starts now finds all of it on the new master.
-	const [late] = await startNodes(t, `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`, 'late');
+	const [late] = await startNodes(t, `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`, ['late']);
 	await show([late!], 'k7', 20 + counted);
 });

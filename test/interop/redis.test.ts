@@ -5,7 +5,8 @@ import { RedisNode, type RedisNodeOptions, redisModel } from '../fixtures/redis-
 import { waitFor } from '../fixtures/wait-for.js';
 
 const skip = skipUnlessRedis();
-const TIMING = { beatMs: 150, heartbeatLifeMs: 1200, apartMs: 2500, slowMs: 500, silentMs: 3000 };
+/** What is said of slowness is only wanted where Redis is made slow: a busy machine is so by itself. */
+const TIMING = { beatMs: 150, heartbeatLifeMs: 1200, apartMs: 2500, slowMs: 20_000, silentMs: 30_000 };
 
 interface Test {
 	teardown(callback: () => unknown): void;
@@ -178,8 +179,10 @@ t.test('FLUSHALL, and a table removed by hand', { skip }, async (t) => {
 
 t.test('redis stands still', { skip }, async (t) => {
 	const redis = await startRedis(t);
-	const nodes = await startNodes(t, redis.url, 'a', 'b');
+	const timing = { ...TIMING, slowMs: 500, silentMs: 3000 };
+	const nodes = ['a', 'b'].map((name) => startNode(t, name, redis.url, { timing }));
 	const [a, b] = nodes as [RedisNode, RedisNode];
+	await waitFor('all to write', () => nodes.every(({ isWriting }) => isWriting));
 	const end = a.connect('k');
 	a.request('k', 5);
 	await show(nodes, 'k', 5);
@@ -187,13 +190,13 @@ t.test('redis stands still', { skip }, async (t) => {
 	a.request('k', 2);
 	b.request('k', 2);
 	await waitFor('it is noticed', () => nodes.every(({ log }) => log.length > 0));
-	t.match(a.log, [/no answer for 500 ms/]);
+	t.match(a.log[0], /no answer for 500 ms/);
 	await seconds(1.5);
 	redis.signal('SIGCONT');
 	await show(nodes, 'k', 9);
 	await show(nodes, 'k', 1, 'conn_cur');
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
-	for (const { log } of nodes) t.match(log, [/no answer/, /is well again/]);
+	for (const { log } of nodes) t.match(log.slice(-2), [/no answer/, /is well again/]);
 	end();
 	await show(nodes, 'k', 0, 'conn_cur');
 });

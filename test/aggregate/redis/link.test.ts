@@ -30,6 +30,8 @@ class FakeClient {
 async function newLink() {
 	const time = new VirtualTime();
 	const client = new FakeClient();
+	const clients = [client];
+	let opened = 0;
 	const log: string[] = [];
 	const note = (line: string): void => {
 		log.push(line.replace(/^peers section 's': redis redis:\/\/:secret@|^peers section 's': redis /, ''));
@@ -39,10 +41,13 @@ async function newLink() {
 		sectionName: 's',
 		clock: time.clock(1000),
 		log: { info: note, warn: note },
-		open: async () => client as unknown as RedisClient,
+		open: async () => {
+			clients[opened] ??= new FakeClient();
+			return clients[opened++] as unknown as RedisClient;
+		},
 	});
 	await link.open();
-	return { time, client, log, link };
+	return { time, client, clients, log, link };
 }
 
 t.test('an outage is two lines, whatever happens in it', async (t) => {
@@ -89,17 +94,58 @@ t.test('a server that is read-only is looked for anew, now and then', async (t) 
 });
 
 t.test('slow, then silent', async (t) => {
-	const { time, client, log, link } = await newLink();
+	const { time, client, clients, log, link } = await newLink();
 	const end = link.begin();
 	time.runUntil(900);
 	t.same(log, []);
 	time.runUntil(1100);
 	t.match(log, [/no answer for 1000 ms/]);
 	time.runUntil(10_100);
-	t.same(client.disconnects, [true], 'called anew');
+	t.same(client.disconnects, [undefined], 'given up');
+	t.equal(link.client, undefined);
+	await Promise.resolve();
+	t.equal(link.client, clients[1], 'begun anew');
 	end();
 	time.runUntil(60_000);
 	t.equal(client.disconnects.length, 1);
+	client.emit('ready');
+	t.equal(link.epoch, 2, 'what becomes of the first one is not heard');
+});
+
+t.test('a client that makes no headway is given up, one that does is not', async (t) => {
+	const { time, client, clients, log, link } = await newLink();
+	const watchUntil = (untilMs: number): void => {
+		while (time.nowMs < untilMs) {
+			time.runUntil(time.nowMs + 50);
+			link.watch();
+		}
+	};
+	watchUntil(60_000);
+	t.equal(link.client, client, 'an idle one that is ready');
+	client.status = 'reconnecting';
+	client.emit('close');
+	for (let at = 60_000; at < 100_000; at += 8000) {
+		client.emit('error', new Error('connect ECONNREFUSED 10.0.0.1:6379'));
+		watchUntil(at);
+	}
+	t.equal(clients.length, 1, 'it tries, and is refused');
+	// Accepted, and then not a word.
+	client.status = 'connect';
+	client.emit('connect');
+	const sinceMs = time.nowMs;
+	watchUntil(sinceMs + 9900);
+	t.equal(clients.length, 1);
+	watchUntil(sinceMs + 10_100);
+	await Promise.resolve();
+	t.equal(clients.length, 2);
+	t.same(client.disconnects, [undefined]);
+	t.match(log, [/the connection is closed/], 'one outage');
+	clients[1]!.status = 'end';
+	watchUntil(time.nowMs + 1500);
+	await Promise.resolve();
+	t.equal(clients.length, 3, 'ended by itself');
+	link.succeeded();
+	t.match(log, [/the connection is closed/, /well again/]);
 });
 
 t.test("Redis's clock: the fastest reading counts, a jump begins anew", async (t) => {
