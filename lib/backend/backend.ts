@@ -334,7 +334,7 @@ export class Backend implements ProxyView {
 		}
 		if (this.#slots.tryTake(server)) return server;
 		// As observed: 503, unless `option redispatch` lets persistence be broken (manual, 5.2 `maxqueue`).
-		if (hasFullQueue(server)) return this.model.options.redispatch === undefined ? 'none' : 'other';
+		if (server.hasFullQueue()) return this.model.options.redispatch === undefined ? 'none' : 'other';
 		return this.#wait(request, server);
 	}
 
@@ -348,7 +348,7 @@ export class Backend implements ProxyView {
 			if (this.#slots.tryTake(server)) return server;
 			// Named although full: its key, or its `maxqueue`, says that the request waits for this one.
 			if (this.#farm.hasRoom(server)) continue;
-			if (!hasFullQueue(server)) return this.#wait(request, server);
+			if (!server.hasFullQueue()) return this.#wait(request, server);
 			if (this.#algorithm.isByKey === true) return 'none';
 		}
 		return this.#wait(request, undefined);
@@ -461,10 +461,6 @@ export class Backend implements ProxyView {
 		this.#farm.refresh();
 		return this.#farm.totalWeight;
 	}
-}
-
-function hasFullQueue(server: Server): boolean {
-	return server.maxqueue > 0 && server.queuedCount() >= server.maxqueue;
 }
 
 /** What a state file says, as far as it agrees with the configuration of now (manual, 4.2 `load-server-state-from-file`). */

@@ -205,6 +205,11 @@ export class Server implements ServerView {
 		return this.states.queued(this.index + 1);
 	}
 
+	/** As many wait for it as may (`maxqueue`). */
+	hasFullQueue(): boolean {
+		return this.maxqueue > 0 && this.queuedCount() >= this.maxqueue;
+	}
+
 	sessionRate(): number {
 		return this.#counters?.rate('session', this.#clock.monotonicMs()) ?? 0;
 	}

@@ -95,6 +95,9 @@ export interface BindDraft extends Omit<Writable<BindModel>, 'id'> {
 export interface ServerOptions extends Omit<Writable<ServerModel>, 'name' | 'place' | 'address' | 'portOffset' | 'id'> {
 	id: number | undefined;
 	shard: number | undefined;
+	/** `send-proxy` and `send-proxy-v2`, of which `sendProxy` is made. */
+	sendsLine: boolean;
+	sendsBinary: boolean;
 	tlsDraft: Writable<ServerTlsModel>;
 	/** `verify` was written: `ssl-server-verify` does not apply. */
 	verifyGiven: boolean;
@@ -241,6 +244,11 @@ export function newServerOptions(): ServerOptions {
 		maxReuse: -1,
 		source: undefined,
 		sendProxy: 'none',
+		sendsLine: false,
+		sendsBinary: false,
+		proxyFields: [],
+		proxyFormats: [],
+		socks4: undefined,
 		proto: undefined,
 		tls: undefined,
 		check: false,
@@ -327,6 +335,7 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		balance: { algorithm: 'roundrobin' },
 		hashType: { method: 'map-based', function: 'sdbm', avalanche: false },
 		hashBalanceFactor: 0,
+		hashAffinity: 'always',
 		fullconn: undefined,
 		retries: 3,
 		retryOn: ['conn-failure'],
@@ -407,6 +416,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.balance = from.balance;
 		draft.hashType = from.hashType;
 		draft.hashBalanceFactor = from.hashBalanceFactor;
+		draft.hashAffinity = from.hashAffinity;
 		draft.fullconn = from.fullconn;
 		draft.retries = from.retries;
 		draft.retryOn = from.retryOn;

@@ -214,6 +214,7 @@ export interface ProxyModel {
 	readonly balance: BalanceModel;
 	readonly hashType: HashTypeModel;
 	readonly hashBalanceFactor: number;
+	readonly hashAffinity: HashAffinity;
 	readonly fullconn: number | undefined;
 	readonly retries: number;
 	readonly retryOn: readonly string[];
@@ -425,6 +426,20 @@ export interface TicketKeysModel {
 	readonly keys: readonly string[];
 }
 
+/** Words of `proxy-v2-options` (manual, 5.2). */
+export const PROXY_FIELDS = [
+	'ssl',
+	'cert-cn',
+	'ssl-cipher',
+	'cert-sig',
+	'cert-key',
+	'authority',
+	'crc32c',
+	'unique-id',
+] as const;
+
+export type ProxyField = (typeof PROXY_FIELDS)[number];
+
 export interface ServerModel {
 	readonly place: Place;
 	readonly name: string;
@@ -454,6 +469,12 @@ export interface ServerModel {
 	readonly maxReuse: number;
 	readonly source: SocketAddress | undefined;
 	readonly sendProxy: 'none' | 'v1' | 'v2';
+	/** What a header of version 2 says beyond addresses (`proxy-v2-options`). */
+	readonly proxyFields: readonly ProxyField[];
+	/** `set-proxy-v2-tlv-fmt`: fields of other types, each with its log format. */
+	readonly proxyFormats: readonly { readonly type: number; readonly line: Line }[];
+	/** The SOCKS4 proxy on the way to it. */
+	readonly socks4?: SocketAddress | undefined;
 	/** `proto`; undefined: HTTP/2 if ALPN agrees on it, else HTTP/1.1. */
 	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly tls: ServerTlsModel | undefined;
@@ -552,6 +573,9 @@ export type BalanceModel =
 	| { readonly algorithm: 'random'; readonly draws: number }
 	| { readonly algorithm: 'rdp-cookie'; readonly name: string }
 	| { readonly algorithm: 'hash'; readonly expression: Line };
+
+/** `hash-preserve-affinity`: when a key leaves a server that is busy. */
+export type HashAffinity = 'always' | 'maxconn' | 'maxqueue';
 
 export interface HashTypeModel {
 	readonly method: 'map-based' | 'consistent';

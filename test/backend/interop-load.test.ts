@@ -119,6 +119,7 @@ ${CASES.map((one) => `backend ${one.name}\n${one.lines.map((line) => `  ${line}\
 			backendModel(weighted(...one.weights), one.balance, {
 				hashType: one.hashType ?? MAP_BASED,
 				hashBalanceFactor: one.factor ?? 0,
+				hashAffinity: 'always',
 			}),
 		);
 		const theirs: string[] = [];

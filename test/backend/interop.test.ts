@@ -228,6 +228,7 @@ function ours(one: Case): Backend {
 	const model = backendModel(weighted(...one.weights), one.balance, {
 		hashType: one.hashType ?? crc32,
 		hashBalanceFactor: 0,
+		hashAffinity: 'always',
 		...one.fields,
 	});
 	const { expression } = one;

@@ -123,6 +123,7 @@ export function backendModel(
 		balance,
 		hashType: MAP_BASED,
 		hashBalanceFactor: 0,
+		hashAffinity: 'always',
 		httpReuse: 'safe',
 		cookie: undefined,
 		useServers: [],

@@ -3,6 +3,7 @@
  * `rdp-cookie`) share this: a key, a hash of it, and a place in a map or on a ring. Without a key, the map
  * or the ring is walked in turn (manual, 4.2: "a round robin algorithm is applied").
  */
+import type { HashAffinity } from '../../config/model.js';
 import type { StreamView } from '../../sample/types.js';
 import type { Farm } from '../farm.js';
 import type { Server } from '../server.js';
@@ -37,17 +38,19 @@ export class Consistent implements BalanceAlgorithm {
 	readonly isByKey = true;
 	readonly #keyHash: KeyHash;
 	readonly #factorPercent: number;
+	readonly #affinity: HashAffinity;
 
-	constructor(keyHash: KeyHash, factorPercent: number) {
+	constructor(keyHash: KeyHash, factorPercent: number, affinity: HashAffinity) {
 		this.#keyHash = keyHash;
 		this.#factorPercent = factorPercent;
+		this.#affinity = affinity;
 	}
 
 	choose(farm: Farm, view: StreamView, avoid: Server | undefined): Server | undefined {
 		this.#ring.refresh(farm);
 		const hash = this.#keyHash(view);
 		if (hash === undefined) return nextOfRing(this.#ring, farm, this.#factorPercent, avoid);
-		return lookUp(this.#ring, farm, hash, this.#factorPercent, avoid);
+		return lookUp(this.#ring, farm, hash, this.#factorPercent, this.#affinity, avoid);
 	}
 }
 

@@ -11,7 +11,7 @@ import { RoundRobin } from './round-robin.js';
 import { StaticRoundRobin } from './static-rr.js';
 
 export function createAlgorithm(
-	model: Pick<ProxyModel, 'balance' | 'hashType' | 'hashBalanceFactor'>,
+	model: Pick<ProxyModel, 'balance' | 'hashType' | 'hashBalanceFactor' | 'hashAffinity'>,
 	hashExpression: ((view: StreamView) => HashableSample | undefined) | undefined,
 	random: (() => number) | undefined,
 ): BalanceAlgorithm {
@@ -29,7 +29,8 @@ export function createAlgorithm(
 			return new RandomDraws(balance.draws, hashBalanceFactor, random);
 		default: {
 			const keyHash = createKeyHash(balance, hashType, hashExpression);
-			return hashType.method === 'consistent' ? new Consistent(keyHash, hashBalanceFactor) : new MapBased(keyHash);
+			if (hashType.method !== 'consistent') return new MapBased(keyHash);
+			return new Consistent(keyHash, hashBalanceFactor, model.hashAffinity);
 		}
 	}
 }

@@ -299,6 +299,14 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
+		name: 'hash-preserve-affinity',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			const choice = statement.choice(1, 'hash-preserve-affinity', ['always', 'maxconn', 'maxqueue']);
+			if (choice !== undefined) proxy.hashAffinity = choice;
+		},
+	},
+	{
 		name: 'retry-on',
 		strictSections: true,
 		sections: BACK,
@@ -578,7 +586,6 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 	...refused<ProxySite>([
 		'dispatch',
 		'force-be-switch',
-		'hash-preserve-affinity',
 		'max-session-srv-conns',
 		'quic-initial',
 		'timeout client-hs',
