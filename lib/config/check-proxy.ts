@@ -8,7 +8,8 @@ import { DEFAULT_OPTIONS } from './draft.js';
 import type { ProxyModel, ProxyOptions } from './model.js';
 
 /** `frontend 'web'`; a listen is called a proxy. */
-const titleOf = (proxy: ProxyModel): string => `${proxy.kind === 'listen' ? 'proxy' : proxy.kind} '${proxy.name}'`;
+const titleOf = (proxy: Pick<ProxyModel, 'kind' | 'name'>): string =>
+	`${proxy.kind === 'listen' ? 'proxy' : proxy.kind} '${proxy.name}'`;
 
 /** Switches that ask for HTTP, by their field. */
 const HTTP_SWITCHES: readonly (readonly [name: string, field: keyof ProxyOptions])[] = [
@@ -70,6 +71,13 @@ function withoutHttp(proxy: ProxyModel, warn: (text: string) => void): ProxyMode
 		warn(`Layer 7 hash not possible for ${title} (needs 'mode http'). Falling back to round robin.`);
 	}
 	if (proxy.stats !== undefined) needsHttp(`'stats' statement`);
+	const balance: ProxyModel['balance'] = layer7 ? { algorithm: 'roundrobin' } : proxy.balance;
+	// What is upgraded by a rule is HTTP like other HTTP; a backend in mode http upgrades too, and the rules then run
+	// although HAProxy says that they are ignored.
+	const upgrades = proxy.kind !== 'backend' && switchesToHttp(proxy);
+	if (upgrades) {
+		return { ...proxy, logFormat: tcpLogFormat(proxy, warn), cookie: undefined, monitorUri: undefined, balance };
+	}
 	const captures = proxy.requestCaptures.length + proxy.responseCaptures.length;
 	if (captures > 0 || proxy.cookieCapture !== undefined) needsHttp(`'capture' statement`);
 	if (proxy.httpRequest.length > 0) needsHttp(`'http-request' rules`, 'they require');
@@ -81,24 +89,32 @@ function withoutHttp(proxy: ProxyModel, warn: (text: string) => void): ProxyMode
 		needsHttp(`'option ${name}'`);
 		options[field] = DEFAULT_OPTIONS[field];
 	}
-	let { logFormat } = proxy;
-	if (logFormat === 'httplog' || logFormat === 'httplog clf' || logFormat === 'httpslog') {
-		warn(`'option ${logFormat}' not usable with ${title} (needs 'mode http'). Falling back to 'option tcplog'.`);
-		logFormat = 'tcplog';
-	}
+	const mayUpgrade = proxy.kind !== 'backend';
 	return {
 		...proxy,
 		options: options as unknown as ProxyOptions,
-		logFormat,
+		logFormat: tcpLogFormat(proxy, warn),
 		cookie: undefined,
 		monitorUri: undefined,
 		stats: undefined,
 		requestCaptures: [],
 		responseCaptures: [],
 		cookieCapture: undefined,
-		httpRequest: [],
-		httpResponse: [],
-		httpAfterResponse: [],
-		balance: layer7 ? { algorithm: 'roundrobin' } : proxy.balance,
+		httpRequest: mayUpgrade ? proxy.httpRequest : [],
+		httpResponse: mayUpgrade ? proxy.httpResponse : [],
+		httpAfterResponse: mayUpgrade ? proxy.httpAfterResponse : [],
+		balance,
 	};
+}
+
+/** A rule of the proxy, or of its defaults section, says `switch-mode http`. */
+function switchesToHttp(proxy: ProxyModel): boolean {
+	const rules = [...proxy.tcpRequestContent, ...(proxy.inheritedRules?.tcpRequestContent ?? [])];
+	return rules.some(({ words }) => words[0] === 'switch-mode');
+}
+
+function tcpLogFormat({ logFormat, ...proxy }: ProxyModel, warn: (text: string) => void): ProxyModel['logFormat'] {
+	if (logFormat !== 'httplog' && logFormat !== 'httplog clf' && logFormat !== 'httpslog') return logFormat;
+	warn(`'option ${logFormat}' not usable with ${titleOf(proxy)} (needs 'mode http'). Falling back to 'option tcplog'.`);
+	return 'tcplog';
 }

@@ -150,7 +150,7 @@ export class Listener implements ListenerView {
 			this.#tls !== undefined || bind.acceptProxy || rules.some(({ words }) => words[0] === 'expect-proxy');
 		this.counters = options.counters;
 		const { mode, options: switches } = options.frontend.model;
-		const mayUpgrade = mode === 'http' && bind.proto === undefined && !switches.disableH2Upgrade;
+		const mayUpgrade = mode === 'tcp' || (bind.proto === undefined && !switches.disableH2Upgrade);
 		this.upgradeToH2 = mayUpgrade ? (session, socket) => this.#upgrade(session, socket) : undefined;
 	}
 
@@ -328,7 +328,7 @@ export class Listener implements ListenerView {
 			handle,
 			expectsProxy: this.bind.acceptProxy || session.expectsProxy,
 			tls: this.#tls,
-			timeoutMs: model.timeouts.clientMs,
+			timeoutMs: model.timeouts.clientHandshakeMs ?? model.timeouts.clientMs,
 			ready: (socket) => this.#becomeReady(session, socket),
 			failed: (reason, detail, isNull) => {
 				thread.logger.debug({ reason: detail }, `frontend ${this.#frontend.name}: ${reason}`);

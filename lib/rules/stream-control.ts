@@ -9,6 +9,9 @@ import type { StreamView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import type { Verdict } from './verdict.js';
 
+/** `proto` of `switch-mode http`. */
+export type HttpProtocol = 'h1' | 'h2';
+
 /** A rule that ended its set, as logs and the statistics page name it. */
 export interface DecidingRule {
 	readonly file: string;
@@ -88,6 +91,8 @@ export interface StreamControl extends StreamView {
 	disableL7Retry(): void;
 	/** The request breaks the grammar: it is logged as one that was not received whole. */
 	noteMalformed(): void;
+	/** `switch-mode http`: once its rules have run, a connection in mode tcp is read as HTTP. Without effect on HTTP. */
+	switchToHttp(protocol: HttpProtocol | undefined): void;
 	/** Delay before the reply is sent (`tarpit`). */
 	setTarpit(): void;
 	/** `sc<n>`: at session level in tcp-request connection/session rules, else at stream level. */

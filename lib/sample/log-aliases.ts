@@ -341,5 +341,5 @@ export const LOG_ALIASES: ReadonlyMap<string, LogAlias> = new Map<string, LogAli
 	['trg', raw(({ log }) => utcLogDate(log.timings.requestWallMs), true)],
 	['trl', raw(({ log }) => localLogDate(log.timings.requestWallMs), true)],
 	['ts', raw(({ log }) => log.terminationState.slice(0, 2))],
-	['tsc', raw(({ log }) => log.terminationState, true)],
+	['tsc', raw(({ log }) => log.terminationState)],
 ]);

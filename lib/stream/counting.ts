@@ -121,10 +121,13 @@ export function backendEntered(stream: Stream): void {
 	counters.enter();
 	add(counters, Column.stot);
 	counters.countRate('session', stream.nowMs);
-	if (stream.request !== undefined) {
-		add(counters, Column.req_tot);
-		counters.countRate('request', stream.nowMs);
-	}
+	if (stream.request !== undefined) requestEntersBackend(stream);
+}
+
+export function requestEntersBackend(stream: Stream): void {
+	const { counters } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	add(counters, Column.req_tot);
+	counters.countRate('request', stream.nowMs);
 }
 
 export function serverChosen(stream: Stream, server: Server): void {

@@ -32,8 +32,8 @@
  * `bufferRequestBody` and gets at most one buffer of it (`tune.bufsize`), as in the reference.
  */
 import type { Server } from '../backend/server.js';
-import type { BodyFraming, ResponseHead } from '../http/message.js';
-import type { LocalReply, ReplySource } from '../rules/stream-control.js';
+import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
+import type { HttpProtocol, LocalReply, ReplySource } from '../rules/stream-control.js';
 import type { TlsView } from '../sample/types.js';
 
 /** What ended an exchange early: whose fault, and how. Numbers, compared on the path of each failure. */
@@ -104,6 +104,12 @@ export interface Exchange {
 	 * time more has come, at least once.
 	 */
 	bufferResponseBody(): void;
+	/**
+	 * Mode tcp: from here on the bytes of the client are read as HTTP (`switch-mode http`, a backend in mode http).
+	 * The head of its first request comes by `stream.requestUpgraded`; a connection of HTTP/2 ends this stream by
+	 * `exchangeReplaced`, for it has streams of its own. Engines that never have raw streams lack it.
+	 */
+	upgradeToHttp?(protocol: HttpProtocol | undefined): void;
 	/** An interim response of the proxy's own (103), before any other; left out for HTTP/1.0. */
 	sendInterim(head: ResponseHead): void;
 	/** The body bytes collected and not yet forwarded; in mode tcp, the bytes received. */
@@ -135,6 +141,10 @@ export interface Exchange {
 export interface ExchangeEvents {
 	/** The head of the request is there (rules run now). Called once. */
 	start(nowMs: number): void;
+	/** After `upgradeToHttp`: the stream goes on with this request. */
+	requestUpgraded(head: RequestHead, nowMs: number): void;
+	/** After `upgradeToHttp`: the connection has become one of HTTP/2. The last call. */
+	exchangeReplaced(nowMs: number): void;
 	requestBodyArrived(nowMs: number): void;
 	responseBodyArrived(nowMs: number): void;
 	serverConnected(reused: boolean, nowMs: number): void;

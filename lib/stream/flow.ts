@@ -23,8 +23,9 @@ export const Step = {
 	FRONTEND_RESPONSE: 13,
 	RESPOND: 14,
 	REPLY: 15,
+	UPGRADE: 16,
 	/** Left to the engine, or over. */
-	WAIT: 16,
+	WAIT: 17,
 } as const;
 
 /** What the stream's own deadline ends. */

@@ -14,13 +14,15 @@ import { hasFilters } from './filters/filtering.js';
 import { abort, replyWith, Step, stopWaiting, Waiting, wait } from './flow.js';
 import { bindToServer } from './persistence.js';
 import { captureCookies, captureRequest, prepareRequest } from './prepare.js';
+import type { BackendTraffic } from './proxies.js';
+import { hideRequest, showRequest } from './raw-request.js';
 import { serveStored } from './response-steps.js';
 import type { Stream } from './stream.js';
 import { Cause, Phase } from './termination.js';
 
 /** Evaluates a set and turns its verdict into a step; `next` is where the stream goes when nothing stops it. */
 function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDelayMs: number): number {
-	const verdict = rules.evaluate(stream, stream.resumeAt);
+	const verdict = stream.isHttp ? rules.evaluate(stream, stream.resumeAt) : evaluateRaw(stream, rules);
 	if (stream.earlyHints !== undefined) sendEarlyHints(stream, stream.earlyHints);
 	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) {
 		stream.resumeAt = 0;
@@ -38,6 +40,25 @@ function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDe
 	stream.resumeAt = 0;
 	stopWaiting(stream);
 	return requestVerdict(stream, verdict);
+}
+
+/** Rules of mode tcp can read the head of a request that the bytes begin with. */
+function evaluateRaw(stream: Stream, rules: RuleSet): Verdict {
+	showRequest(stream);
+	try {
+		return rules.evaluate(stream, stream.resumeAt);
+	} finally {
+		hideRequest(stream);
+	}
+}
+
+function backendForRaw(stream: Stream): BackendTraffic | undefined {
+	showRequest(stream);
+	try {
+		return stream.frontend.backendFor(stream);
+	} finally {
+		hideRequest(stream);
+	}
 }
 
 function sendEarlyHints(stream: Stream, hints: HeaderList): void {
@@ -82,7 +103,16 @@ export function frontendContent(stream: Stream): number {
 	const { rules, model } = stream.frontend;
 	const next = stream.request === undefined ? Step.SWITCH : Step.FRONTEND_REQUEST;
 	if (rules.tcpRequestContent.length === 0) return next;
-	return evaluateRequest(stream, rules.tcpRequestContent, next, model.tcpRequestInspectDelayMs ?? 0);
+	const found = evaluateRequest(stream, rules.tcpRequestContent, next, model.tcpRequestInspectDelayMs ?? 0);
+	return found === Step.SWITCH && stream.upgradeTo !== undefined ? Step.UPGRADE : found;
+}
+
+/** The rest is for HTTP: the engine brings a request, or a connection of HTTP/2 in place of this stream. */
+export function upgrade(stream: Stream): number {
+	const { exchange, upgradeTo } = stream;
+	if (exchange.upgradeToHttp === undefined) return abort(stream, Cause.INTERNAL, Phase.REQUEST);
+	exchange.upgradeToHttp(upgradeTo === 'any' ? undefined : upgradeTo);
+	return Step.WAIT;
 }
 
 export function frontendRequest(stream: Stream): number {
@@ -113,7 +143,9 @@ function answerMonitor(stream: Stream): number {
 }
 
 export function switchBackend(stream: Stream): number {
-	const traffic = stream.frontend.backendFor(stream);
+	// Chosen before the upgrade that it asked for.
+	if (stream.backendTraffic !== undefined) return afterSwitch(stream, stream.backendTraffic);
+	const traffic = stream.isHttp ? stream.frontend.backendFor(stream) : backendForRaw(stream);
 	if (traffic === undefined) {
 		// As observed: without a backend the request counts as not received.
 		stream.requestTimeKnown = false;
@@ -130,6 +162,12 @@ export function switchBackend(stream: Stream): number {
 	stream.connectTimeoutMs = timeouts.connectMs ?? 0;
 	if (stream.tunnelTimeoutMs === 0) stream.tunnelTimeoutMs = timeouts.tunnelMs ?? 0;
 	stream.serverFinTimeoutMs = timeouts.serverFinMs ?? 0;
+	if (traffic.model.mode === 'http') return stream.request === undefined ? Step.UPGRADE : afterSwitch(stream, traffic);
+	// A request cannot be given back to mode tcp: a later one of an upgraded connection, or a name that was computed.
+	return stream.request === undefined ? afterSwitch(stream, traffic) : abort(stream, Cause.INTERNAL, Phase.REQUEST);
+}
+
+function afterSwitch(stream: Stream, traffic: BackendTraffic): number {
 	return traffic.model === stream.frontend.model ? Step.PREPARE : Step.BACKEND_CONTENT;
 }
 

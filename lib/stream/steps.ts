@@ -19,6 +19,10 @@
  *     SERVE             a service answers, when it has the body it needs
  *     REPLY             the same for an answer of the proxy's own
  *
+ * A connection of mode tcp has no request. It goes from FRONTEND_CONTENT to UPGRADE where a rule says `switch-mode
+ * http`, and from SWITCH where the backend is one of mode http (manual, chapter 4); the engine then reads a request, and
+ * the same stream goes on with it at FRONTEND_REQUEST.
+ *
  * Where a rule has found the answer in a cache, FRONTEND_SERVICE or BACKEND_SERVICE goes on with the response's rules.
  *
  *     flow.ts            the numbers, the loop, waiting
@@ -28,7 +32,7 @@
  *                        specification
  */
 import type { Server } from '../backend/server.js';
-import type { ResponseHead } from '../http/message.js';
+import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import * as counting from './counting.js';
 import type { Failure } from './exchange.js';
@@ -49,6 +53,7 @@ import {
 	prepare,
 	serve,
 	switchBackend,
+	upgrade,
 } from './request-steps.js';
 import { backendResponse, frontendResponse, respond, responseContent, sendReply } from './response-steps.js';
 import type { Stream } from './stream.js';
@@ -72,6 +77,7 @@ defineSteps([
 	frontendResponse,
 	respond,
 	sendReply,
+	upgrade,
 ]);
 
 export { end, exchangeFailed } from './failures.js';
@@ -86,6 +92,15 @@ export function start(stream: Stream): void {
 	}
 	stream.frontend.streamStarted(stream);
 	run(stream, Step.FRONTEND_CONTENT);
+}
+
+/** A connection of mode tcp has brought its first request: it goes through the HTTP rules of both proxies. */
+export function upgraded(stream: Stream): void {
+	stream.session.requestCount++;
+	stream.requestHeadBytes = requestHeadSize(stream.request as RequestHead);
+	counting.requestParsed(stream);
+	if (stream.backendTraffic !== undefined) counting.requestEntersBackend(stream);
+	run(stream, Step.FRONTEND_REQUEST);
 }
 
 /** Bytes that are no request, or none at all: session-level trackers see a request and an error. */

@@ -17,7 +17,7 @@ import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { IpAddress } from '../core/address.js';
 import { type BodyFraming, HeaderList, type RequestHead, type ResponseHead } from '../http/message.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
-import type { DecidingRule, LocalReply, StreamControl } from '../rules/stream-control.js';
+import type { DecidingRule, HttpProtocol, LocalReply, StreamControl } from '../rules/stream-control.js';
 import { Verdict } from '../rules/verdict.js';
 import { type Decision, takeSightings } from '../sample/sightings.js';
 import type { StreamLogView, TlsView, VariableScope } from '../sample/types.js';
@@ -49,13 +49,14 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	number = 0;
 
 	// ---- messages
-	readonly request: RequestHead | undefined;
+	/** Undefined: mode tcp, unless it is upgraded; or bytes that are no request. */
+	request: RequestHead | undefined;
 	response: ResponseHead | undefined = undefined;
 	/** The method that was sent to the server: what its response answers. */
 	sentMethod = '';
 	/** The line as it came, for `%r`, before rules change it. */
-	readonly originalMethod: string;
-	readonly originalTarget: string;
+	originalMethod: string;
+	originalTarget: string;
 	requestBodyBytes = 0;
 	responseBodyBytes = 0;
 	requestHeadBytes = 0;
@@ -112,7 +113,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	unlogged = false;
 	/** The connection closed without a byte (`option dontlognull`). */
 	isNull = false;
-	readonly isHttp: boolean;
+	/** A stream of mode http, or upgraded to it. */
+	isHttp: boolean;
+	/** `switch-mode http` has asked for an upgrade, to whichever protocol it finds or to that one. */
+	upgradeTo: HttpProtocol | 'any' | undefined = undefined;
 
 	/** For how long a rule waits for a body; 0: none does. */
 	bodyWaitMs = 0;
@@ -189,7 +193,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		this.request = request;
 		this.originalMethod = request === undefined ? '' : request.method;
 		this.originalTarget = request === undefined ? '' : request.target;
-		this.isHttp = frontend.mode === 'http';
+		this.isHttp = request !== undefined || frontend.mode === 'http';
 		this.requestBeganMs = requestBeganMs;
 		this.startedMs = nowMs;
 		const { timeouts } = frontend.model;
@@ -345,6 +349,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		this.requestTimeKnown = false;
 	}
 
+	switchToHttp(protocol: HttpProtocol | undefined): void {
+		if (!this.isHttp) this.upgradeTo = protocol ?? 'any';
+	}
+
 	disableL7Retry(): void {
 		this.l7RetryDisabled = true;
 	}
@@ -492,6 +500,22 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	start(nowMs: number): void {
 		this.nowMs = nowMs;
 		steps.start(this);
+	}
+
+	requestUpgraded(head: RequestHead, nowMs: number): void {
+		this.nowMs = nowMs;
+		this.request = head;
+		this.originalMethod = head.method;
+		this.originalTarget = head.target;
+		this.isHttp = true;
+		steps.upgraded(this);
+	}
+
+	exchangeReplaced(nowMs: number): void {
+		this.nowMs = nowMs;
+		// The streams of the new connection have their own lines and run the same rules again.
+		this.unlogged = true;
+		steps.end(this);
 	}
 
 	/** Bytes that are no request: answered with `status` without rules. */

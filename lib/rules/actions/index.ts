@@ -60,7 +60,7 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 	['set-mark', NO_SOCKET_OPTION],
 	['set-tos', NO_SOCKET_OPTION],
 	['attach-srv', 'there are no reverse connections'],
-	...['add-headers-bin', 'close', 'del-headers-bin', 'expect-netscaler-cip', 'pause', 'set-retries', 'switch-mode'].map(
+	...['add-headers-bin', 'close', 'del-headers-bin', 'expect-netscaler-cip', 'pause', 'set-retries'].map(
 		(name) => [name, 'not built'] as const,
 	),
 ]);

@@ -4,6 +4,7 @@
  */
 import type { Action, ActionDescriptor, RuleWords } from '../action.js';
 import { ALL_SITES, CONNECTION_SITES, HTTP_SITES } from '../action.js';
+import type { HttpProtocol } from '../stream-control.js';
 import { Verdict } from '../verdict.js';
 
 const stop: Action = () => Verdict.STOP;
@@ -34,6 +35,42 @@ function compileExpectProxy(words: RuleWords): Action | undefined {
 	};
 }
 
+const HTTP_PROTOCOLS: readonly string[] = ['h1', 'h2'] satisfies HttpProtocol[];
+
+/** `switch-mode http [ proto h1|h2 ]`: what is HTTP already stays what it is. */
+function compileSwitchMode(words: RuleWords): Action | undefined {
+	const { proxy, diagnostics, place } = words.context;
+	if (proxy?.kind === 'backend')
+		return words.fail(`not allowed because backend '${proxy.name}' has no frontend capability`);
+	const mode = words.next();
+	if (mode === undefined) return words.fail('expects a mode as argument');
+	if (mode !== 'http') return words.fail(`expects a valid mode (got '${mode}')`);
+	let protocol: HttpProtocol | undefined;
+	if (words.take('proto')) {
+		const name = words.next();
+		if (name === undefined) return words.fail(`'proto' expects a protocol as argument`);
+		if (!HTTP_PROTOCOLS.includes(name)) {
+			return words.fail(`'proto' expects a valid MUX protocol, if specified (got '${name}')`);
+		}
+		protocol = name as HttpProtocol;
+	}
+	if (
+		proxy?.kind === 'listen' &&
+		proxy.mode === 'tcp' &&
+		proxy.defaultBackend === undefined &&
+		proxy.useBackends.length === 0
+	) {
+		diagnostics.warning(
+			place,
+			`Proxy '${proxy.name}' : 'switch-mode http' configured for a tcp proxy with no backend. Incoming connections upgraded to HTTP cannot be routed to TCP servers`,
+		);
+	}
+	return (stream) => {
+		stream.switchToHttp(protocol);
+		return Verdict.STOP;
+	};
+}
+
 export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 	{ name: 'allow', sites: HTTP_SITES, compile: () => stop },
 	{
@@ -48,5 +85,6 @@ export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 	},
 	{ name: 'silent-drop', sites: ALL_SITES.filter((site) => site !== 'http-after-response'), compile: () => silentDrop },
 	{ name: 'expect-proxy', sites: ['tcp-request connection'], compile: compileExpectProxy },
+	{ name: 'switch-mode', sites: ['tcp-request content'], compile: compileSwitchMode },
 	{ name: 'strict-mode', sites: HTTP_SITES, compile: compileStrictMode },
 ];

@@ -343,12 +343,17 @@ const REQUEST_LINE = /^(?:\r?\n)*[!#$%&'*+.^_`|~0-9A-Za-z-]+ [\x21-\xff]+ HTTP\/
 /** What may still become one. */
 const BEGINNING = /^(?:\r?\n)*[!#$%&'*+.^_`|~0-9A-Za-z-]*(?: [\x21-\xff]*(?: [HTP/1.0]*\r?)?)?$/;
 
+/** With which a connection of HTTP/2 begins (RFC 9113, section 3.4). */
+const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n';
+
 /** In mode tcp, whether the bytes are a request head; undefined until there are enough of them to say. */
 function isHttpRequest(stream: StreamView): boolean | undefined {
 	if (stream.request !== undefined) return true;
 	const bytes = stream.requestBuffer;
 	if (bytes === undefined || bytes.length === 0) return undefined;
 	const text = bytes.toString('latin1');
+	if (text.startsWith(H2_PREFACE)) return true;
+	if (H2_PREFACE.startsWith(text)) return undefined;
 	if (REQUEST_LINE.test(text)) return /\r?\n\r?\n/.test(text.trimStart()) ? true : undefined;
 	return BEGINNING.test(text) ? undefined : false;
 }

@@ -4,6 +4,7 @@
  *
  *     HEAD --head parsed--> BODY --last byte--> DONE --response given away--> HEAD
  *       \---- mode tcp: RAW --server ready--> TUNNEL <--101, CONNECT-- DONE
+ *                       RAW --switch-mode http, a backend in mode http--> HEAD, PREFACE
  *     any --the proxy closes--> LINGER
  *
  * Bytes that nobody can take yet (a body before its server is connected, a pipelined request) wait in the
@@ -13,6 +14,7 @@ import { clientKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
 import type { RequestHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
+import type { HttpProtocol } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
 import type { MessageParties } from '../message-captures.js';
@@ -36,13 +38,16 @@ export const Reading = {
 	RAW: 4,
 	TUNNEL: 5,
 	LINGER: 6,
+	/** After an upgrade to HTTP/2 and to nothing else: its preface. */
+	PREFACE: 7,
 } as const;
 
 /** Body bytes that are read and forgotten to keep a connection, after an early answer. */
 const DISCARD_BYTES = 256 * 1024;
 
-/** What of HTTP/2's preface looks like a head of HTTP/1; six more bytes follow. */
+/** What of HTTP/2's preface looks like a head of HTTP/1, and the rest of it (RFC 9113, section 3.4). */
 const H2_PREFACE = 'PRI * HTTP/2.0\r\n\r\n';
+const H2_PREFACE_END = 'SM\r\n\r\n';
 
 export abstract class RequestReader extends Connection {
 	readonly session: Session;
@@ -100,6 +105,17 @@ export abstract class RequestReader extends Connection {
 		});
 	}
 
+	/** Mode tcp: what the client sends is HTTP. The stream stays, and goes on with the first request. */
+	upgradeToHttp(protocol: HttpProtocol | undefined): void {
+		const nowMs = this.thread.nowMs();
+		this.reading = protocol === 'h2' ? Reading.PREFACE : Reading.HEAD;
+		this.resumeReading();
+		this.setHeadDeadline(nowMs);
+		// Within `received` its own loop goes on.
+		if (!this.working) this.reprocess();
+		if (this.readEnded && !this.closed && this.stream?.request === undefined) this.endReceived();
+	}
+
 	// ---- what comes from the client -------------------------------------------------------------------
 
 	protected override received(): void {
@@ -129,8 +145,11 @@ export abstract class RequestReader extends Connection {
 				return false;
 			case Reading.RAW:
 				this.stream?.requestBodyArrived(this.thread.nowMs());
+				if (this.reading !== Reading.RAW) return !this.closed;
 				this.#pauseWhenFull();
 				return false;
+			case Reading.PREFACE:
+				return this.#readPreface();
 			default:
 				this.#pauseWhenFull();
 				return false;
@@ -189,6 +208,10 @@ export abstract class RequestReader extends Connection {
 		this.bufferingLimit = 0;
 		this.#discarded = 0;
 		this.closing = !clientKeepsAlive(head);
+		if (this.stream !== undefined) {
+			this.stream.requestUpgraded(head, nowMs);
+			return;
+		}
 		const stream = new Stream(this.session, this.exchange, head, nowMs, this.requestBeganMs);
 		stream.idleMs = this.requestBeganMs - this.idleSinceMs;
 		this.stream = stream;
@@ -200,13 +223,34 @@ export abstract class RequestReader extends Connection {
 		const { listener, requestCount } = this.session;
 		if (requestCount > 0 || !text.startsWith(H2_PREFACE) || listener.upgradeToH2 === undefined) return false;
 		const rest = this.chunk.toString('latin1', this.chunkStart, Math.min(this.chunkEnd, this.chunkStart + 6));
-		if (!'SM\r\n\r\n'.startsWith(rest)) return false;
-		const socket = this.takeSocket(H2_PREFACE.length);
+		return H2_PREFACE_END.startsWith(rest) && this.#becomeH2(H2_PREFACE.length);
+	}
+
+	/** The connection goes on as one of HTTP/2, which reads from `readBefore` bytes before what is left in the chunk. */
+	#becomeH2(readBefore: number): boolean {
+		const socket = this.takeSocket(readBefore);
 		if (socket === undefined) return false;
+		const { session, stream } = this;
 		this.thread.wheel.remove(this);
+		this.stream = undefined;
+		stream?.exchangeReplaced(this.thread.nowMs());
 		// Not below the read that has brought the bytes.
-		setImmediate(() => listener.upgradeToH2?.(this.session, socket));
+		setImmediate(() => session.listener.upgradeToH2?.(session, socket));
 		return true;
+	}
+
+	/** `switch-mode http proto h2`: whoever sends anything else is not answered. */
+	#readPreface(): boolean {
+		const preface = H2_PREFACE + H2_PREFACE_END;
+		const text = this.chunk.toString(
+			'latin1',
+			this.chunkStart,
+			Math.min(this.chunkEnd, this.chunkStart + preface.length),
+		);
+		if (text === preface && this.#becomeH2(0)) return false;
+		if (text !== preface && preface.startsWith(text)) return false;
+		this.#clientFailed(Failure.CLIENT_MALFORMED);
+		return false;
 	}
 
 	/** Part of a head: wait for the rest, unless it can never become one. */
@@ -274,10 +318,9 @@ export abstract class RequestReader extends Connection {
 		this.responseStarted = false;
 		this.responseDone = false;
 		this.closing = true;
-		const stream = new Stream(this.session, this.exchange, undefined, nowMs, this.requestBeganMs || this.idleSinceMs);
-		this.stream = stream;
+		this.stream ??= new Stream(this.session, this.exchange, undefined, nowMs, this.requestBeganMs || this.idleSinceMs);
 		this.chunkStart = this.chunkEnd;
-		return stream;
+		return this.stream;
 	}
 
 	/** A body that has come in whole and goes nowhere, since the answer is ours: the connection goes on behind it. */
@@ -462,7 +505,7 @@ export abstract class RequestReader extends Connection {
 
 	/** Closed between two requests, before the first or within one. */
 	#endInHead(nowMs: number): void {
-		const partial = this.requestBeganMs !== 0;
+		const partial = this.requestBeganMs !== 0 || this.stream !== undefined;
 		if (!partial && (this.session.requestCount > 0 || this.session.frontend.model.options.httpIgnoreProbes)) {
 			this.destroy();
 			return;
@@ -535,7 +578,7 @@ export abstract class RequestReader extends Connection {
 					this.destroy();
 					return;
 				}
-				if (this.chunkLength === 0 && this.session.frontend.model.options.httpIgnoreProbes) {
+				if (this.isProbe && this.session.frontend.model.options.httpIgnoreProbes) {
 					this.destroy();
 					return;
 				}
@@ -562,6 +605,11 @@ export abstract class RequestReader extends Connection {
 				this.#clientFailed(Failure.CLIENT_TIMEOUT);
 				return;
 		}
+	}
+
+	/** Nothing has come on it, and nothing has begun. */
+	protected get isProbe(): boolean {
+		return this.chunkLength === 0 && this.stream === undefined;
 	}
 
 	protected override crashed(error: unknown): void {
