@@ -223,6 +223,7 @@ const NO_TIMEOUTS: TimeoutsModel = {
 	checkMs: undefined,
 	tunnelMs: undefined,
 	clientFinMs: undefined,
+	clientHandshakeMs: undefined,
 	serverFinMs: undefined,
 };
 

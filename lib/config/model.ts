@@ -169,6 +169,8 @@ export interface TimeoutsModel {
 	readonly checkMs: number | undefined;
 	readonly tunnelMs: number | undefined;
 	readonly clientFinMs: number | undefined;
+	/** PROXY protocol header and TLS handshake; undefined: `timeout client`. */
+	readonly clientHandshakeMs: number | undefined;
 	readonly serverFinMs: number | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface SetupOptions {
 	/** `accept-proxy`, or a rule `expect-proxy`. */
 	readonly expectsProxy: boolean;
 	readonly tls: TlsAcceptor | undefined;
-	/** `timeout client`; undefined: no limit. */
+	/** `timeout client-hs`, else `timeout client`; undefined: no limit. */
 	readonly timeoutMs: number | undefined;
 	/** The connection is ready to be served. */
 	readonly ready: (socket: Socket) => void;

@@ -38,6 +38,7 @@ const MAX_INT = 2 ** 31 - 1;
 const TIMEOUTS: readonly (readonly [name: string, field: keyof TimeoutsModel, sections: readonly string[]])[] = [
 	['client', 'clientMs', FRONT],
 	['client-fin', 'clientFinMs', FRONT],
+	['client-hs', 'clientHandshakeMs', FRONT],
 	['http-keep-alive', 'httpKeepAliveMs', ['defaults', 'frontend', 'listen', 'backend']],
 	['http-request', 'httpRequestMs', ['defaults', 'frontend', 'listen', 'backend']],
 	['connect', 'connectMs', BACK],
@@ -588,7 +589,6 @@ const REFUSED: readonly Keyword<ProxySite>[] = [
 		'force-be-switch',
 		'max-session-srv-conns',
 		'quic-initial',
-		'timeout client-hs',
 		'transparent',
 	]),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
