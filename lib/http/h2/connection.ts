@@ -49,11 +49,11 @@ export interface H2Events<T> {
 	 */
 	headReceived(stream: H2Stream<T>, fields: FieldList, ends: boolean): void;
 	/** Payload, valid during the call. To be answered by `consumed`, at once or later. */
-	dataReceived(stream: H2Stream<T>, bytes: Buffer, start: number, end: number): void;
-	/** Fields after the payload; `endReceived` follows unless the stream was reset meanwhile. */
+	payloadReceived(stream: H2Stream<T>, bytes: Buffer, start: number, end: number): void;
+	/** Fields after the payload; `remoteEnded` follows unless the stream was reset meanwhile. */
 	trailersReceived(stream: H2Stream<T>, fields: FieldList): void;
 	/** END_STREAM, when it did not come with the head. */
-	endReceived(stream: H2Stream<T>): void;
+	remoteEnded(stream: H2Stream<T>): void;
 	/** The stream is over before its time: the peer has said so, or has broken a rule (`byPeer` false). */
 	streamReset(stream: H2Stream<T>, code: number, byPeer: boolean): void;
 	/** Both ends are done. */
@@ -595,7 +595,7 @@ export class H2Connection<T> {
 				// Section 8.1.1.
 				this.#returned(size);
 				this.#abandon(stream, ErrorCode.PROTOCOL_ERROR);
-			} else this.#events.dataReceived(stream, bytes, at, at + size);
+			} else this.#events.payloadReceived(stream, bytes, at, at + size);
 		}
 		if (this.#dataLeft === 0 && !this.isOver) this.#dataEnd();
 		return at + size;
@@ -617,7 +617,7 @@ export class H2Connection<T> {
 			return;
 		}
 		stream.remoteEnded = true;
-		this.#events.endReceived(stream);
+		this.#events.remoteEnded(stream);
 		this.#closeIfDone(stream);
 	}
 

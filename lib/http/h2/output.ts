@@ -46,6 +46,9 @@ export class OutputBuffers {
 	}
 }
 
+/** Of this thread. */
+export const OUTPUT_BUFFERS = new OutputBuffers();
+
 /** What the output tells the connection it belongs to. */
 export interface OutputEvents<T> {
 	/** Payload of the stream that waited has gone into the output. */

@@ -1,100 +1,88 @@
 /**
- * A client's connection that speaks HTTP/2: Node's http2 on the socket that the listener has accepted, and after TLS
- * has secured. It makes a ClientStream of each request, keeps the time while there is none, and says GOAWAY at a
- * soft stop. PROXY protocol, early rules, limits and `conn_cur` have had their turn before; the session ends when
- * this connection has closed, so they last as long as it does.
+ * A client's connection that speaks HTTP/2: bytes between the socket that the listener has accepted, and TLS perhaps
+ * secured, and the codec in lib/http/h2, which knows the protocol. It makes a ClientStream of each request, keeps the
+ * time while there is none, and says GOAWAY at a soft stop. PROXY protocol, early rules, limits and `conn_cur` have
+ * had their turn before; the session ends when this connection has closed, so they last as long as it does.
  *
- *     open --idle too long, soft stop, enough requests--> leaving: no new streams --last stream ended--> closed
- *     any --client gone, flood, hard stop--> closed
+ *     open --idle too long, soft stop, enough requests--> leaving: no new streams --last stream ended--> ending
+ *     any --client gone, its rules broken, flood, hard stop--> ending: GOAWAY is on its way --client's end--> closed
  *
- * Node's sessions are never destroyed below one of their own callbacks: OpenSSL may still be at work under it, and
- * takes the process along (seen in Node 20).
+ * What the streams say within one turn of the event loop, answers of several servers together, goes out in one write
+ * at the end of that turn: over TLS each write is a record, a system call and a callback.
  */
-import {
-	constants,
-	type Http2Session,
-	performServerHandshake,
-	type ServerHttp2Session,
-	type ServerHttp2Stream,
-} from 'node:http2';
-import { Socket } from 'node:net';
 import type { H2Tuning } from '../../config/model.js';
-import { FloodGuard, Offence } from '../../http/h2/flood-guard.js';
+import { H2Connection, type H2Events } from '../../http/h2/connection.js';
+import type { FieldList } from '../../http/h2/field-list.js';
+import { FloodGuard } from '../../http/h2/flood-guard.js';
+import { ErrorCode } from '../../http/h2/frames.js';
+import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
+import type { H2Stream } from '../../http/h2/stream.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Column } from '../../shared/counters.js';
+import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
-import { Deadline } from '../timeouts.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
-import { Malformed, requestOf } from './request-head.js';
+import { Malformed, RequestHeads } from './request-head.js';
 
-/** A connection that is leaving has this long to be told so twice (RFC 9113, section 6.8). */
+/** A connection that is leaving has this long to be told so twice (RFC 9113, section 6.8), or to close its own half. */
 const LEAVE_MS = 1000;
 /** Windows of streams that the window of the connection has room for. */
 const UPLOADS_AT_ONCE = 10;
-const ANY_STREAM = 2 ** 31 - 1;
-/** Bytes of header tables and unsent frames that one client may make Node hold, in MB. */
-const SESSION_MEMORY_MB = 4;
+/** Pseudo fields come on top of what a head of HTTP/1 has. */
+const PSEUDO_FIELDS = 8;
+/** Frames that a client makes us say and does not read; beyond, it is gone. */
+const UNREAD_BYTES_MAX = 1 << 20;
 
-export class H2ClientSession extends Deadline implements StreamOwner {
-	readonly #thread: ThreadRuntime;
+export class H2ClientSession extends Connection implements StreamOwner, H2Events<ClientStream> {
+	readonly codec: H2Connection<ClientStream>;
 	readonly #session: Session;
-	readonly #h2: ServerHttp2Session;
-	readonly #socket: Socket;
 	readonly #streams = new Set<ClientStream>();
-	readonly #guard = new FloodGuard();
+	readonly #heads: RequestHeads;
 	readonly #totalMax: number;
 	#idleSinceMs: number;
+	#flushDue = false;
+	/** Streams that have something to do when nothing else runs. */
+	#resuming: ClientStream[] = [];
+	#resumeDue = false;
 	#leaving = false;
-	/** Node has been told to close it. */
+	/** The last word is said: only the client's own end is waited for. */
 	#ending = false;
-	#closed = false;
+	#isOver = false;
 
-	/** @throws what Node says of a socket that is gone */
 	constructor(thread: ThreadRuntime, session: Session, handle: unknown, tuning: H2Tuning) {
-		super();
-		this.#thread = thread;
+		super(thread, handle);
 		this.#session = session;
 		this.#totalMax = tuning.feMaxTotalStreams;
 		this.#idleSinceMs = thread.nowMs();
-		const socket = handle instanceof Socket ? handle : socketOf(handle);
-		this.#socket = socket;
-		socket.setNoDelay(true);
-		// A client that has closed its half asks for nothing more and reads nothing more (as in the reference).
-		socket.allowHalfOpen = false;
-		socket.once('end', () => this.#closeSoon(undefined));
+		this.socket.setNoDelay(true);
 		const { headSizeMax, headerCountMax } = thread.headLimits;
-		const h2 = performServerHandshake(socket, {
-			maxSessionMemory: SESSION_MEMORY_MB,
-			// Pseudo fields come on top of what a head of HTTP/1 has.
-			maxHeaderListPairs: headerCountMax + 8,
-			maxSessionInvalidFrames: 100,
-			maxSessionRejectedStreams: 100,
-			maxSettings: 32,
-			settings: {
-				headerTableSize: tuning.headerTableSize,
-				initialWindowSize: tuning.feInitialWindowSize,
-				...(tuning.maxFrameSize === undefined ? undefined : { maxFrameSize: tuning.maxFrameSize }),
-				maxConcurrentStreams: tuning.feMaxConcurrentStreams === 0 ? 2 ** 31 - 1 : tuning.feMaxConcurrentStreams,
-				maxHeaderListSize: headSizeMax + 32 * headerCountMax,
-				enableConnectProtocol: true,
+		this.#heads = new RequestHeads(thread.headLimits);
+		this.codec = new H2Connection<ClientStream>(
+			{
+				role: 'server',
+				settings: {
+					headerTableSize: tuning.headerTableSize,
+					initialWindowSize: tuning.feInitialWindowSize,
+					...(tuning.maxFrameSize === undefined ? undefined : { maxFrameSize: tuning.maxFrameSize }),
+					maxConcurrentStreams:
+						tuning.feMaxConcurrentStreams === 0 ? Number.POSITIVE_INFINITY : tuning.feMaxConcurrentStreams,
+					maxHeaderListSize: headSizeMax + 32 * headerCountMax,
+					enableConnectProtocol: true,
+				},
+				connectionWindowBytes: tuning.feInitialWindowSize * UPLOADS_AT_ONCE,
+				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
+				blockSizeMax: 4 * headSizeMax,
+				buffers: OUTPUT_BUFFERS,
+				guard: new FloodGuard(),
 			},
-		});
-		this.#h2 = h2;
-		sayWhatWasWrong(h2);
-		h2.on('stream', (stream, _headers, flags, fields?: unknown) =>
-			this.#streamOpened(stream, flags, fields as readonly string[]),
+			this,
 		);
-		h2.on('error', () => undefined);
-		h2.on('ping', () => this.#offence(Offence.PING));
-		h2.on('remoteSettings', () => this.#offence(Offence.SETTINGS));
-		h2.on('close', () => this.#sessionClosed());
-		// An upload that its server does not take must not hold up those beside it.
-		setImmediate(() => {
-			if (!h2.destroyed) h2.setLocalWindowSize(tuning.feInitialWindowSize * UPLOADS_AT_ONCE);
-		});
+		this.codec.start();
+		this.flushSoon();
 		this.#waitIdle();
+		this.takeUnread();
 	}
 
 	/** One of the requests that are served now. */
@@ -103,73 +91,172 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		return undefined;
 	}
 
-	// ---- requests ---------------------------------------------------------------------------------------------
+	// ---- bytes ------------------------------------------------------------------------------------------------
 
-	#streamOpened(h2: ServerHttp2Stream, flags: number, fields: readonly string[]): void {
-		// Whatever becomes of it: an error that nobody listens for ends the process.
-		h2.on('error', () => undefined);
-		const nowMs = this.#thread.nowMs();
-		// Node tells of all that one read has brought: some of it may be over already.
-		if (this.#closed || h2.destroyed || h2.closed || h2.aborted) {
-			if (!this.#closed) this.#offence(Offence.RESET);
+	protected override received(): void {
+		const { chunk, chunkStart, chunkEnd } = this;
+		this.chunkStart = chunkEnd;
+		if (!this.#ending) this.codec.receive(chunk, chunkStart, chunkEnd, this.thread.currentMs);
+		if (this.codec.output.length > 0) this.flushSoon();
+	}
+
+	flushSoon(): void {
+		if (this.#flushDue) return;
+		this.#flushDue = true;
+		setImmediate(this.#flushNow);
+	}
+
+	readonly #flushNow = (): void => {
+		this.#flushDue = false;
+		if (!this.closed) this.guarded(this.#flush);
+	};
+
+	/** Gives to the socket what it takes. */
+	#flush(): void {
+		const { output } = this.codec;
+		for (;;) {
+			const unwritten = this.unwrittenBytes;
+			output.isBlocked = unwritten > WRITE_LIMIT_BYTES;
+			if (unwritten + output.length > UNREAD_BYTES_MAX) {
+				this.#vanish();
+				return;
+			}
+			output.pump();
+			const { length } = output;
+			if (length === 0) return;
+			const buffer = output.take();
+			if (this.writeBuffer(length === buffer.length ? buffer : buffer.subarray(0, length), buffer))
+				this.giveBack(buffer);
+			if (this.closed || !output.hasWaiting) return;
+		}
+	}
+
+	protected override giveBack(pooled: Buffer): void {
+		OUTPUT_BUFFERS.give(pooled);
+	}
+
+	protected override written(): void {
+		this.#flush();
+	}
+
+	resumeLater(stream: ClientStream): void {
+		this.#resuming.push(stream);
+		if (this.#resumeDue) return;
+		this.#resumeDue = true;
+		setImmediate(this.#resumeNow);
+	}
+
+	readonly #resumeNow = (): void => {
+		this.#resumeDue = false;
+		const resuming = this.#resuming;
+		this.#resuming = [];
+		this.thread.nowMs();
+		for (const stream of resuming) stream.resumed();
+		if (this.codec.output.length > 0) this.flushSoon();
+	};
+
+	// ---- H2Events: requests -----------------------------------------------------------------------------------
+
+	headReceived(h2: H2Stream<ClientStream>, fields: FieldList, ends: boolean): void {
+		const nowMs = this.thread.currentMs;
+		this.deadlineMs = 0;
+		if (fields.isTooLarge) {
+			this.#answer(h2, 431, nowMs);
 			return;
 		}
-		const hasBody = (flags & constants.NGHTTP2_FLAG_END_STREAM) === 0;
-		const request = requestOf(fields, hasBody, this.#thread.headLimits);
+		const request = this.#heads.read(fields, !ends);
 		if (request instanceof Malformed) {
 			this.#refuse(h2, request.reason);
 			return;
 		}
-		if (!this.#ending) this.deadlineMs = 0;
 		if (request instanceof HttpRefusal) {
-			const stream = new ClientStream(this.#thread, this.#session, this, h2, undefined);
-			this.#streams.add(stream);
-			stream.refuse(request.status, nowMs);
-		} else {
-			const stream = new ClientStream(this.#thread, this.#session, this, h2, request);
-			this.#streams.add(stream);
-			stream.begin(request.head, nowMs);
+			this.#answer(h2, request.status, nowMs);
+			return;
 		}
+		const stream = new ClientStream(this.thread, this.#session, this, h2, request);
+		h2.user = stream;
+		this.#streams.add(stream);
+		stream.begin(request.head, nowMs);
 		if (this.#totalMax > 0 && this.#session.requestCount >= this.#totalMax) this.#leave();
 	}
 
+	/** A request that has no head we could serve. */
+	#answer(h2: H2Stream<ClientStream>, status: number, nowMs: number): void {
+		const stream = new ClientStream(this.thread, this.#session, this, h2, undefined);
+		h2.user = stream;
+		this.#streams.add(stream);
+		stream.refuse(status, nowMs);
+	}
+
 	/** RFC 9113, section 8.1.1: no answer, and no request in anybody's count but the errors. */
-	#refuse(h2: ServerHttp2Stream, reason: string): void {
+	#refuse(h2: H2Stream<ClientStream>, reason: string): void {
 		const { counters, name } = this.#session.frontend;
 		counters.slice[Column.ereq] = (counters.slice[Column.ereq] as number) + 1;
-		this.#thread.logger.debug({ reason }, `frontend ${name}: malformed request over HTTP/2`);
-		h2.close(constants.NGHTTP2_PROTOCOL_ERROR);
-		this.#offence(Offence.MALFORMED);
+		this.thread.logger.debug({ reason }, `frontend ${name}: malformed request over HTTP/2`);
+		this.codec.refuse(h2, ErrorCode.PROTOCOL_ERROR);
+		if (this.#streams.size === 0) this.#waitIdle();
+	}
+
+	payloadReceived(h2: H2Stream<ClientStream>, bytes: Buffer, start: number, end: number): void {
+		h2.user?.payloadReceived(bytes, start, end, bytes === this.buffers.scratch);
+	}
+
+	trailersReceived(h2: H2Stream<ClientStream>, fields: FieldList): void {
+		const stream = h2.user;
+		if (stream === undefined || stream.trailersReceived(fields)) return;
+		this.codec.refuse(h2, ErrorCode.PROTOCOL_ERROR);
+		stream.streamLost(false);
+	}
+
+	remoteEnded(h2: H2Stream<ClientStream>): void {
+		h2.user?.requestEnded();
+	}
+
+	streamReset(h2: H2Stream<ClientStream>, _code: number, byPeer: boolean): void {
+		h2.user?.streamLost(byPeer);
+	}
+
+	streamClosed(): void {}
+
+	dataTaken(h2: H2Stream<ClientStream>): void {
+		h2.user?.payloadTaken();
+	}
+
+	settingsReceived(): void {}
+
+	goawayReceived(): void {}
+
+	pingAnswered(): void {
+		if (this.#leaving) this.#leaveNow();
+	}
+
+	connectionFailed(code: number, reason: string): void {
+		const { name } = this.#session.frontend;
+		this.thread.logger.debug({ code, reason }, `frontend ${name}: an HTTP/2 client broke the rules`);
+		this.#closeSoon(code);
 	}
 
 	streamEnded(stream: ClientStream): void {
 		this.#streams.delete(stream);
-		if (stream.wasReset) this.#offence(Offence.RESET);
-		if (this.#closed) return;
-		const nowMs = this.#thread.nowMs();
-		if (this.#thread.softStop.closesWithAnswer(nowMs)) this.#leave();
+		if (this.#isOver || this.closed || this.#ending) return;
+		const nowMs = this.thread.nowMs();
+		if (this.thread.softStop.closesWithAnswer(nowMs)) this.#leave();
 		if (this.#streams.size === 0) {
 			this.#idleSinceMs = nowMs;
-			this.#waitIdle();
+			if (this.codec.isLeaving && this.#saidLast) this.#end(ErrorCode.NO_ERROR);
+			else this.#waitIdle();
 		}
 	}
 
 	dropClient(silent: boolean): void {
-		if (silent) this.#closeSoon(undefined);
-		else this.#closeSoon(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-	}
-
-	#offence(points: number): void {
-		if (this.#closed || !this.#guard.note(points, this.#thread.nowMs())) return;
-		this.#thread.logger.debug(`frontend ${this.#session.frontend.name}: an HTTP/2 client was told to calm down`);
-		this.#closeSoon(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+		this.#closeSoon(silent ? undefined : ErrorCode.ENHANCE_YOUR_CALM);
 	}
 
 	// ---- time -------------------------------------------------------------------------------------------------
 
 	/** Without a request: `timeout http-request` until the first, then `timeout http-keep-alive`. */
 	#waitIdle(): void {
-		if (this.#ending) return;
+		if (this.#ending || this.closed) return;
 		const {
 			clientMs = 0,
 			httpRequestMs = clientMs,
@@ -178,16 +265,13 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		const timeoutMs = this.#session.requestCount > 0 ? httpKeepAliveMs : httpRequestMs;
 		const leavingMs = this.#leaving ? LEAVE_MS : Number.POSITIVE_INFINITY;
 		const delayMs = timeoutMs > 0 ? Math.min(timeoutMs, leavingMs) : leavingMs;
-		this.#thread.wheel.set(this, Number.isFinite(delayMs) ? this.#thread.nowMs() + delayMs : 0);
+		this.thread.wheel.set(this, Number.isFinite(delayMs) ? this.thread.nowMs() + delayMs : 0);
 	}
 
 	override deadlinePassed(): void {
-		if (this.#ending) {
-			this.#socket.destroy();
-			this.#sessionClosed();
-			return;
-		}
-		if (!this.#closed && this.#streams.size === 0) this.#closeSoon(constants.NGHTTP2_NO_ERROR);
+		if (this.closed) return;
+		if (this.#ending) this.#vanish();
+		else if (this.#streams.size === 0) this.guarded(() => this.#end(ErrorCode.NO_ERROR));
 	}
 
 	// ---- the end ----------------------------------------------------------------------------------------------
@@ -197,85 +281,93 @@ export class H2ClientSession extends Deadline implements StreamOwner {
 		if (this.#streams.size > 0 || this.#idleSinceMs <= restingSinceMs) this.#leave();
 	}
 
+	/** GOAWAY with the last stream that is served is out. */
+	#saidLast = false;
+
 	/**
 	 * Two GOAWAYs: requests that cross the first one on their way are still served, and the second one, a round trip
 	 * later, says which was the last.
 	 */
 	#leave(): void {
-		if (this.#leaving || this.#closed) return;
+		if (this.#leaving || this.#ending || this.closed) return;
 		this.#leaving = true;
-		const h2 = this.#h2;
-		if (h2.destroyed || h2.closed) return;
-		h2.goaway(constants.NGHTTP2_NO_ERROR, ANY_STREAM);
-		const close = (): void => void setImmediate(() => this.#closeGracefully());
-		if (!h2.ping(close)) close();
+		this.codec.announceLeave();
+		this.codec.ping();
+		this.flushSoon();
 		if (this.#streams.size === 0) this.#waitIdle();
 	}
 
-	#closeGracefully(): void {
-		if (!this.#closed && !this.#h2.destroyed && !this.#h2.closed) this.#h2.close();
+	#leaveNow(): void {
+		if (this.#saidLast || this.#ending) return;
+		this.#saidLast = true;
+		this.codec.leave();
+		this.flushSoon();
+		if (this.#streams.size === 0) this.#end(ErrorCode.NO_ERROR);
 	}
 
-	/** With a code: told by GOAWAY; without: not a word more. */
+	/** Not below a stream's own callbacks: all of them end. With a code: told by GOAWAY; without: not a word more. */
 	#closeSoon(code: number | undefined): void {
-		if (this.#closed) return;
-		this.#ending = true;
+		if (this.closed || this.#ending) return;
 		setImmediate(() => {
-			if (this.#closed) return;
-			const h2 = this.#h2;
-			// A session that is destroyed may wait for the client's own end, and the client for nothing.
-			this.#thread.wheel.set(this, this.#thread.nowMs() + LEAVE_MS);
-			if (h2.destroyed) return;
-			if (code === undefined) this.#socket.destroy();
-			else if (code === constants.NGHTTP2_NO_ERROR) h2.destroy();
-			else h2.destroy(undefined, code);
+			if (this.closed || this.#ending) return;
+			if (code === undefined) this.#vanish();
+			else this.#end(code);
 		});
 	}
 
-	/** Hard stop, `shutdown session`. */
-	destroy(): void {
-		for (const stream of [...this.#streams]) stream.kill();
-		this.#closeSoon(constants.NGHTTP2_NO_ERROR);
+	/** The last word, then the end of our half; the client's own is waited for, or its bytes would reset ours. */
+	#end(code: number): void {
+		if (this.#ending || this.closed) return;
+		this.#ending = true;
+		const { codec } = this;
+		codec.leave(code);
+		this.#killStreams();
+		this.#flush();
+		codec.giveUp();
+		if (this.closed) return;
+		this.socket.end();
+		this.thread.wheel.set(this, this.thread.nowMs() + LEAVE_MS);
 	}
 
-	kill(): void {
+	#vanish(): void {
+		this.codec.giveUp();
+		this.#killStreams();
 		this.destroy();
 	}
 
-	#sessionClosed(): void {
-		if (this.#closed) return;
-		this.#closed = true;
-		this.#thread.wheel.remove(this);
+	#killStreams(): void {
 		for (const stream of [...this.#streams]) stream.kill();
-		// After its streams, which end in microtasks of their own.
-		setImmediate(() => this.#session.end(this.#thread.nowMs()));
 	}
-}
 
-/** What nghttp2 reports (its `nghttp2_error`), and what the client is told (RFC 9113, section 7). */
-const CODES: ReadonlyMap<number, number> = new Map([
-	[-505, constants.NGHTTP2_PROTOCOL_ERROR],
-	[-510, constants.NGHTTP2_STREAM_CLOSED],
-	[-522, constants.NGHTTP2_FRAME_SIZE_ERROR],
-	[-523, constants.NGHTTP2_COMPRESSION_ERROR],
-	[-524, constants.NGHTTP2_FLOW_CONTROL_ERROR],
-	[-531, constants.NGHTTP2_PROTOCOL_ERROR],
-	[-537, constants.NGHTTP2_ENHANCE_YOUR_CALM],
-	[-903, constants.NGHTTP2_PROTOCOL_ERROR],
-	[-904, constants.NGHTTP2_ENHANCE_YOUR_CALM],
-]);
+	/** Hard stop, `shutdown session`. */
+	kill(): void {
+		if (this.closed) return;
+		this.guarded(() => this.#end(ErrorCode.NO_ERROR));
+		if (!this.closed) this.destroy();
+	}
 
-/** Node closes with INTERNAL_ERROR whatever its client has done; the error that it does so for knows better. */
-function sayWhatWasWrong(h2: Http2Session): void {
-	const destroy = h2.destroy.bind(h2);
-	h2.destroy = (error, code) => {
-		const { errno } = (error ?? {}) as NodeJS.ErrnoException;
-		destroy(error, code ?? (errno === undefined ? undefined : CODES.get(errno)));
-	};
-}
+	/** A client that has closed its half asks for nothing more and reads nothing more (as in the reference). */
+	protected override endReceived(): void {
+		this.#vanish();
+	}
 
-function socketOf(handle: unknown): Socket {
-	const socket = new Socket({ handle } as ConstructorParameters<typeof Socket>[0]);
-	socket.on('error', () => undefined);
-	return socket;
+	protected override lost(): void {
+		this.codec.giveUp();
+		this.#killStreams();
+	}
+
+	protected override crashed(error: unknown): void {
+		this.thread.logger.error({ err: error }, 'an HTTP/2 connection failed inside the proxy');
+		this.codec.giveUp();
+		this.#killStreams();
+		this.destroy();
+	}
+
+	protected override released(): void {
+		this.#isOver = true;
+		this.thread.wheel.remove(this);
+		this.#killStreams();
+		// After its streams, which end in microtasks of their own.
+		setImmediate(() => this.#session.end(this.thread.nowMs()));
+	}
 }

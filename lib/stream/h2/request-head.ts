@@ -1,19 +1,17 @@
 /**
  * The head of an HTTP/2 request as our own: what RFC 9113, section 8, asks of one is checked on the fields as they
- * came (Node's own object of them has repeated ones joined or left out), then it is put down as the lines of an
- * HTTP/1.1 head and read by the same parser. So a request that is refused in one version is refused in the other,
- * for the same reason, and nothing that an HTTP/1 server could misread ever gets to one.
+ * came, then it is put down as the lines of an HTTP/1.1 head and read by the same parser. So a request that is refused
+ * in one version is refused in the other, for the same reason, and nothing that an HTTP/1 server could misread ever
+ * gets to one.
  *
  * As HAProxy, the target becomes the whole URI (`https://host/path`), which is what logs and `url` show; servers of
  * HTTP/1 are given its path. Cookies are joined into one field (section 8.2.3), at the end.
- *
- * It gives up: fields with bytes that must not be in them are left out by Node's http2 before anybody here can
- * see them. They reach no rule and no server.
  */
 import { randomBytes } from 'node:crypto';
 import { CHAR_CLASSES, CharClass, isFieldValue, isToken } from '../../http/characters.js';
+import type { FieldList } from '../../http/h2/field-list.js';
 import { type HeadLimits, parseRequestHead } from '../../http/head-parser.js';
-import { ConnectionOption, type RequestHead } from '../../http/message.js';
+import { ConnectionOption, RequestHead } from '../../http/message.js';
 import { HttpRefusal } from '../../http/refusal.js';
 
 /** Fields of one connection, which have no place in HTTP/2 (section 8.2.2). */
@@ -53,9 +51,85 @@ interface Pseudo {
 
 const PSEUDO: ReadonlySet<string> = new Set([':method', ':scheme', ':path', ':authority', ':protocol']);
 
-/** `fields`: name, value, name, value as they came. `hasBody`: the stream goes on after the head. */
+/** The fields of the last request of a connection, and what became of them. */
+interface Known {
+	readonly names: readonly string[];
+	readonly values: readonly string[];
+	readonly hasBody: boolean;
+	readonly head: RequestHead;
+	/** Scheme and authority, which the path follows in the target. */
+	readonly origin: string;
+}
+
+/** A path that needs no look but this. */
+const PLAIN_PATH = /^\/[\x21\x22\x24-\x7e]*$/;
+/** Longer ones are measured with the rest of the head. */
+const PLAIN_PATH_MAX = 1024;
+
+/**
+ * The requests of one connection. A client sends the same fields with most of them, and only the path is another: such
+ * a request is the former one with that path. The decoder gives the same strings for the same fields, so that to
+ * compare them is to compare addresses.
+ */
+export class RequestHeads {
+	readonly #limits: HeadLimits;
+	#known: Known | undefined;
+
+	constructor(limits: HeadLimits) {
+		this.#limits = limits;
+	}
+
+	/** `hasBody`: the stream goes on after the head. */
+	read(fields: FieldList, hasBody: boolean): H2Request | Malformed | HttpRefusal {
+		const known = this.#known;
+		if (known !== undefined && known.hasBody === hasBody && known.names.length === fields.count) {
+			const again = repeated(known, fields);
+			if (again !== undefined) return again;
+		}
+		const names = fields.names.slice(0, fields.count);
+		const values = fields.values.slice(0, fields.count);
+		const request = requestOf(names, values, hasBody, this.#limits);
+		this.#known = undefined;
+		if ('head' in request && !request.isExtendedConnect && request.method !== 'CONNECT') {
+			const { head } = request;
+			const path = values[names.indexOf(':path')] as string;
+			if (head.headers.section !== undefined && path.charCodeAt(0) === SLASH) {
+				const origin = head.target.slice(0, head.target.length - path.length);
+				// The one that is served may be changed by rules: this one is not.
+				this.#known = { names, values, hasBody, head: copyOf(head, head.target), origin };
+			}
+		}
+		return request;
+	}
+}
+
+const SLASH = 47;
+
+function copyOf(head: RequestHead, target: string): RequestHead {
+	return new RequestHead(head.method, target, 20, head.headers.clone(), head.framing, head.connection);
+}
+
+/** Undefined: something else than the path is new. */
+function repeated(known: Known, fields: FieldList): H2Request | undefined {
+	const { names, values } = known;
+	let path: string | undefined;
+	for (let i = 0; i < names.length; i++) {
+		const name = names[i] as string;
+		if (fields.names[i] !== name) return undefined;
+		const value = fields.values[i] as string;
+		if (value === values[i]) continue;
+		if (name !== ':path' || value.length > PLAIN_PATH_MAX || !PLAIN_PATH.test(value)) return undefined;
+		path = value;
+	}
+	const { head } = known;
+	const target = path === undefined ? head.target : known.origin + path;
+	return { head: copyOf(head, target), method: head.method, isExtendedConnect: false };
+}
+
+/** The fields as they came. `hasBody`: the stream goes on after the head. */
 export function requestOf(
-	fields: readonly string[],
+	names: readonly string[],
+	values: readonly string[],
 	hasBody: boolean,
 	limits: HeadLimits,
 ): H2Request | Malformed | HttpRefusal {
@@ -65,9 +139,9 @@ export function requestOf(
 	let host: string | undefined;
 	let hasLength = false;
 	let seenRegular = false;
-	for (let i = 0; i < fields.length; i += 2) {
-		const name = fields[i] as string;
-		const value = fields[i + 1] as string;
+	for (let i = 0; i < names.length; i++) {
+		const name = names[i] as string;
+		const value = values[i] as string;
 		if (!isCleanValue(value)) return new Malformed(`value of '${safeName(name)}'`);
 		if (name.charCodeAt(0) === 58) {
 			if (!PSEUDO.has(name)) return new Malformed('unknown pseudo field');

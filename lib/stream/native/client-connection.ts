@@ -11,8 +11,15 @@
 import type { Socket } from 'node:net';
 import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
-import { CHUNKED_BODY, CLOSE_BODY, type ResponseHead } from '../../http/message.js';
-import { saysClose, serializeLocalReply, serializeRequest, serializeResponse } from '../../http/serializer.js';
+import { CHUNKED_BODY, CLOSE_BODY, type HeaderList, type ResponseHead } from '../../http/message.js';
+import {
+	type LocalReplyOptions,
+	type ResponseOptions,
+	saysClose,
+	serializeLocalReply,
+	serializeRequest,
+	serializeResponse,
+} from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import type { TlsView } from '../../sample/types.js';
 import { type Exchange, Failure } from '../exchange.js';
@@ -171,7 +178,8 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		const framing = response.framing;
 		const { request } = stream;
 		if (response.status === 101 || (request?.method === 'CONNECT' && response.status < 300)) {
-			this.writeText(this.#responseHead(stream, response, true));
+			const head = this.#responseHead(stream, response, true);
+			if (head !== '') this.writeText(head);
 			this.#beginTunnel(this.thread.nowMs());
 			return;
 		}
@@ -187,7 +195,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		// A length that filters change is not known before the end.
 		if (stream.responseFilters?.changesLength === true) response.framing = oldClient ? CLOSE_BODY : CHUNKED_BODY;
 		const { framing, headers } = response;
-		const dechunk = oldClient && framing.kind === 'chunked';
+		const dechunk = (oldClient || this.copies) && framing.kind === 'chunked';
 		this.#dechunks = dechunk;
 		if (
 			framing.kind === 'close' ||
@@ -198,12 +206,41 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		) {
 			this.closing = true;
 		}
-		return serializeResponse(response, {
-			keepAlive: !this.closing && oldClient,
-			close: this.closing && !tunnel,
-			dechunk,
-		});
+		return this.headOf(
+			response,
+			{ keepAlive: !this.closing && oldClient, close: this.closing && !tunnel, dechunk },
+			tunnel,
+		);
 	}
+
+	// ---- what another version of the protocol does otherwise (h2/client-stream.ts) -----------------------------
+
+	/** The head of the answer as text in front of its body; empty if it has gone out already. */
+	protected headOf(response: ResponseHead, options: ResponseOptions, _tunnel: boolean): string {
+		return serializeResponse(response, options);
+	}
+
+	/** The same of an answer of our own. */
+	protected localHeadOf(reply: LocalReply, options: LocalReplyOptions): string {
+		return serializeLocalReply(reply, options);
+	}
+
+	/** An answer that stands in a file as it goes out, head and body. */
+	protected writeRaw(raw: Buffer): void {
+		this.#writeReply('', raw);
+	}
+
+	protected writeInterim(head: ResponseHead): void {
+		this.writeText(serializeResponse(head, { keepAlive: false, close: false, dechunk: false }));
+	}
+
+	/** All of the answer has been written. */
+	protected endMessage(): void {}
+
+	/** Of an answer that is taken out of its chunks. */
+	trailersCame(_trailers: HeaderList): void {}
+
+	// ------------------------------------------------------------------------------------------------------------
 
 	#filter(filters: FilterChain, response: ResponseHead, head: string): FilteredBody {
 		const filtered = new FilteredBody(
@@ -292,7 +329,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		if (stream?.request === undefined) return;
 		stream.responseHeadBytes += responseHeadSize(head);
 		if (stream.request.version === 10) return;
-		this.writeText(serializeResponse(head, { keepAlive: false, close: false, dechunk: false }));
+		this.writeInterim(head);
 	}
 
 	reply(reply: LocalReply, close: boolean): void {
@@ -308,7 +345,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		this.dropWholeBody();
 		const { request } = stream;
 		const { source } = reply;
-		const untilClose = source !== undefined && request?.version === 10;
+		const untilClose = source !== undefined && (request?.version === 10 || this.copies);
 		if (
 			close ||
 			stream.closesClient ||
@@ -320,9 +357,9 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		) {
 			this.closing = true;
 		}
-		if (reply.raw !== undefined) this.#writeReply('', reply.raw);
+		if (reply.raw !== undefined) this.writeRaw(reply.raw);
 		else {
-			const head = serializeLocalReply(reply, {
+			const head = this.localHeadOf(reply, {
 				keepAlive: !this.closing && request?.version === 10,
 				close: this.closing,
 				...(source === undefined ? undefined : { streamed: untilClose ? 'until-close' : 'chunked' }),
@@ -406,7 +443,9 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	#writeReply(head: string, body: Buffer): void {
-		if (head.length + body.length <= TEXT_WRITE_BYTES) this.writeText(head + body.toString('latin1', 0, body.length));
+		if (this.copies) this.writePart(body, 0, body.length);
+		else if (head.length + body.length <= TEXT_WRITE_BYTES)
+			this.writeText(head + body.toString('latin1', 0, body.length));
 		else {
 			if (head.length > 0) this.writeText(head);
 			this.writeBuffer(body, undefined);
@@ -523,6 +562,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	#completeResponse(nowMs: number): void {
+		this.endMessage();
 		if (this.unwrittenBytes > 0) {
 			this.#draining = true;
 			this.setClientDeadline(nowMs);

@@ -29,9 +29,21 @@ export const TEXT_WRITE_BYTES = 16 * 1024 - 1;
 /** A socket that knows its connection, so that one set of listeners serves all sockets. */
 class TrafficSocket extends Socket {
 	connection: Connection | undefined;
+	/** Undefined: it is read in Node's ordinary way. */
+	reader: Reader | undefined;
+	/** Read before its present connection took it over. */
+	unread: Buffer | undefined;
 }
 
 export const EMPTY_CHUNK: Buffer = Buffer.alloc(0);
+
+/** What a connection that is a stream of HTTP/2 has in place of a socket (h2/client-stream.ts). */
+export const NO_SOCKET: Socket = { setNoDelay: () => undefined } as unknown as Socket;
+
+/** Of a socket that is read by `onread`: who gets what it reads. */
+interface Reader {
+	connection: Connection;
+}
 
 export abstract class Connection extends Deadline {
 	readonly socket: Socket;
@@ -67,23 +79,30 @@ export abstract class Connection extends Deadline {
 		this.buffers = thread.readBuffers;
 		this.#onWritten = () => {
 			const written = this.#writing.shift();
-			if (written !== undefined) this.buffers.give(written);
+			if (written !== undefined) this.giveBack(written);
 			if (!this.closed) this.guarded(this.written);
 		};
+		if (handle === NO_SOCKET) {
+			this.socket = NO_SOCKET;
+			this.#isEncrypted = true;
+			return;
+		}
 		if (handle instanceof EventEmitter) {
 			this.socket = this.#adopt(handle as Socket);
 			return;
 		}
+		const reader: Reader = { connection: this };
 		const options = {
 			allowHalfOpen: true,
 			onread: {
-				buffer: () => this.#nextReadBuffer(),
-				callback: (byteCount: number, buffer: Uint8Array) => this.#onRead(byteCount, buffer as Buffer),
+				buffer: () => reader.connection.#nextReadBuffer(),
+				callback: (byteCount: number, buffer: Uint8Array) => reader.connection.#onRead(byteCount, buffer as Buffer),
 			},
 			...(handle === undefined ? undefined : { handle }),
 		};
 		const socket = new TrafficSocket(options as ConstructorParameters<typeof Socket>[0]);
 		socket.connection = this;
+		socket.reader = reader;
 		this.socket = socket;
 		socket.on('end', onSocketEnd);
 		socket.on('error', onSocketError);
@@ -100,9 +119,19 @@ export abstract class Connection extends Deadline {
 		socket.on('end', onSocketEnd);
 		socket.on('error', onSocketError);
 		socket.on('close', onSocketClose);
-		socket.on('data', onSocketData);
+		const { reader } = socket as TrafficSocket;
+		if (reader === undefined) socket.on('data', onSocketData);
+		else reader.connection = this;
 		socket.resume();
 		return socket;
+	}
+
+	/** What the former connection on this socket had read and not used. */
+	protected takeUnread(): void {
+		const socket = this.socket as TrafficSocket;
+		const { unread } = socket;
+		socket.unread = undefined;
+		if (unread !== undefined) this.dataReceived(unread);
 	}
 
 	/** For the listener of 'data'. */
@@ -201,6 +230,10 @@ export abstract class Connection extends Deadline {
 	protected passOn(target: Connection, prefix: string, start: number, end: number): void {
 		const length = end - start + prefix.length;
 		const { chunk } = this;
+		if (target.copies) {
+			target.writePart(chunk, start, end);
+			return;
+		}
 		if (length <= SHORT_BYTES) {
 			target.writeText(prefix + chunk.toString('latin1', start, end));
 			return;
@@ -249,6 +282,21 @@ export abstract class Connection extends Deadline {
 		this.thread.wheel.set(this, atMs);
 	}
 
+	/** What is written to it is copied at once, without anything in front of it: into frames of HTTP/2. */
+	get copies(): boolean {
+		return false;
+	}
+
+	/** Where it `copies`: writes part of a buffer. */
+	writePart(buffer: Buffer, start: number, end: number): void {
+		this.writeBuffer(Buffer.from(buffer.subarray(start, end)), undefined);
+	}
+
+	/** No more will be written. */
+	endWriting(): void {
+		this.socket.end();
+	}
+
 	/** Writes a byte string. */
 	writeText(text: string): void {
 		if (this.closed) return;
@@ -283,8 +331,13 @@ export abstract class Connection extends Deadline {
 	}
 
 	directWritten(pooled: Buffer | undefined): void {
-		if (pooled !== undefined) this.buffers.give(pooled);
+		if (pooled !== undefined) this.giveBack(pooled);
 		if (!this.closed) this.guarded(this.written);
+	}
+
+	/** A pooled buffer that was written. */
+	protected giveBack(pooled: Buffer): void {
+		this.buffers.give(pooled);
 	}
 
 	/** Makes `written` be called when everything written so far has been taken. */
@@ -338,32 +391,33 @@ export abstract class Connection extends Deadline {
 		// Until the next owner listens.
 		socket.on('error', ignore);
 		socket.pause();
-		socket.unshift(bytes);
+		(socket as TrafficSocket).unread = bytes;
 		return socket;
 	}
 
 	/** Closes at once; `lost` is not called. */
 	destroy(): void {
 		if (this.closed) return;
-		this.#close();
+		this.markClosed();
 		this.socket.destroy();
 	}
 
 	/** Closes with a reset, so that the other side sees a break and not an end. */
 	reset(): void {
 		if (this.closed) return;
-		this.#close();
+		this.markClosed();
 		if (this.#isEncrypted) this.socket.destroy();
 		else this.socket.resetAndDestroy();
 	}
 
-	#close(): void {
+	/** Everything but the end of the socket itself. */
+	protected markClosed(): void {
 		this.closed = true;
 		this.#handle = null;
 		this.chunk = EMPTY_CHUNK;
 		this.chunkStart = 0;
 		this.chunkEnd = 0;
-		(this.socket as TrafficSocket).connection = undefined;
+		if (this.socket !== NO_SOCKET) (this.socket as TrafficSocket).connection = undefined;
 		this.released();
 	}
 
@@ -379,7 +433,7 @@ export abstract class Connection extends Deadline {
 
 	socketLost(error: Error | undefined): void {
 		if (this.closed) return;
-		this.#close();
+		this.markClosed();
 		this.socket.destroy();
 		try {
 			this.lost(error);

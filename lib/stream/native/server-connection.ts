@@ -347,9 +347,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 				let payload = '';
 				const visit =
 					this.#relay === Relay.DECHUNKED
-						? (buffer: Buffer, from: number, to: number) => {
-								payload += buffer.toString('latin1', from, to);
-							}
+						? client.copies
+							? (buffer: Buffer, from: number, to: number) => client.writePart(buffer, from, to)
+							: (buffer: Buffer, from: number, to: number) => {
+									payload += buffer.toString('latin1', from, to);
+								}
 						: undefined;
 				end = decoder.push(this.chunk, start, end, visit);
 				if (end < 0) {
@@ -363,6 +365,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				if (this.#relay === Relay.DECHUNKED) {
 					this.chunkStart = end;
 					if (prefix.length + payload.length > 0) client.writeText(prefix + payload);
+					if (done && decoder.trailers !== undefined) client.trailersCame(decoder.trailers);
 					this.#relayed(client, done);
 					return;
 				}
@@ -397,7 +400,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 			end = taken;
 			stream.responseBodyBytes += decoder.payloadSize - before;
 			done = decoder.isDone;
-			if (done && decoder.trailers !== undefined) filtered.trailers = fieldText(decoder.trailers);
+			if (done && decoder.trailers !== undefined) {
+				filtered.trailers = fieldText(decoder.trailers);
+				client.trailersCame(decoder.trailers);
+			}
 		} else {
 			if (this.#relay === Relay.LENGTH) {
 				end = Math.min(end, start + this.#remainingBytes);

@@ -49,7 +49,7 @@ export class Tunnel {
 
 	/** One half has ended: `other` is told, and perhaps has ended before. */
 	#ended(other: Connection, nowMs: number): void {
-		other.socket.end();
+		other.endWriting();
 		if (other.hasEnded) this.#client.tunnelEnded();
 		else this.touch(nowMs);
 	}

@@ -3,7 +3,16 @@ import { DEFAULT_HEAD_LIMITS } from '../../../lib/http/head-parser.js';
 import { ConnectionOption } from '../../../lib/http/message.js';
 import { HttpRefusal } from '../../../lib/http/refusal.js';
 import { serializeRequest } from '../../../lib/http/serializer.js';
-import { type H2Request, Malformed, requestOf } from '../../../lib/stream/h2/request-head.js';
+import { type H2Request, Malformed, requestOf as requestOfFields } from '../../../lib/stream/h2/request-head.js';
+
+/** Name, value, name, value. */
+const requestOf = (fields: readonly string[], hasBody: boolean, limits = DEFAULT_HEAD_LIMITS) =>
+	requestOfFields(
+		fields.filter((_, i) => i % 2 === 0),
+		fields.filter((_, i) => i % 2 === 1),
+		hasBody,
+		limits,
+	);
 
 const BASE = [':method', 'GET', ':scheme', 'https', ':authority', 'x.example', ':path', '/a?b=c'];
 
