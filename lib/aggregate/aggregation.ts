@@ -24,7 +24,7 @@ import type { PeersLog } from '../peers/connection.js';
 import type { TableDefinition } from '../peers/decode.js';
 import type { Peer } from '../peers/peer.js';
 import { KEY_TYPE, type KeyTypeName } from '../peers/protocol.js';
-import type { PeersSection } from '../peers/section.js';
+import type { PeersSection, PushPauses } from '../peers/section.js';
 import type { Session } from '../peers/session.js';
 import type { Aggregator } from '../peers/session-host.js';
 import type { SharedTable } from '../peers/shared-table.js';
@@ -69,6 +69,12 @@ const COMPLETION_MS = 5000;
 /** Only so soon after its start may a process find that its clock was set back, and by no more than this. */
 const CLOCK_CHECK_MS = 30_000;
 const MAX_CLOCK_ERROR_MS = 10 * 365 * 86_400_000;
+/**
+ * Between two pushes of what is counted. The first after a quiet moment leaves at once; then what comes together is
+ * worth its way to every other node and back. Lag over a mesh is about half of this, and the work of many small
+ * pushes is most of what sums cost.
+ */
+const SHARE_PAUSES: PushPauses = { quietMs: 20, busyMs: 40, busyFrom: 50 };
 /** A peer that has just come may first want a lesson itself; then it is asked for one, and again after a partial one. */
 const LESSON_PAUSE_MS = 1000;
 
@@ -205,7 +211,7 @@ export class Aggregation implements Aggregator {
 		}
 		// Through Redis nobody needs to be told at once.
 		if (this.#section?.peers.some(({ isLocal }) => !isLocal) === true) {
-			for (const share of this.#ownShares.values()) this.#section.watch(share);
+			for (const share of this.#ownShares.values()) this.#section.watch(share, SHARE_PAUSES);
 		}
 		if (this.#options.predecessor?.isComplete === true) this.#complete();
 		else this.#completionTimer = this.#clock.setTimer(() => this.#complete(), COMPLETION_MS);
@@ -324,7 +330,7 @@ export class Aggregation implements Aggregator {
 			if (total === undefined) return;
 			sums = new SumsForPeers(total, summed.sumWireName, this.#options.waitForSignal);
 			this.#sumsForPeers.set(summed, sums);
-			section.watch(sums);
+			section.watch(sums, SHARE_PAUSES);
 		}
 		section.addTable(peer, sums, 'plain');
 	}

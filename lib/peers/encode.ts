@@ -75,6 +75,11 @@ export class MessageWriter {
 		return this.buffer.length - this.length >= MAX_MESSAGE_BYTES + MAX_MESSAGE_BYTES;
 	}
 
+	/** Whether that many bytes fit, and still leave room for any message. */
+	fits(bytes: number): boolean {
+		return this.buffer.length - this.length - bytes >= MAX_MESSAGE_BYTES;
+	}
+
 	/** A copy of what was written, for a socket to keep. */
 	take(): Buffer {
 		const bytes = Buffer.from(this.buffer.subarray(0, this.length));

@@ -32,6 +32,7 @@ import { Session } from './session.js';
 import type { Aggregator, SessionEnd, SessionHost } from './session-host.js';
 import { shardOf, shardSeed } from './shards.js';
 import { SharedTable, type TableRole } from './shared-table.js';
+import { UpdateBatches } from './update-batches.js';
 
 export interface SectionOptions {
 	readonly name: string;
@@ -63,8 +64,18 @@ export interface SectionOptions {
 	readonly aggregator?: ((section: PeersSection) => Aggregator) | undefined;
 }
 
-/** After a signal, a table's next one is waited for only this much later: updates in between go out together. */
-const SIGNAL_PAUSE_MS = 2;
+/**
+ * How long a table's news are left to gather after the last ones were pushed. A push wakes every peer, and each of
+ * them answers some day: that costs far more than an update more or less in it.
+ */
+export interface PushPauses {
+	readonly quietMs: number;
+	/** When that many updates came together, or more. */
+	readonly busyMs: number;
+	readonly busyFrom: number;
+}
+
+const SHORT_PAUSES: PushPauses = { quietMs: 2, busyMs: 2, busyFrom: 0 };
 /** Pauses that double: the first, and the longest. */
 const FIRST_PAUSE_MS = TIMING.reconnectMs;
 const LONGEST_PAUSE_MS = 300_000;
@@ -100,6 +111,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	readonly peerCount: number;
 	readonly isDisabled: boolean;
 	readonly writer = new MessageWriter();
+	readonly batches = new UpdateBatches();
 	readonly peers: readonly Peer[];
 	readonly tables: readonly ReplicatedTable[];
 	readonly shards: number;
@@ -117,6 +129,8 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
 	readonly #wonConflicts: WonConflicts;
 	readonly #fresh = new FreshEntries();
+	/** The last update of a table when its news were told last. */
+	readonly #newsUntil = new Map<ReplicatedTable, number>();
 	readonly #callerLoggedMs = new Map<number | undefined, number>();
 	#resync: Resync;
 	#resyncTimer: Timer | undefined;
@@ -187,12 +201,17 @@ export class PeersSection implements SessionHost, AcceptorHost {
 				peer.removeTable(shared);
 			}
 		}
+		this.batches.forget(table);
+		this.#newsUntil.delete(table);
 	}
 
-	/** Pushes what changes in a table that was added with `addTable`, from now on. */
-	watch(table: ReplicatedTable): void {
+	/**
+	 * Pushes what changes in a table that was added with `addTable`, from now on. By default it is not
+	 * left to gather for long.
+	 */
+	watch(table: ReplicatedTable, pauses?: PushPauses): void {
 		table.enableUpdates();
-		this.#watch(table);
+		this.#watch(table, pauses);
 	}
 
 	#newResync(): Resync {
@@ -651,13 +670,19 @@ export class PeersSection implements SessionHost, AcceptorHost {
 
 	// ---- news
 
-	#watch(table: ReplicatedTable): void {
+	/** The first change after a pause is pushed at once, what comes in the next pause goes out together. */
+	#watch(table: ReplicatedTable, pauses = SHORT_PAUSES): void {
 		table.whenSignalled(() => {
 			if (!this.#isRunning) return;
+			const before = this.#newsUntil.get(table) ?? table.localUpdateId();
 			if (table.takeSignal()) this.#news(table);
+			const last = table.localUpdateId();
+			this.#newsUntil.set(table, last);
+			const count = (last - before) | 0;
+			const pauseMs = count >= pauses.busyFrom ? pauses.busyMs : pauses.quietMs;
 			this.clock.setTimer(() => {
-				if (this.#isRunning) this.#watch(table);
-			}, SIGNAL_PAUSE_MS);
+				if (this.#isRunning) this.#watch(table, pauses);
+			}, pauseMs);
 		});
 	}
 

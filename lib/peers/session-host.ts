@@ -6,6 +6,7 @@ import type { EntryRecord } from './entry-record.js';
 import type { Peer } from './peer.js';
 import type { Session } from './session.js';
 import type { SharedTable } from './shared-table.js';
+import type { UpdateBatches } from './update-batches.js';
 
 /** The duplex as a session sees it; `transport.ts` makes it of a socket, the simulation of nothing. */
 export interface Link {
@@ -56,6 +57,8 @@ export interface SessionHost {
 	readonly maxUpdatesAtOnce: number;
 	/** Scratch for one pass; passes of different sessions never overlap. */
 	readonly writer: MessageWriter;
+	/** Updates that several sessions push alike. */
+	readonly batches: UpdateBatches;
 	/** Runs the callback soon, after others had their turn. */
 	defer(callback: () => void): void;
 	/** This node knows everything there was to learn (section 12). */

@@ -140,8 +140,8 @@ function describePeer(peer: Peer, section: string, nowMs: number, lags: LagWatch
 		receivingTable: tables.find(({ localId }) => localId === session?.receivingTable?.localId),
 		announcedTable: tables.find(({ localId }) => localId === session?.announcedTable?.localId),
 		tables,
-		sentDictionary: session?.sent.slots() ?? [],
-		receivedDictionary: session?.received.slots() ?? [],
+		sentDictionary: session?.sentDictionary.slots() ?? [],
+		receivedDictionary: session?.receivedDictionary.slots() ?? [],
 	};
 }
 
