@@ -4,6 +4,7 @@ import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { findHaproxy } from '../fixtures/interop.js';
+import { plainNode } from '../fixtures/plain-node.js';
 import { HOLDFAST } from '../fixtures/program.js';
 
 const folder = fileURLToPath(new URL('../../conf/', import.meta.url));
@@ -15,7 +16,7 @@ t.ok(names.length >= 6, `${names.length} examples`);
 
 for (const name of names) {
 	t.test(name, async (t) => {
-		const { status, stdout, stderr } = spawnSync(process.execPath, [HOLDFAST, '-c', '-f', folder + name], {
+		const { status, stdout, stderr } = spawnSync(...plainNode([HOLDFAST, '-c', '-f', folder + name]), {
 			encoding: 'utf8',
 		});
 		t.equal(status, 0);

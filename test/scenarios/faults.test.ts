@@ -40,7 +40,7 @@ backend b
 `;
 
 function start(t: Teardown, engine: string): Promise<Program> {
-	const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${FAULTS}`.trim() };
+	const env = { NODE_OPTIONS: `--import=${FAULTS}` };
 	return startProgram(t, { config: config(engine), ports: 2, env });
 }
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { cli } from '../fixtures/cli-client.js';
 import { request } from '../fixtures/http-client.js';
+import { plainNode } from '../fixtures/plain-node.js';
 import { HOLDFAST, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 import { reload, rewrite } from './reload-support.js';
@@ -79,7 +80,7 @@ t.test('holdfast cli follows a ring until it is stopped', async (t) => {
 	await request(program.port(), '/before');
 	const socket = join(program.folder, 'cli.sock');
 	const words = [HOLDFAST, 'cli', '--socket', socket, 'show events r -w'];
-	const follower = spawn(process.execPath, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+	const follower = spawn(...plainNode(words), { stdio: ['ignore', 'pipe', 'inherit'] });
 	t.teardown(() => {
 		follower.kill('SIGKILL');
 	});

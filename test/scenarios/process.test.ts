@@ -5,6 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import t from 'tap';
 import { keptConnection, RawClient, request } from '../fixtures/http-client.js';
+import { plainNode } from '../fixtures/plain-node.js';
 import { accepts } from '../fixtures/ports.js';
 import { HOLDFAST, spawnProgram, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
@@ -176,7 +177,7 @@ frontend f
 		});
 		const words = args.map((word) => word.replace('DIR', folder));
 		const handle = (server as unknown as { readonly _handle: { readonly fd: number } })._handle;
-		const child = spawn(process.execPath, [HOLDFAST, ...words, '-f', join(folder, 'test.cfg')], {
+		const child = spawn(...plainNode([HOLDFAST, ...words, '-f', join(folder, 'test.cfg')]), {
 			stdio: ['ignore', 'ignore', 'inherit', 'ignore', 'ignore', handle.fd],
 		});
 		const left = new Promise((resolve) => child.once('exit', resolve));

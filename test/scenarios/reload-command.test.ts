@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import t from 'tap';
 import { request } from '../fixtures/http-client.js';
+import { plainNode } from '../fixtures/plain-node.js';
 import { HOLDFAST, type Program, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
@@ -35,7 +36,7 @@ interface Outcome {
 
 function holdfast(...words: string[]): Promise<Outcome> {
 	return new Promise((resolve) => {
-		execFile(process.execPath, [HOLDFAST, ...words], (error, stdout, stderr) => {
+		execFile(...plainNode([HOLDFAST, ...words]), (error, stdout, stderr) => {
 			resolve({ code: typeof error?.code === 'number' ? error.code : 0, output: stdout + stderr });
 		});
 	});

@@ -34,7 +34,7 @@ peers all
   peer there 127.0.0.1:1
 `.replace('nbthread 2', 'nbthread 2\n  localpeer here\n  stats socket ${dir}/stats');
 	const probe = fileURLToPath(new URL('../fixtures/memory-probe.mjs', import.meta.url));
-	const env = { NODE_OPTIONS: `${process.env.NODE_OPTIONS ?? ''} --import=${probe}`.trim() };
+	const env = { NODE_OPTIONS: `--import=${probe}` };
 	const program = await startProgram(t, { config, ports: 2, env });
 	const [workerPid = 0] = program.workers;
 	const masterPid = program.child.pid ?? 0;

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import t from 'tap';
 import { CliClient, cli } from '../fixtures/cli-client.js';
 import { keptConnection, RawClient, request } from '../fixtures/http-client.js';
+import { plainNode } from '../fixtures/plain-node.js';
 import { HOLDFAST, type Program, startProgram, type Teardown } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
@@ -84,7 +85,7 @@ const program = await start(t);
 
 t.test('holdfast cli', async (t) => {
 	const run = (...words: string[]): string =>
-		execFileSync(process.execPath, [HOLDFAST, 'cli', ...words], { encoding: 'latin1' });
+		execFileSync(...plainNode([HOLDFAST, 'cli', ...words]), { encoding: 'latin1' });
 	t.equal(run('-f', program.configPath, 'show table'), '# table: t_ip, type: ip, size:1024, used:0\n\n');
 	t.equal(run('--socket', join(program.folder, 's'), 'show', 'cli', 'level'), 'admin\n\n');
 	t.throws(() => run('--socket', join(program.folder, 'nobody'), 'show info'), /ENOENT/);

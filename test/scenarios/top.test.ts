@@ -4,6 +4,7 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import t from 'tap';
 import { request } from '../fixtures/http-client.js';
+import { type Command, plainNode } from '../fixtures/plain-node.js';
 import { HOLDFAST, startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
@@ -30,10 +31,10 @@ backend b
 
 const program = await startProgram(t, { config: CONFIG, ports: 2 });
 for (const path of ['/hot', '/hot', '/hot', '/cold']) await request(program.port(), path);
-const top = (...words: string[]) => [HOLDFAST, 'top', '-f', program.configPath, ...words];
+const top = (...words: string[]) => plainNode([HOLDFAST, 'top', '-f', program.configPath, ...words]);
 
 t.test('without a terminal it prints once', (t) => {
-	const { stdout, stderr, status } = spawnSync(process.execPath, top('-d', '100ms'), { encoding: 'latin1' });
+	const { stdout, stderr, status } = spawnSync(...top('-d', '100ms'), { encoding: 'latin1' });
 	t.equal(status, 0, stderr);
 	t.match(stdout, /^Holdfast .* threads /);
 	t.match(stdout, /TABLES 1, by fill\n.*\nt_path +string +\[##\.{8}\] +20% +2 +10 /);
@@ -45,7 +46,7 @@ t.test('without a terminal it prints once', (t) => {
 
 t.test('in batch mode it prints again and again; one view, one order', (t) => {
 	const words = top('--batch', '-n', '2', '-d', '100ms', '--view', 'keys', '--sort', 'key');
-	const { stdout, status } = spawnSync(process.execPath, words, { encoding: 'latin1' });
+	const { stdout, status } = spawnSync(...words, { encoding: 'latin1' });
 	t.equal(status, 0);
 	t.equal(stdout.match(/KEYS 2, by key\n.*\n\/cold .*\n\/hot /g)?.length, 2);
 	t.notMatch(stdout, /TABLES/);
@@ -53,10 +54,10 @@ t.test('in batch mode it prints again and again; one view, one order', (t) => {
 });
 
 t.test('what it cannot do it says', (t) => {
-	const wrong = spawnSync(process.execPath, top('--sort', 'beauty'), { encoding: 'latin1' });
+	const wrong = spawnSync(...top('--sort', 'beauty'), { encoding: 'latin1' });
 	t.equal(wrong.status, 1);
 	t.match(wrong.stderr, /'beauty' is no order of this view, which has: fill, used/);
-	const away = spawnSync(process.execPath, [HOLDFAST, 'top', '--once', '-s', join(program.folder, 'none')], {
+	const away = spawnSync(...plainNode([HOLDFAST, 'top', '--once', '-s', join(program.folder, 'none')]), {
 		encoding: 'latin1',
 	});
 	t.equal(away.status, 1);
@@ -72,8 +73,8 @@ class Terminal {
 	output = '';
 	exited = false;
 
-	constructor(words: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-		const command = `stty cols 80 rows 24; stty -g; ${quoted([process.execPath, ...words])}; echo left with $?; stty -g`;
+	constructor([program, words]: Command, environment: NodeJS.ProcessEnv = {}) {
+		const command = `stty cols 80 rows 24; stty -g; ${quoted([program, ...words])}; echo left with $?; stty -g`;
 		this.child = spawn('script', ['-qec', command, '/dev/null'], {
 			stdio: ['pipe', 'pipe', 'inherit'],
 			env: { ...process.env, TERM: 'xterm', NO_COLOR: '', ...environment },
