@@ -10,15 +10,20 @@
  * The words are those of `EntryView.copyWords`. Numbers are little-endian; the life of an entry without `expire` is -1.
  */
 import { createHash } from 'node:crypto';
-import { crc32 } from 'node:zlib';
 import type { StickTableModel } from '../../config/model.js';
 import type { Column, EntryRecord } from '../../peers/entry-record.js';
 import { dataTypeByName } from '../../stick-table/data-types.js';
 import type { EntryView } from '../../stick-table/entry-view.js';
 import type { DataSlot } from '../../stick-table/layout.js';
+import { base64Bytes, crc32Of, readBase64, writeBase64 } from './entry-text.js';
 
 const CHECKSUM_BYTES = 4;
 const HEAD_BYTES = CHECKSUM_BYTES + 8 + 4;
+/** Where a value begins in memory: its time and its words are aligned then, and can be read as numbers. */
+const START = 4;
+const TIME_AT = START + CHECKSUM_BYTES;
+const LIFE_AT = TIME_AT + 8;
+const WORDS_AT = START + HEAD_BYTES;
 /** `server_key` is cut to the size of a name of a server, many times over. */
 const MAX_STRING_BYTES = 512;
 /** The field of the empty key; as base64 it says nothing too. */
@@ -39,59 +44,104 @@ export function signatureOf({ keyType, keyLengthBytes, bratesFactor, store }: St
 
 export class EntryCodec {
 	readonly #columns: readonly Column[];
-	readonly #words: Uint32Array;
 	readonly #bytes: Buffer;
+	/** The same memory as numbers; those in Redis are little-endian, as are the machines that Node runs on. */
+	readonly #words: Uint32Array;
+	readonly #times: Float64Array;
+	readonly #lives: Int32Array;
+	readonly #wordCount: number;
 	readonly #key: Buffer;
-	readonly #keyLengthBytes: number;
 	readonly #wordsEnd: number;
-	/** Characters of a value. */
+	/** Characters of a field, and of a value. */
+	readonly #longestField: number;
 	readonly #longestValue: number;
 	readonly #rates: readonly { readonly wordOffset: number; readonly count: number }[];
 
 	/** `columns` and `slots` of the same table. */
 	constructor(columns: readonly Column[], wordCount: number, keyLengthBytes: number) {
 		this.#columns = columns;
-		this.#words = new Uint32Array(wordCount);
-		this.#wordsEnd = HEAD_BYTES + wordCount * 4;
+		this.#wordCount = wordCount;
+		this.#wordsEnd = WORDS_AT + wordCount * 4;
 		this.#longestValue = Math.ceil((this.#wordsEnd + MAX_STRING_BYTES) / 3) * 4;
-		this.#keyLengthBytes = keyLengthBytes;
-		// The key stands behind the value, so that one call takes the checksum of both.
-		this.#bytes = Buffer.alloc(this.#wordsEnd + MAX_STRING_BYTES + Math.max(16, keyLengthBytes));
+		this.#longestField = keyLengthBytes * 2 + 8;
+		// The key stands behind the value, so that one pass takes the checksum of both.
+		const size =
+			START + base64Bytes(this.#longestValue) + base64Bytes(this.#longestField) + Math.max(16, keyLengthBytes);
+		const memory = new ArrayBuffer(Math.ceil(size / 8) * 8);
+		this.#bytes = Buffer.from(memory);
+		this.#words = new Uint32Array(memory, WORDS_AT, wordCount);
+		this.#times = new Float64Array(memory);
+		this.#lives = new Int32Array(memory);
 		this.#key = Buffer.alloc(Math.max(16, keyLengthBytes));
 		this.#rates = columns.filter(({ dataType }) => dataType.class === 'rate');
 	}
 
-	/** `field value` of an entry that was read at `view.nowMs`, which is `redisMs` by Redis's clock. */
-	encode(view: EntryView, redisMs: number): string {
+	/** Characters that `encodeInto` needs room for. */
+	get longestText(): number {
+		const hasString = this.#columns.some(({ dataType }) => dataType.class === 'string');
+		return Math.ceil((this.#key.length + this.#wordsEnd + (hasString ? MAX_STRING_BYTES : 0)) / 3) * 4 + 16;
+	}
+
+	/**
+	 * `field value` of an entry that was read at `view.nowMs`, which is `redisMs` by Redis's clock, into `target` from `at`
+	 * on; returns where it ends.
+	 */
+	encodeInto(target: Uint8Array, at: number, view: EntryView, redisMs: number): number {
 		const bytes = this.#bytes;
 		const keyLength = view.keyBytes(this.#key);
 		view.copyWords(this.#words);
-		bytes.writeDoubleLE(redisMs, CHECKSUM_BYTES);
-		bytes.writeInt32LE(view.remainingMs ?? -1, CHECKSUM_BYTES + 8);
-		for (let i = 0; i < this.#words.length; i++) bytes.writeUInt32LE(this.#words[i]!, HEAD_BYTES + i * 4);
+		this.#times[TIME_AT >> 3] = redisMs;
+		this.#lives[LIFE_AT >> 2] = view.remainingMs ?? -1;
 		let end = this.#wordsEnd;
 		if (view.serverKeyText !== '') end += bytes.write(view.serverKeyText, end, MAX_STRING_BYTES, 'latin1');
-		this.#key.copy(bytes, end, 0, keyLength);
-		bytes.writeUInt32LE(crc32(bytes.subarray(CHECKSUM_BYTES, end + keyLength)), 0);
-		const key = keyLength === 0 ? EMPTY_KEY : bytes.toString('base64', end, end + keyLength);
-		return `${key} ${bytes.toString('base64', 0, end)}`;
+		for (let i = 0; i < keyLength; i++) bytes[end + i] = this.#key[i]!;
+		this.#lives[START >> 2] = crc32Of(bytes, TIME_AT, end + keyLength);
+		let to = at;
+		if (keyLength === 0) target[to++] = EMPTY_KEY.charCodeAt(0);
+		else to = writeBase64(bytes, end, end + keyLength, target, to);
+		target[to++] = 0x20;
+		return writeBase64(bytes, START, end, target, to);
+	}
+
+	encode(view: EntryView, redisMs: number): string {
+		const target = Buffer.alloc(this.longestText);
+		return target.toString('latin1', 0, this.encodeInto(target, 0, view, redisMs));
 	}
 
 	/** Into `record`, as of `redisMs`; false: it is damaged, or nothing of ours. */
 	decode(field: string, value: string, record: EntryRecord, redisMs: number): boolean {
+		return this.#decode(field, 0, field.length, value, 0, value.length, record, redisMs);
+	}
+
+	/** The same of `field value` in the midst of a text: where it begins, its space, and its end. */
+	decodeFrom(text: string, from: number, space: number, end: number, record: EntryRecord, redisMs: number): boolean {
+		return this.#decode(text, from, space, text, space + 1, end, record, redisMs);
+	}
+
+	#decode(
+		field: string,
+		fieldFrom: number,
+		fieldEnd: number,
+		value: string,
+		valueFrom: number,
+		valueEnd: number,
+		record: EntryRecord,
+		redisMs: number,
+	): boolean {
 		const bytes = this.#bytes;
-		if (value.length > this.#longestValue || field.length > this.#keyLengthBytes * 2 + 8) return false;
-		const end = bytes.write(value, 'base64');
+		if (valueEnd - valueFrom > this.#longestValue || fieldEnd - fieldFrom > this.#longestField) return false;
+		const end = readBase64(value, valueFrom, valueEnd, bytes, START);
 		if (end < this.#wordsEnd || end > this.#wordsEnd + MAX_STRING_BYTES) return false;
-		const keyLength = bytes.write(field, end, 'base64');
-		if (bytes.readUInt32LE(0) !== crc32(bytes.subarray(CHECKSUM_BYTES, end + keyLength))) return false;
-		bytes.copy(record.reserveKey(keyLength), 0, end, end + keyLength);
+		const keyEnd = readBase64(field, fieldFrom, fieldEnd, bytes, end);
+		if (keyEnd < 0 || this.#lives[START >> 2]! >>> 0 !== crc32Of(bytes, TIME_AT, keyEnd)) return false;
+		const key = record.reserveKey(keyEnd - end);
+		for (let i = 0; i < record.keyLength; i++) key[i] = bytes[end + i]!;
 		// Clocks of two Redis servers, before and after a fail-over, differ a little: nothing is from the future.
-		const ageMs = Math.min(MAX_AGE_MS, Math.max(0, redisMs - bytes.readDoubleLE(CHECKSUM_BYTES)));
-		const remainingMs = bytes.readInt32LE(CHECKSUM_BYTES + 8);
+		const ageMs = Math.min(MAX_AGE_MS, Math.max(0, redisMs - this.#times[TIME_AT >> 3]!));
+		const remainingMs = this.#lives[LIFE_AT >> 2]!;
 		record.isTimed = true;
 		record.expireMs = remainingMs < 0 ? 0 : Math.max(0, remainingMs - ageMs);
-		for (let i = 0; i < this.#words.length; i++) record.words[i] = bytes.readUInt32LE(HEAD_BYTES + i * 4);
+		for (let i = 0; i < this.#wordCount; i++) record.words[i] = this.#words[i]!;
 		for (const { wordOffset, count } of this.#rates) {
 			for (let at = wordOffset; at < wordOffset + count * 3; at += 3) {
 				// So old that it reads 0 either way; the number space of ages wraps.
@@ -109,12 +159,10 @@ export class EntryCodec {
 
 	/** When the entry of a value is over, by Redis's clock; undefined: never, or it is not ours. */
 	expiresAtMs(value: string): number | undefined {
-		const bytes = this.#bytes;
-		if (value.length > this.#longestValue || bytes.write(value, 'base64') < this.#wordsEnd) {
-			return undefined;
-		}
-		const remainingMs = bytes.readInt32LE(CHECKSUM_BYTES + 8);
-		return remainingMs < 0 ? undefined : bytes.readDoubleLE(CHECKSUM_BYTES) + remainingMs;
+		if (value.length > this.#longestValue) return undefined;
+		if (readBase64(value, 0, value.length, this.#bytes, START) < this.#wordsEnd) return undefined;
+		const remainingMs = this.#lives[LIFE_AT >> 2]!;
+		return remainingMs < 0 ? undefined : this.#times[TIME_AT >> 3]! + remainingMs;
 	}
 }
 

@@ -290,7 +290,7 @@ export class LogReader {
 			const newline = all.indexOf('\n', at);
 			const end = newline < 0 ? all.length : newline;
 			if (space < 0 || space > end) break;
-			if (codec.decode(all.slice(at, space), all.slice(space + 1, end), record, redisMs)) {
+			if (codec.decodeFrom(all, at, space, end, record, redisMs)) {
 				this.entriesRead++;
 				if (!this.#options.isTimed) record.isTimed = false;
 				sink.entry(node, record, fills, nowMs);

@@ -40,6 +40,7 @@ const SCAN_PAGES = 5;
 const LOG_LENGTH = 100_000;
 /** Entries are kept a little longer than they live, for clocks. */
 const LIFE_MARGIN_MS = 60_000;
+const NEWLINE = 0x0a;
 const MAX_UPDATE_ID = 2 ** 32;
 
 export interface WriterOptions {
@@ -65,6 +66,8 @@ export type WriterState = 'new' | 'absorbing' | 'open' | 'unsure' | 'lost';
 export class ShareWriter {
 	readonly #options: WriterOptions;
 	readonly #view: EntryView;
+	/** A batch in the making. */
+	readonly #text: Buffer;
 	readonly #sweeper: Sweeper;
 	#local: UpdateReader | undefined;
 	#learned: UpdateReader | undefined;
@@ -81,6 +84,7 @@ export class ShareWriter {
 	constructor(options: WriterOptions) {
 		this.#options = options;
 		this.#view = options.table.newView();
+		this.#text = Buffer.allocUnsafeSlow(BATCH_ENTRIES * (options.codec.longestText + 1));
 		this.#sweeper = new Sweeper(options);
 		options.table.updates.enable();
 	}
@@ -252,16 +256,19 @@ export class ShareWriter {
 		while (count < ROUND_ENTRIES && !isLast) {
 			const fills = this.#learned !== undefined;
 			const reader = this.#learned ?? this.#local;
-			const lines: string[] = [];
-			while (lines.length < BATCH_ENTRIES && reader.next(this.#view, nowMs)) {
-				lines.push(this.#options.codec.encode(this.#view, redisMs));
+			const text = this.#text;
+			let end = 0;
+			let entries = 0;
+			for (; entries < BATCH_ENTRIES && reader.next(this.#view, nowMs); entries++) {
+				end = this.#options.codec.encodeInto(text, end, this.#view, redisMs);
+				text[end++] = NEWLINE;
 			}
-			if (fills && lines.length < BATCH_ENTRIES) {
+			if (fills && entries < BATCH_ENTRIES) {
 				this.#learned?.close();
 				this.#learned = undefined;
-			} else isLast = lines.length < BATCH_ENTRIES;
-			if (lines.length === 0) continue;
-			count += lines.length;
+			} else isLast = entries < BATCH_ENTRIES;
+			if (entries === 0) continue;
+			count += entries;
 			const next: NodeLine = {
 				life: line.life,
 				sequence: line.sequence + 1,
@@ -270,7 +277,9 @@ export class ShareWriter {
 				signature,
 			};
 			const flags = fills && !isOwnShare ? 'f' : '-';
-			const answer = this.#send(client, node, line, next, flags, redisMs, Buffer.from(lines.join('\n'), 'latin1'));
+			// A copy: the client keeps it until it is answered.
+			const lines = Buffer.from(text.subarray(0, end - 1));
+			const answer = this.#send(client, node, line, next, flags, redisMs, lines);
 			// Waited for below; one that fails must not bring the process down before.
 			answer.catch(() => {});
 			sent.push({ answer, line: next });

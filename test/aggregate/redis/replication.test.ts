@@ -249,8 +249,9 @@ t.test('who was cut off keeps what was touched last', async (t) => {
 	isCut = true;
 	set(b, 'x', 2);
 	set(a, 'y', 3);
-	// Later by more than the readings of Redis's clock may be off.
-	await new Promise((resolve) => setTimeout(resolve, 400));
+	// Later by more than the readings of Redis's clock may be off: half of the way there and back, on either side.
+	const wayMs = Math.max(...[a, b].map(({ replication }) => replication.describe().roundMs ?? 0));
+	await new Promise((resolve) => setTimeout(resolve, 400 + 4 * wayMs));
 	set(a, 'x', 4);
 	set(b, 'y', 5);
 	await rounds([a, b]);
