@@ -15,6 +15,7 @@ const titleOf = (proxy: Pick<ProxyModel, 'kind' | 'name'>): string =>
 const HTTP_SWITCHES: readonly (readonly [name: string, field: keyof ProxyOptions])[] = [
 	['forwardfor', 'forwardfor'],
 	['originalto', 'originalto'],
+	['forwarded', 'forwarded'],
 	['http-buffer-request', 'httpBufferRequest'],
 	['accept-invalid-http-request', 'acceptInvalidHttpRequest'],
 	['accept-invalid-http-response', 'acceptInvalidHttpResponse'],

@@ -176,6 +176,7 @@ export type HttpErrorsDraft = Writable<HttpErrorsModel>;
 export const DEFAULT_OPTIONS: ProxyOptions = {
 	forwardfor: undefined,
 	originalto: undefined,
+	forwarded: undefined,
 	connectionMode: 'keep-alive',
 	redispatch: undefined,
 	dontlognull: false,

@@ -291,6 +291,8 @@ export interface ProxyOptions {
 		| { readonly exceptNetwork: string | undefined; readonly headerName: string; readonly ifNone: boolean }
 		| undefined;
 	readonly originalto: { readonly exceptNetwork: string | undefined; readonly headerName: string } | undefined;
+	/** The words after `option forwarded`. */
+	readonly forwarded: Line | undefined;
 	/** The last of `http-keep-alive`, `httpclose`, `http-server-close`. */
 	readonly connectionMode: 'keep-alive' | 'close' | 'server-close';
 	/** `option redispatch <n>`: every n-th retry; below 0 counted from the last one (-1: the last alone); 0: never. */

@@ -18,6 +18,8 @@ export function prepareRequest(stream: Stream): void {
 	}
 	const originalto = backendOptions?.originalto ?? frontendOptions.originalto;
 	if (originalto !== undefined) addOriginalTo(stream, originalto);
+	const forwarded = stream.backendTraffic?.forwarded?.render(stream);
+	if (forwarded !== undefined) stream.request?.headers.add('forwarded', forwarded);
 	if (stream.frontend.model.uniqueIdHeader !== undefined) addUniqueId(stream, stream.frontend.model.uniqueIdHeader);
 }
 

@@ -12,6 +12,7 @@ import type { LogFormat } from '../sample/log-format.js';
 import type { ProxyView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { ProxyFilters } from './filters/proxy-filters.js';
+import type { ForwardedHeader } from './forwarded-header.js';
 import type { Stream } from './stream.js';
 
 export interface FrontendTraffic extends ProxyView {
@@ -46,6 +47,8 @@ export interface BackendTraffic {
 	readonly errorReplies: ErrorReplies;
 	readonly filters: ProxyFilters | undefined;
 	readonly counters: Counters;
+	/** Of `option forwarded`. */
+	readonly forwarded?: ForwardedHeader | undefined;
 	/** By `Server.index`. */
 	readonly serverCounters: Counters[];
 }

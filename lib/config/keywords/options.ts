@@ -171,6 +171,14 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
+		name: 'option forwarded',
+		sections: BACK,
+		invertible: true,
+		parse(statement, { proxy }) {
+			proxy.options.forwarded = statement.prefix === undefined ? statement.rest(2) : undefined;
+		},
+	},
+	{
 		name: 'option redispatch',
 		sections: BACK,
 		invertible: true,
@@ -203,7 +211,6 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 	...withoutEffect<ProxySite>('buffers have one size', ['option use-small-buffers']),
 	...withoutEffect<ProxySite>('HTTP is always parsed into messages', ['option http-use-htx']),
 	...refused<ProxySite>([
-		'option forwarded',
 		'option h1-case-adjust-bogus-client',
 		'option h1-case-adjust-bogus-server',
 		'option http-drop-request-trailers',
