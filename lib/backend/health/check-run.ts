@@ -8,6 +8,7 @@
 import net from 'node:net';
 import tls from 'node:tls';
 import type { Clock, Timer } from '../../core/clock.js';
+import { resetSocket } from '../../core/reset-socket.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { DEFAULT_HEAD_LIMITS, parseResponseHead } from '../../http/head-parser.js';
 import { HttpRefusal } from '../../http/refusal.js';
@@ -149,8 +150,8 @@ export class CheckRun {
 		socket.removeAllListeners();
 		socket.on('error', () => undefined);
 		if (this.#connection?.linger === true) socket.destroySoon();
-		else if (socket instanceof tls.TLSSocket || socket.connecting) socket.destroy();
-		else socket.resetAndDestroy();
+		else if (socket.connecting) socket.destroy();
+		else resetSocket(socket);
 	}
 
 	// Connecting

@@ -12,6 +12,7 @@
 import { EventEmitter } from 'node:events';
 import { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
+import { resetSocket } from '../../core/reset-socket.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { Deadline } from '../timeouts.js';
 import { type StreamHandle, Written, writeBufferDirect, writeTextDirect } from './direct-write.js';
@@ -406,8 +407,7 @@ export abstract class Connection extends Deadline {
 	reset(): void {
 		if (this.closed) return;
 		this.markClosed();
-		if (this.#isEncrypted) this.socket.destroy();
-		else this.socket.resetAndDestroy();
+		resetSocket(this.socket);
 	}
 
 	/** Everything but the end of the socket itself. */
