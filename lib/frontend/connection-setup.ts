@@ -6,6 +6,7 @@ import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Timer } from '../core/clock.js';
 import { type ProxyHeader, readProxyHeader } from '../core/proxy-protocol.js';
+import { resetSocket } from '../core/reset-socket.js';
 import type { Session } from '../stream/session.js';
 import type { TlsAcceptor } from './tls-acceptor.js';
 
@@ -131,7 +132,7 @@ export class ConnectionSetup {
 		this.#socket.off('data', this.#onData);
 		this.#socket.off('close', this.#onClose);
 		// Whoever sends no header, or another one, is told so by a reset.
-		if (this.#isReadingHeader && !this.#socket.destroyed) this.#socket.resetAndDestroy();
+		if (this.#isReadingHeader && !this.#socket.destroyed) resetSocket(this.#socket);
 		else this.#socket.destroy();
 		this.#options.failed(reason, detail, isNull);
 	}

@@ -13,6 +13,7 @@ import tls from 'node:tls';
 import type { BindTlsModel, ServerTlsModel } from '../config/model.js';
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
 import { HoldfastError } from '../core/errors.js';
+import { resetSocket } from '../core/reset-socket.js';
 import type { Connection, ConnectionEvents, Network } from './connection.js';
 import type { PeerConfig } from './peer.js';
 
@@ -183,7 +184,7 @@ class SocketConnection implements Connection {
 		socket.removeAllListeners('data').removeAllListeners('error');
 		socket.on('error', () => {});
 		socket.resume();
-		if (kind === 'reset') socket instanceof tls.TLSSocket ? socket.destroy() : socket.resetAndDestroy();
+		if (kind === 'reset') resetSocket(socket);
 		else {
 			socket.end();
 			socket.setTimeout(CONNECT_TIMEOUT_MS, () => socket.destroy());

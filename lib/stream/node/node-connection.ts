@@ -11,6 +11,7 @@
 import { type Server as HttpServer, type IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Server } from '../../backend/server.js';
+import { resetSocket } from '../../core/reset-socket.js';
 import { asksForUpgrade } from '../../http/connection.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Failure } from '../exchange.js';
@@ -322,7 +323,7 @@ export class NodeConnection extends Deadline {
 
 	reset(): void {
 		this.#closing = true;
-		this.socket.resetAndDestroy();
+		resetSocket(this.socket);
 	}
 
 	#closed(): void {
