@@ -87,6 +87,12 @@ export function withQuery(target: string, query: string): string {
 	return query === '' ? base : `${base}?${query}`;
 }
 
+/** A target in absolute form with another authority; any other form as it is. */
+export function withAuthority(target: string, authority: string): string {
+	const start = authorityStart(target);
+	return start < 0 ? target : target.slice(0, start) + authority + target.slice(authorityEnd(target, start));
+}
+
 function beforePath(target: string): string {
 	const start = authorityStart(target);
 	return start < 0 ? '' : target.slice(0, authorityEnd(target, start));

@@ -50,12 +50,15 @@ export class RuleWords {
 	readonly keyword: string;
 	/** The words between the parentheses of the keyword, undefined without parentheses. */
 	readonly parenthesized: string | undefined;
+	/** The words of the rule after this one in its set, for an action whose effect ends where the next begins. */
+	readonly nextRule: readonly string[] | undefined;
 	/** Index of the next word to read. */
 	position: number;
 
-	constructor(words: readonly string[], context: CompileContext, position = 1) {
+	constructor(words: readonly string[], context: CompileContext, position = 1, nextRule?: readonly string[]) {
 		this.words = words;
 		this.context = context;
+		this.nextRule = nextRule;
 		this.position = position;
 		const first = words[0] ?? '';
 		const open = first.indexOf('(');

@@ -272,7 +272,8 @@ function payloadReply(draft: Draft, fixedBody: Buffer, format: LogFormat | undef
 			}
 			const text = stream === undefined ? undefined : safeFieldValue(value.render(stream));
 			if (text === undefined) return undefined;
-			headers.add(name, text);
+			// HAProxy leaves out a field whose format gives nothing.
+			if (text !== '') headers.add(name, text);
 		}
 		const body = format === undefined || stream === undefined ? fixedBody : bytesOf(format.render(stream));
 		if (withLength) headers.add('content-length', String(body.length));

@@ -72,16 +72,16 @@ export class RuleSet {
 export function compileRuleSet(lines: readonly Line[], site: RuleSite, context: CompileContext): RuleSet | undefined {
 	const rules: Rule[] = [];
 	let failed = false;
-	for (const line of lines) {
-		const rule = compileRule(line, context.at(line.place, site));
+	for (const [index, line] of lines.entries()) {
+		const rule = compileRule(line, lines[index + 1], context.at(line.place, site));
 		if (rule === undefined) failed = true;
 		else rules.push(rule);
 	}
 	return failed ? undefined : new RuleSet(rules);
 }
 
-function compileRule(line: Line, context: CompileContext): Rule | undefined {
-	const words = new RuleWords(line.words, context);
+function compileRule(line: Line, nextLine: Line | undefined, context: CompileContext): Rule | undefined {
+	const words = new RuleWords(line.words, context, 1, nextLine?.words);
 	const descriptor = findAction(words.keyword);
 	if (descriptor === undefined || !descriptor.sites.includes(context.site)) return refuseAction(words);
 	const first = line.words[0] ?? '';

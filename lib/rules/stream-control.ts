@@ -85,8 +85,17 @@ export interface StreamControl extends StreamView {
 	 * fits in a buffer. If not, the rule yields, and the message is given up after `waitMs`.
 	 */
 	hasBody(ofResponse: boolean, atLeastBytes: number, waitMs: number): boolean;
-	/** A field of the 103 that goes to the client when the present rules have run (`early-hint`). */
-	addEarlyHint(name: string, value: string): void;
+	/** A field of a response 103, which goes to the client at once after its last field (`early-hint`). */
+	addEarlyHint(name: string, value: string, isLast: boolean): void;
+	/** `set-retries`: how often the request may be sent again, whatever the backend says. */
+	setRetries(count: number): void;
+	/**
+	 * `pause`: false: the rule yields, and is asked again when that long has passed; true: it has. `rule` tells one rule
+	 * of a set from another.
+	 */
+	pause(rule: object, milliseconds: number): boolean;
+	/** `tcp-response content close`: the server's connection ends once what it has said is passed on. */
+	closeServer(): void;
 	/** Only connection failures are tried again (`disable-l7-retry`). */
 	disableL7Retry(): void;
 	/** The request breaks the grammar: it is logged as one that was not received whole. */

@@ -23,7 +23,6 @@ import { Cause, Phase } from './termination.js';
 /** Evaluates a set and turns its verdict into a step; `next` is where the stream goes when nothing stops it. */
 function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDelayMs: number): number {
 	const verdict = stream.isHttp ? rules.evaluate(stream, stream.resumeAt) : evaluateRaw(stream, rules);
-	if (stream.earlyHints !== undefined) sendEarlyHints(stream, stream.earlyHints);
 	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) {
 		stream.resumeAt = 0;
 		stopWaiting(stream);
@@ -33,6 +32,7 @@ function evaluateRequest(stream: Stream, rules: RuleSet, next: number, inspectDe
 		stream.resumeAt = rules.resumeAt;
 		// The resolver has times of its own, and answers in any case.
 		if (stream.nameAnswer === 'waiting') return wait(stream, Waiting.NAME, 0);
+		if (stream.pausedBy !== undefined) return wait(stream, Waiting.PAUSE, stream.pauseMs);
 		if (stream.waitingFor === Waiting.INSPECTION) return Step.WAIT;
 		if (inspectDelayMs > 0 || stream.request === undefined) return wait(stream, Waiting.INSPECTION, inspectDelayMs);
 		return waitForBody(stream);
@@ -59,11 +59,6 @@ function backendForRaw(stream: Stream): BackendTraffic | undefined {
 	} finally {
 		hideRequest(stream);
 	}
-}
-
-function sendEarlyHints(stream: Stream, hints: HeaderList): void {
-	stream.earlyHints = undefined;
-	stream.exchange.sendInterim(new ResponseHead(103, standardReason(103), 11, hints));
 }
 
 function requestVerdict(stream: Stream, verdict: Verdict): number {

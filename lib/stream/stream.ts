@@ -15,7 +15,8 @@ import type { Server } from '../backend/server.js';
 import type { StickStore } from '../backend/stick-rules.js';
 import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { IpAddress } from '../core/address.js';
-import { type BodyFraming, HeaderList, type RequestHead, type ResponseHead } from '../http/message.js';
+import { type BodyFraming, HeaderList, type RequestHead, ResponseHead } from '../http/message.js';
+import { standardReason } from '../http/status.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
 import type { DecidingRule, HttpProtocol, LocalReply, StreamControl } from '../rules/stream-control.js';
 import { Verdict } from '../rules/verdict.js';
@@ -97,6 +98,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	inspectionOver = false;
 	/** Of `do-resolve`. */
 	nameAnswer: { readonly address: IpAddress | undefined } | 'waiting' | undefined = undefined;
+	/** Mode tcp: rules still look at the first bytes of the server, which wait. */
+	inspectsResponse = false;
+	/** Mode tcp: `tcp-response` rules have let the bytes pass. */
+	responseAccepted = false;
+	/** `tcp-response content close`: no more is wanted of the server. */
+	closesServerNow = false;
 	/** Bytes of a response, the server's or the proxy's, have been given to the engine. */
 	responding = false;
 	ended = false;
@@ -120,9 +127,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	/** For how long a rule waits for a body; 0: none does. */
 	bodyWaitMs = 0;
-	/** Fields of a 103 that is still to be sent. */
-	earlyHints: HeaderList | undefined = undefined;
 	l7RetryDisabled = false;
+	/** `set-retries`, in place of the backend's `retries`. */
+	ownRetries: number | undefined = undefined;
+	/** The rule `pause` that has the stream wait, or has had it wait until now; and for how long. */
+	pausedBy: object | undefined = undefined;
+	pauseMs = 0;
 
 	// ---- counted once
 	countedOnServer = false;
@@ -168,6 +178,8 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	decision: Decision | undefined = undefined;
 	failedRewriteCount = 0;
 
+	/** Fields of a 103 to which the next rule adds. */
+	#earlyHints: HeaderList | undefined = undefined;
 	#trackers: (TrackedCounter | undefined)[] | undefined = undefined;
 	#variables: StreamVariables | undefined = undefined;
 	#requestCaptures: (string | undefined)[] | undefined = undefined;
@@ -340,9 +352,12 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		return false;
 	}
 
-	addEarlyHint(name: string, value: string): void {
-		this.earlyHints ??= new HeaderList();
-		this.earlyHints.add(name, value);
+	addEarlyHint(name: string, value: string, isLast: boolean): void {
+		this.#earlyHints ??= new HeaderList();
+		this.#earlyHints.add(name, value);
+		if (!isLast) return;
+		this.exchange.sendInterim(new ResponseHead(103, standardReason(103), 11, this.#earlyHints));
+		this.#earlyHints = undefined;
 	}
 
 	noteMalformed(): void {
@@ -351,6 +366,29 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 
 	switchToHttp(protocol: HttpProtocol | undefined): void {
 		if (!this.isHttp) this.upgradeTo = protocol ?? 'any';
+	}
+
+	setRetries(count: number): void {
+		this.ownRetries = count;
+	}
+
+	/** How often the request may be sent again. */
+	get retries(): number {
+		return this.ownRetries ?? this.backendTraffic?.model.retries ?? 0;
+	}
+
+	pause(rule: object, milliseconds: number): boolean {
+		if (this.pausedBy === rule) {
+			this.pausedBy = undefined;
+			return true;
+		}
+		this.pausedBy = rule;
+		this.pauseMs = milliseconds;
+		return false;
+	}
+
+	closeServer(): void {
+		this.closesServerNow = true;
 	}
 
 	disableL7Retry(): void {
@@ -477,6 +515,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** Whether the server's connection may serve another exchange. */
 	get keepsServer(): boolean {
 		const backendMode = this.backendTraffic?.model.options.connectionMode;
+		if (this.closesServerNow) return false;
 		return this.frontend.model.options.connectionMode === 'keep-alive' && backendMode === 'keep-alive';
 	}
 

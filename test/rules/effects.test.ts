@@ -58,6 +58,41 @@ const EFFECTS: readonly Effect[] = [
 		stream: { headers: { 'x-f': '"a,b!",b!' } },
 		headers: ['x-f: c,c'],
 	},
+	// A target in absolute form and Host name the same server, whichever of them a rule writes
+	{
+		rule: 'set-uri http://u:p@other:81/x',
+		stream: { headers: { host: 'h' } },
+		target: 'http://u:p@other:81/x',
+		headers: ['host: other:81'],
+	},
+	{ rule: 'replace-uri .* https://o', stream: { headers: { host: 'h' } }, target: 'https://o', headers: ['host: o'] },
+	{ rule: 'set-uri /x', stream: { headers: { host: 'h' } }, target: '/x', headers: ['host: h'] },
+	{
+		rule: 'set-header host new:8080',
+		stream: { target: 'http://h/a?b', headers: { host: 'h' } },
+		target: 'http://new:8080/a?b',
+		headers: ['host: new:8080'],
+	},
+	{
+		rule: 'replace-header Host ^(.*)$ x-\\1',
+		stream: { target: 'http://h?b', headers: { host: 'h' } },
+		target: 'http://x-h?b',
+		headers: ['host: x-h'],
+	},
+	{ rule: 'set-header host n', stream: { target: '/a', headers: { host: 'h' } }, target: '/a', headers: ['host: n'] },
+	{ rule: 'set-header host %[str()]', stream: { target: 'http://h/a' }, target: 'http://h/a' },
+	{ rule: 'set-header host a/b?c', stream: { target: 'http://h/a' }, target: 'http://h/a', headers: ['host: a/b?c'] },
+	// Hints go out with the last of those that nothing parts
+	{
+		rule: 'early-hint a 1 ; early-hint b 2 ; early-hint c 3 if TRUE ; early-hint d 4',
+		events: ['early hint a: 1 ...', 'early hint b: 2', 'early hint c: 3 ...', 'early hint d: 4'],
+	},
+	// A field that has nothing to say is not in the reply
+	{
+		rule: 'return status 200 hdr x-a %[str()] hdr x-b %[str(b)]',
+		verdict: 'DONE',
+		reply: '200 OK|x-b: b|content-length: 0|',
+	},
 	// What must not reach the wire
 	{
 		rule: 'set-header x-new %[req.hdr(evil),url_dec]',

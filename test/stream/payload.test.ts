@@ -206,6 +206,11 @@ for (const [name, engine] of [
 			const old = await exchangeOnce(setting.port, 'GET /x HTTP/1.0\r\nhost: x\r\n\r\n');
 			t.match(old, /^HTTP\/1\.\d 200 /, 'HTTP/1.0 knows no interim responses');
 			t.same(setting.harness.errors, []);
+			const apart = await start(t, engine, 'http-request early-hint a 1\n\thttp-request early-hint b 2 if TRUE');
+			t.match(
+				await get(apart.port, '/x'),
+				/^HTTP\/1.1 103 [^\r]*\r\na: 1\r\n\r\nHTTP\/1.1 103 [^\r]*\r\nb: 2\r\n\r\nHTTP\/1.1 200 /,
+			);
 		});
 
 		t.test('normalize-uri', async (t) => {

@@ -6,6 +6,7 @@
  */
 import { asciiLower } from '../../core/bytes.js';
 import type { HeaderList } from '../../http/message.js';
+import { hostEnd, withAuthority } from '../../http/uri.js';
 import { expandReferences } from '../../sample/regex.js';
 import type { RuleSite } from '../../sample/types.js';
 import { type Action, type ActionDescriptor, HTTP_SITES, type RuleWords, rewriteFailed } from '../action.js';
@@ -17,6 +18,17 @@ import { Verdict } from '../verdict.js';
 /** The fields that the rules of a site work on. */
 function headersOf(stream: StreamControl, site: RuleSite): HeaderList | undefined {
 	return site === 'http-request' ? stream.request?.headers : stream.response?.headers;
+}
+
+/**
+ * `Host` has changed in a request whose target is in absolute form: the target follows, as in HAProxy, for the server
+ * goes by the target and both must name the same host (RFC 9112, section 3.2.2).
+ */
+function alignTarget(stream: StreamControl, host: string): void {
+	const { request } = stream;
+	// What is no host could change the path as well.
+	if (request === undefined || host === '' || hostEnd(host, 0, host.length) < 0) return;
+	request.target = withAuthority(request.target, host);
 }
 
 /** Reads the name of a field that the rule will write. */
@@ -35,6 +47,7 @@ function compileWrite(words: RuleWords, replaces: boolean): Action | undefined {
 	const format = words.format(text);
 	if (format === undefined) return undefined;
 	const site = words.context.site;
+	const isHost = site === 'http-request' && name === 'host';
 	return (stream) => {
 		const headers = headersOf(stream, site);
 		if (headers === undefined) return Verdict.CONTINUE;
@@ -42,6 +55,7 @@ function compileWrite(words: RuleWords, replaces: boolean): Action | undefined {
 		if (value === undefined) return rewriteFailed(stream);
 		if (replaces) headers.set(name, value);
 		else headers.add(name, value);
+		if (isHost) alignTarget(stream, value);
 		return Verdict.CONTINUE;
 	};
 }
@@ -110,6 +124,7 @@ function compileReplace(words: RuleWords, wholeField: boolean): Action | undefin
 	const format = words.format(text);
 	if (format === undefined) return undefined;
 	const site = words.context.site;
+	const isHost = site === 'http-request' && name === 'host';
 	return (stream) => {
 		const headers = headersOf(stream, site);
 		if (headers === undefined) return Verdict.CONTINUE;
@@ -127,6 +142,7 @@ function compileReplace(words: RuleWords, wholeField: boolean): Action | undefin
 			const value = safeFieldValue(after);
 			if (value === undefined) return rewriteFailed(stream);
 			headers.replaceAt(index, value);
+			if (isHost) alignTarget(stream, value);
 		}
 		return Verdict.CONTINUE;
 	};

@@ -30,7 +30,10 @@ function compileWaitForBody(words: RuleWords): Action | undefined {
 	return (stream) => (stream.hasBody(ofResponse, atLeastBytes, waitMs) ? Verdict.CONTINUE : Verdict.YIELD);
 }
 
-/** `early-hint <name> <fmt>`: hints of one rule set go out together, as one response 103 (RFC 8297). */
+/**
+ * `early-hint <name> <fmt>`: a field of a response 103 (RFC 8297). As in HAProxy the response goes out with this rule,
+ * unless the next one adds to it whatever comes: another hint without a condition.
+ */
 function compileEarlyHint(words: RuleWords): Action | undefined {
 	const name = words.next();
 	const text = words.next();
@@ -40,8 +43,10 @@ function compileEarlyHint(words: RuleWords): Action | undefined {
 	const format = words.format(text);
 	if (format === undefined) return undefined;
 	const lowerName = name.toLowerCase();
+	const [nextKeyword, , , nextCondition] = words.nextRule ?? [];
+	const isLast = nextKeyword !== 'early-hint' || nextCondition !== undefined;
 	return (stream) => {
-		stream.addEarlyHint(lowerName, format.render(stream));
+		stream.addEarlyHint(lowerName, format.render(stream), isLast);
 		return Verdict.CONTINUE;
 	};
 }

@@ -5,7 +5,7 @@
  */
 import { isTargetText, isToken } from '../../http/characters.js';
 import type { RequestHead } from '../../http/message.js';
-import { pathAndQueryOf, pathOf, withPath, withPathAndQuery } from '../../http/uri.js';
+import { authorityOf, pathAndQueryOf, pathOf, withPath, withPathAndQuery } from '../../http/uri.js';
 import { expandReferences } from '../../sample/regex.js';
 import { type Action, type ActionDescriptor, type RuleWords, rewriteFailed } from '../action.js';
 import { Verdict } from '../verdict.js';
@@ -33,7 +33,20 @@ const setPath = applyTarget((target, value) => (value === '' ? '' : target === '
 const setPathAndQuery = applyTarget((target, value) =>
 	value === '' || value.startsWith('?') ? '' : target === '*' ? value : withPathAndQuery(target, value),
 );
-const setUri = applyTarget((_, value) => value);
+
+/**
+ * A URI in absolute form names the host as well, and `Host` must say the same (RFC 9112, section 3.2.2): it follows, as in
+ * HAProxy, without the user information that a URI may hold.
+ */
+const setUri: Apply = (request, value) => {
+	if (!isTargetText(value)) return false;
+	request.target = value;
+	const authority = authorityOf(value);
+	if (authority !== undefined && authority !== '') {
+		request.headers.set('host', authority.slice(authority.lastIndexOf('@') + 1));
+	}
+	return true;
+};
 
 /** A question mark that is there stays, even before nothing (manual, `set-query`). */
 const setQuery = applyTarget((target, value) => {
