@@ -168,7 +168,7 @@ export function connectFailed(stream: Stream, server: Server): void {
 	add(stream.backendTraffic.counters, Column.connect);
 	const tried = serverCounters(stream, server);
 	if (tried !== undefined) add(tried, Column.connect);
-	if (stream.retryCount < stream.backendTraffic.model.retries) return;
+	if (stream.retryCount < stream.retries) return;
 	add(stream.backendTraffic.counters, Column.econ);
 	if (tried !== undefined) add(tried, Column.econ);
 }

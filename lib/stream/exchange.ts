@@ -110,6 +110,11 @@ export interface Exchange {
 	 * `exchangeReplaced`, for it has streams of its own. Engines that never have raw streams lack it.
 	 */
 	upgradeToHttp?(protocol: HttpProtocol | undefined): void;
+	/**
+	 * Mode tcp: the bytes of the server, which were held while `stream.inspectsResponse`, go on. Only where the stream
+	 * decides by itself and not in `serverSpoke`.
+	 */
+	releaseResponse?(): void;
 	/** An interim response of the proxy's own (103), before any other; left out for HTTP/1.0. */
 	sendInterim(head: ResponseHead): void;
 	/** The body bytes collected and not yet forwarded; in mode tcp, the bytes received. */

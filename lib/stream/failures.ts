@@ -83,13 +83,13 @@ function connectFailed(stream: Stream, failure: Failure): void {
 	const { model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
 	const server = stream.server as Server;
 	counting.connectFailed(stream, server);
-	if (stream.retryCount >= model.retries || !allowsRetryOn(stream, failure)) {
+	if (stream.retryCount >= stream.retries || !allowsRetryOn(stream, failure)) {
 		stream.terminate(causeOf(failure), Phase.CONNECT);
 		giveUp(stream, failure);
 		return;
 	}
 	stream.retryCount++;
-	if (shouldRedispatch(stream.retryCount, model)) {
+	if (shouldRedispatch(stream.retryCount, model, stream.retries)) {
 		releaseSlot(stream);
 		forgetPersistence(stream);
 		stream.redispatched = true;
@@ -103,8 +103,7 @@ function connectFailed(stream: Stream, failure: Failure): void {
 
 /** The server was reached and gave no usable response. */
 function serverFailed(stream: Stream, failure: Failure): void {
-	const { model } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
-	if (stream.retryCount < model.retries && mayReplay(stream) && allowsRetryOn(stream, failure)) {
+	if (stream.retryCount < stream.retries && mayReplay(stream) && allowsRetryOn(stream, failure)) {
 		retryElsewhere(stream);
 		return;
 	}
@@ -163,7 +162,7 @@ export function retryOnStatus(stream: Stream, status: number): boolean {
 	const named =
 		words.includes(String(status)) ||
 		(words.includes(ALL_RETRYABLE) && (status === 500 || status === 502 || status === 503 || status === 504));
-	if (!named || stream.retryCount >= traffic.model.retries || !mayReplay(stream)) return false;
+	if (!named || stream.retryCount >= stream.retries || !mayReplay(stream)) return false;
 	stream.responseHeadBytes = 0;
 	stream.statusCode = -1;
 	stream.respondedMs = -1;

@@ -29,7 +29,7 @@ export const Step = {
 } as const;
 
 /** What the stream's own deadline ends. */
-export const Waiting = { NOTHING: 0, INSPECTION: 1, TARPIT: 2, TURN_AROUND: 3, BODY: 4, NAME: 5 } as const;
+export const Waiting = { NOTHING: 0, INSPECTION: 1, TARPIT: 2, TURN_AROUND: 3, BODY: 4, NAME: 5, PAUSE: 6 } as const;
 
 export type StepFunction = (stream: Stream) => number;
 

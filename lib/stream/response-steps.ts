@@ -19,6 +19,7 @@ import type { Stream } from './stream.js';
 import { Cause, Phase } from './termination.js';
 
 export function responseContent(stream: Stream): number {
+	if (!stream.isHttp) return rawResponse(stream);
 	const traffic = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
 	const rules = traffic.rules.tcpResponseContent;
 	if (rules.length === 0) return Step.BACKEND_RESPONSE;
@@ -32,6 +33,37 @@ export function responseContent(stream: Stream): number {
 	return verdict === Verdict.CONTINUE || verdict === Verdict.STOP
 		? Step.BACKEND_RESPONSE
 		: responseVerdict(stream, verdict);
+}
+
+/**
+ * The first bytes of a server in mode tcp: `tcp-response content` rules, which without an inspect-delay wait as long as
+ * it takes, then what `stick store-response` finds in them. They wait until both have decided.
+ */
+function rawResponse(stream: Stream): number {
+	const traffic = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	if (!stream.responseAccepted) {
+		const rules = traffic.rules.tcpResponseContent;
+		const verdict = rules.evaluate(stream, stream.resumeAt);
+		if (verdict === Verdict.YIELD) {
+			stream.resumeAt = rules.resumeAt;
+			if (stream.waitingFor === Waiting.INSPECTION) return Step.WAIT;
+			return wait(stream, Waiting.INSPECTION, traffic.model.tcpResponseInspectDelayMs ?? 0);
+		}
+		stopWaiting(stream);
+		if (verdict !== Verdict.CONTINUE && verdict !== Verdict.STOP) {
+			counting.responseDenied(stream);
+			// As observed: what has come counts although nobody gets it.
+			stream.responseBodyBytes += stream.responseBuffer?.length ?? 0;
+			return abort(stream, Cause.PROXY, Phase.DATA);
+		}
+		stream.responseAccepted = true;
+	}
+	if (stream.stickStores !== undefined) {
+		if (stream.responseBuffer === undefined && !stream.responseBufferComplete) return Step.WAIT;
+		stickOnResponse(stream);
+	}
+	stream.inspectsResponse = false;
+	return Step.WAIT;
 }
 
 export function backendResponse(stream: Stream): number {
@@ -55,6 +87,7 @@ function evaluateResponse(stream: Stream, rules: RuleSet, next: number): number 
 	if (verdict === Verdict.CONTINUE || verdict === Verdict.STOP) return next;
 	if (verdict === Verdict.YIELD) {
 		stream.resumeAt = rules.resumeAt;
+		if (stream.pausedBy !== undefined) return wait(stream, Waiting.PAUSE, stream.pauseMs);
 		if (stream.waitingFor === Waiting.BODY) return Step.WAIT;
 		if (stream.bodyWaitMs > 0) {
 			wait(stream, Waiting.BODY, stream.bodyWaitMs);

@@ -17,10 +17,10 @@ export function mayReplay(stream: Stream): boolean {
  * Whether retry number `retry` (from 1) goes to another server. A positive interval names every such retry,
  * a negative one counts from the last: -1, the default of the option, is the last retry alone.
  */
-export function shouldRedispatch(retry: number, model: ProxyModel): boolean {
+export function shouldRedispatch(retry: number, model: ProxyModel, retries: number): boolean {
 	const interval = model.options.redispatch;
 	if (interval === undefined || interval === 0) return false;
-	return interval > 0 ? retry % interval === 0 : retry === model.retries + 1 + interval;
+	return interval > 0 ? retry % interval === 0 : retry === retries + 1 + interval;
 }
 
 /** A server that has just refused is given a moment: a second, or `timeout connect` if that is less. */

@@ -39,7 +39,7 @@ import type { Failure } from './exchange.js';
 import { bodyTooLate, retryOnStatus } from './failures.js';
 import { defineSteps, replyWith, run, Step, Waiting } from './flow.js';
 import { requestHeadSize, responseHeadSize } from './message-size.js';
-import { stickOnConnect, stickOnResponse } from './persistence.js';
+import { stickOnConnect } from './persistence.js';
 import { captureCookies, captureResponse } from './prepare.js';
 import {
 	backendContent,
@@ -148,10 +148,14 @@ export function serverConnected(stream: Stream): void {
 	if (stream.request !== undefined) return;
 	stream.responding = true;
 	stickOnConnect(stream);
+	const { rules } = stream.backendTraffic as NonNullable<Stream['backendTraffic']>;
+	stream.responseAccepted = rules.tcpResponseContent.length === 0;
+	stream.inspectsResponse = !stream.responseAccepted || stream.stickStores !== undefined;
 }
 
+/** Mode tcp: bytes of the server wait for rules, or it has ended; first of all it has been connected. */
 export function serverSpoke(stream: Stream): void {
-	stickOnResponse(stream);
+	run(stream, Step.RESPONSE_CONTENT);
 }
 
 export function responseReceived(stream: Stream): void {
@@ -184,10 +188,16 @@ export function deadlinePassed(stream: Stream): void {
 		case Waiting.BODY:
 			bodyTooLate(stream);
 			break;
-		case Waiting.INSPECTION:
+		case Waiting.INSPECTION: {
+			const { inspectsResponse } = stream;
 			stream.inspectionOver = true;
 			run(stream, stream.step);
 			stream.inspectionOver = false;
+			if (inspectsResponse && !stream.inspectsResponse && !stream.ended) stream.exchange.releaseResponse?.();
+			break;
+		}
+		case Waiting.PAUSE:
+			run(stream, stream.step);
 			break;
 		case Waiting.TARPIT:
 			run(stream, Step.REPLY);

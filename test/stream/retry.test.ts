@@ -17,7 +17,7 @@ t.test('which retries go to another server (manual, option redispatch)', async (
 		[-9, []],
 	];
 	for (const [interval, expected] of rows) {
-		const found = [1, 2, 3].filter((retry) => shouldRedispatch(retry, model(interval)));
+		const found = [1, 2, 3].filter((retry) => shouldRedispatch(retry, model(interval), 3));
 		t.same(found, expected, `interval ${interval}`);
 	}
 });

@@ -1,6 +1,6 @@
-/** `set-timeout server|tunnel|client <time>|<expression>` (manual, 4.2; `client` and http-response as 3.x). */
+/** `set-timeout`, `pause` and `set-retries` (manual, 4.2; `client`, http-response and the last two as 3.x). */
 import { MAX_TIME_MS, parseTimeMs } from '../../core/units.js';
-import { toInt } from '../../sample/values.js';
+import { canCast, toInt } from '../../sample/values.js';
 import type { Action, ActionDescriptor, RuleWords } from '../action.js';
 import { Verdict } from '../verdict.js';
 
@@ -45,6 +45,64 @@ function compileDynamic(words: RuleWords, which: Which): Action | undefined {
 	};
 }
 
+/** Longer than any request lives. */
+const PAUSE_MAX_MS = MAX_TIME_MS;
+
+/** `pause <time>|<expression>` (HAProxy 3.x): the rules go on when that long has passed. */
+function compilePause(words: RuleWords): Action | undefined {
+	const text = words.peek();
+	if (text === undefined || text === '') return words.fail('expects exactly 1 argument, a time or an expression');
+	const rule = {};
+	if (/^\d/.test(text)) {
+		const parsed = parseTimeMs(words.next() ?? '');
+		if (!parsed.ok) return words.fail(`${parsed.reason} in rule 'pause'`);
+		if (parsed.value === 0) return words.fail(`null value is not valid for a 'pause' rule`);
+		const milliseconds = parsed.value;
+		return (stream) => (stream.pause(rule, milliseconds) ? Verdict.CONTINUE : Verdict.YIELD);
+	}
+	const expression = words.expression();
+	if (expression === undefined) return undefined;
+	if (!canCast(expression.type, 'sint')) {
+		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
+	}
+	return (stream) => {
+		const value = expression.evaluate(stream);
+		const milliseconds = value === undefined ? undefined : toInt(value);
+		if (milliseconds === undefined || milliseconds <= 0 || milliseconds > PAUSE_MAX_MS) return Verdict.CONTINUE;
+		return stream.pause(rule, Number(milliseconds)) ? Verdict.CONTINUE : Verdict.YIELD;
+	};
+}
+
+const RETRIES_MAX = 100;
+
+/** `set-retries <number>|<expression>` (HAProxy 3.x): in place of `retries` of the backend, for this stream. */
+function compileSetRetries(words: RuleWords): Action | undefined {
+	const text = words.peek();
+	if (text === undefined || text === '') return words.fail('expects exactly 1 argument, a number or an expression');
+	if (/^[-+]?\d+$/.test(text)) {
+		const count = Number(words.next());
+		if (count < 0 || count > RETRIES_MAX) return words.fail(`expects a number from 0 to ${RETRIES_MAX}, got '${text}'`);
+		return (stream) => {
+			stream.setRetries(count);
+			return Verdict.CONTINUE;
+		};
+	}
+	const expression = words.expression();
+	if (expression === undefined) return undefined;
+	if (!canCast(expression.type, 'sint')) {
+		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
+	}
+	return (stream) => {
+		const value = expression.evaluate(stream);
+		const count = value === undefined ? undefined : toInt(value);
+		// Another number leaves the backend's in force.
+		if (count !== undefined && count >= 0 && count <= RETRIES_MAX) stream.setRetries(Number(count));
+		return Verdict.CONTINUE;
+	};
+}
+
 export const TIMING_ACTIONS: readonly ActionDescriptor[] = [
+	{ name: 'pause', sites: ['http-request', 'http-response'], compile: compilePause },
+	{ name: 'set-retries', sites: ['tcp-request content', 'http-request'], compile: compileSetRetries },
 	{ name: 'set-timeout', sites: ['http-request', 'http-response'], compile: compileSetTimeout },
 ];

@@ -14,6 +14,11 @@ const silentDrop: Action = (stream) => {
 	return Verdict.ABORT;
 };
 
+const closeServer: Action = (stream) => {
+	stream.closeServer();
+	return Verdict.STOP;
+};
+
 function compileStrictMode(words: RuleWords): Action | undefined {
 	const word = words.next();
 	if (word === undefined) return words.fail('expects exactly 1 arguments');
@@ -83,6 +88,7 @@ export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 		sites: [...CONNECTION_SITES, 'tcp-request content', 'tcp-response content', 'http-request'],
 		compile: () => abort,
 	},
+	{ name: 'close', sites: ['tcp-response content'], compile: () => closeServer },
 	{ name: 'silent-drop', sites: ALL_SITES.filter((site) => site !== 'http-after-response'), compile: () => silentDrop },
 	{ name: 'expect-proxy', sites: ['tcp-request connection'], compile: compileExpectProxy },
 	{ name: 'switch-mode', sites: ['tcp-request content'], compile: compileSwitchMode },

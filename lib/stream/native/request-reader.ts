@@ -146,18 +146,14 @@ export abstract class RequestReader extends Connection {
 			case Reading.RAW:
 				this.stream?.requestBodyArrived(this.thread.nowMs());
 				if (this.reading !== Reading.RAW) return !this.closed;
-				this.#pauseWhenFull();
+				this.pauseWhenFull();
 				return false;
 			case Reading.PREFACE:
 				return this.#readPreface();
 			default:
-				this.#pauseWhenFull();
+				this.pauseWhenFull();
 				return false;
 		}
-	}
-
-	#pauseWhenFull(): void {
-		if (this.chunkLength >= this.thread.bufsizeBytes) this.pauseReading();
 	}
 
 	#readHead(): boolean {
@@ -340,7 +336,7 @@ export abstract class RequestReader extends Connection {
 			// The stream may have gone on meanwhile, and a server may have been ready at once.
 			if (this.serverIsReady || this.reading !== Reading.BODY) return !this.closed;
 			this.setClientDeadline(this.thread.nowMs());
-			this.#pauseWhenFull();
+			this.pauseWhenFull();
 			return false;
 		}
 		return this.forwardBody('');

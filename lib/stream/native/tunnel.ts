@@ -34,9 +34,29 @@ export class Tunnel {
 	}
 
 	fromServer(nowMs: number): void {
-		if (this.#stream.stickStores !== undefined) this.#stream.serverSpoke(nowMs);
-		this.#stream.responseBodyBytes += relay(this.#server, this.#client);
-		this.touch(nowMs);
+		const stream = this.#stream;
+		if (stream.inspectsResponse) {
+			stream.serverSpoke(nowMs);
+			if (stream.ended) return;
+			if (stream.inspectsResponse) {
+				this.#server.pauseWhenFull();
+				this.touch(nowMs);
+				return;
+			}
+			this.#server.resumeReading();
+		}
+		stream.responseBodyBytes += relay(this.#server, this.#client);
+		if (stream.closesServerNow) this.#client.tunnelEnded();
+		else this.touch(nowMs);
+	}
+
+	/** Rules held the server's bytes back, and have decided without new ones. */
+	release(nowMs: number): void {
+		this.#server.resumeReading();
+		this.#server.flush();
+		if (this.#stream.ended) return;
+		if (this.#stream.closesServerNow) this.#client.tunnelEnded();
+		else if (this.#server.hasEnded) this.#ended(this.#client, nowMs);
 	}
 
 	clientEnded(nowMs: number): void {
@@ -44,7 +64,13 @@ export class Tunnel {
 	}
 
 	serverEnded(nowMs: number): void {
-		this.#ended(this.#client, nowMs);
+		if (!this.#stream.inspectsResponse) {
+			this.#ended(this.#client, nowMs);
+			return;
+		}
+		// No more will come: what rules wait for has no value.
+		this.#stream.serverSpoke(nowMs);
+		if (!this.#stream.ended) this.release(nowMs);
 	}
 
 	/** One half has ended: `other` is told, and perhaps has ended before. */
