@@ -706,9 +706,18 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		tunnel.touch(nowMs);
 		this.resumeReading();
 		server.resumeReading();
+		if (stream.inspectsResponse) {
+			stream.serverSpoke(nowMs);
+			if (stream.ended) return;
+		}
 		this.#reprocessGuarded();
 		server.flush();
 		if (this.readEnded) tunnel.clientEnded(nowMs);
+	}
+
+	/** Mode tcp: what the server has said goes on to the client. */
+	releaseResponse(): void {
+		this.tunnel?.release(this.thread.nowMs());
 	}
 
 	tunnelEnded(): void {

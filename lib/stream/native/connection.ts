@@ -364,6 +364,11 @@ export abstract class Connection extends Deadline {
 		this.socket.pause();
 	}
 
+	/** Nobody can take what has come: no more than a buffer of it is kept. */
+	pauseWhenFull(): void {
+		if (this.chunkLength >= this.thread.bufsizeBytes) this.pauseReading();
+	}
+
 	resumeReading(): void {
 		if (!this.readPaused || this.closed) return;
 		this.readPaused = false;
