@@ -1,14 +1,19 @@
 /** `redis` in a peers section: its forms, what it makes of them, and what it refuses. */
+import { readFileSync } from 'node:fs';
 import t from 'tap';
 import { loadConfiguration } from '../../lib/config/index.js';
 import type { ConfigModel } from '../../lib/config/model.js';
 import { parseRedisUrl, redisUrlText } from '../../lib/config/redis-url.js';
 import { Diagnostics } from '../../lib/core/diagnostics.js';
 
+const pem = (name: string): string =>
+	readFileSync(new URL(`../fixtures/peers-tls/${name}.pem`, import.meta.url), 'latin1');
 const FILES = new Map([
 	['/run/password', 's3cret word\nsecond line\n'],
 	['/run/empty', '\n'],
-	['/run/ca.pem', 'PEM'],
+	['/run/ca.pem', pem('ca')],
+	['/run/node.pem', pem('node')],
+	['/run/rubbish.pem', 'PEM'],
 ]);
 
 function load(lines: string, after = ''): { model: ConfigModel | undefined; said: string } {
@@ -84,12 +89,18 @@ for (const [url, expected, text] of URLS) {
 
 t.test('all options', async (t) => {
 	const { model, said } = load(
-		'redis rediss://r1 prefix edge:one user me password-file /run/password ca-file /run/ca.pem interval 200ms',
+		'redis rediss://r1 prefix edge:one user me password-file /run/password ca-file /run/ca.pem crt /run/node.pem verify none interval 200ms',
 		'aggregations s\n  peers mesh\n  from .local to .sum\n',
 	);
 	t.equal(said, '');
 	const [section] = model?.peers ?? [];
-	t.match(section?.redis, { prefix: 'edge:one', ca: 'PEM', intervalMs: 200 });
+	t.match(section?.redis, {
+		prefix: 'edge:one',
+		ca: pem('ca'),
+		certificate: pem('node'),
+		verify: 'none',
+		intervalMs: 200,
+	});
 	t.match(section?.redis?.servers, { user: 'me', password: 's3cret word', tls: true });
 	t.equal(section?.bind, undefined, 'nobody calls this node');
 	t.equal(section?.tables.find(({ name }) => name === 'mesh/x.sum')?.size, 4096);
@@ -98,7 +109,13 @@ t.test('all options', async (t) => {
 t.test('without options, and with a local peer for an old process to teach', async (t) => {
 	const { model, said } = load('redis redis://r1\npeer a 127.0.0.1:10001');
 	t.equal(said, '');
-	t.match(model?.peers[0]?.redis, { prefix: 'holdfast:mesh', intervalMs: 50, ca: undefined });
+	t.match(model?.peers[0]?.redis, {
+		prefix: 'holdfast:mesh',
+		intervalMs: 50,
+		ca: undefined,
+		certificate: undefined,
+		verify: 'required',
+	});
 	t.match(model?.peers[0]?.bind?.address, { port: 10001 });
 });
 
@@ -120,6 +137,13 @@ const REFUSED: readonly (readonly [lines: string, expected: RegExp])[] = [
 	['redis redis://h password-file /run/none', /cannot read file '\/run\/none'/],
 	['redis redis://h password-file /run/empty', /is empty/],
 	['redis redis://h ca-file /run/ca.pem', /'ca-file' is for TLS/],
+	['redis redis://h crt /run/node.pem', /'crt' is for TLS/],
+	['redis redis://h verify none', /'verify' is for TLS/],
+	['redis rediss://h verify maybe', /'verify'/],
+	['redis rediss://h ca-file /run/none', /\/run\/none/],
+	['redis rediss://h ca-file /run/rubbish.pem', /'\/run\/rubbish.pem' holds no certificate/],
+	['redis rediss://h crt /run/rubbish.pem', /holds no certificate/],
+	['redis rediss://h crt /run/ca.pem', /holds no private key/],
 	['redis redis://h interval 1ms', /between 5ms and 10000ms/],
 	['redis redis://h interval soon', /'interval'/],
 	['redis redis://h\nredis redis://h', /6: 'redis' : this section has one already, at line 5/],

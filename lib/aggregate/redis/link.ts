@@ -268,10 +268,15 @@ function isForOperator(kind: string): boolean {
 }
 
 /** ioredis for single servers, Sentinel and Cluster, set to fail at once rather than to keep commands for later. */
-export const openIoredis: OpenClient = async ({ servers, ca }) => {
+export const openIoredis: OpenClient = async ({ servers, ca, certificate, verify }) => {
 	const { Redis, Cluster } = await import('ioredis');
 	const { kind, nodes, tls, user, password, database, path, master } = servers;
-	const tlsOptions = tls ? { tls: ca === undefined ? {} : { ca } } : {};
+	const secure = {
+		...(ca === undefined ? {} : { ca }),
+		...(certificate === undefined ? {} : { cert: certificate, key: certificate }),
+		...(verify === 'none' ? { rejectUnauthorized: false } : {}),
+	};
+	const tlsOptions = tls ? { tls: secure } : {};
 	const again = (times: number): number => Math.min(2000, 50 * 2 ** Math.min(times, 6)) * (0.75 + Math.random() / 2);
 	const common = {
 		lazyConnect: true,
@@ -304,7 +309,7 @@ export const openIoredis: OpenClient = async ({ servers, ca }) => {
 				sentinelRetryStrategy: again,
 				sentinelCommandTimeout: CONNECT_MS,
 				enableTLSForSentinelMode: tls,
-				...(tls && ca !== undefined ? { sentinelTLS: { ca } } : {}),
+				...(tls ? { sentinelTLS: secure } : {}),
 			});
 			break;
 		case 'cluster': {

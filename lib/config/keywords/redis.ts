@@ -1,7 +1,8 @@
 /**
  * `redis` in a peers section: its tables are shared through Redis instead of from node to node.
  *
- *     redis <url> [prefix <p>] [user <name>] [password-file <f>] [ca-file <f>] [interval <time>]
+ *     redis <url> [prefix <p>] [user <name>] [password-file <f>] [ca-file <f>] [crt <f>]
+ *                 [verify none|required] [interval <time>]
  *
  *     url            where Redis is, see redis-url.ts
  *     prefix         what all keys begin with; `holdfast:<name of the section>` without it. Nodes that share it share their
@@ -9,6 +10,10 @@
  *     user           of Redis 6 and later, when it is not in the URL
  *     password-file  whose first line is the password; out of the conf file, and out of the process list
  *     ca-file        certificates that the server's is checked with, for `rediss` URLs; those of the system without it
+ *     crt            certificate and key that this node shows, for `rediss` URLs; Redis asks for one unless it has
+ *                    `tls-auth-clients no`
+ *     verify         whether the server's certificate is checked, which it is without this (`none` is for tests: whoever is
+ *                    in between may then count what he likes)
  *     interval       pause between two rounds of writing and reading, 50 ms without it. What one node counts is known to the
  *                    others after one and a half of it, and twice the way to Redis
  *
@@ -16,6 +21,8 @@
  * for the local peer, where a new process of this node is taught by the old one. Redis 5.0 and later will do; 6.2 and
  * later trim the streams by time. Redis must not evict our keys (`maxmemory-policy noeviction`, or a volatile one).
  */
+import { X509Certificate } from 'node:crypto';
+import { PRIVATE_KEY } from '../certificates.js';
 import type { RedisModel } from '../model.js';
 import { parseRedisUrl } from '../redis-url.js';
 import type { Statement } from '../statement.js';
@@ -24,7 +31,7 @@ import type { PeersSite } from './peers.js';
 const DEFAULT_INTERVAL_MS = 50;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 10_000;
-const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'interval'] as const;
+const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'crt', 'verify', 'interval'] as const;
 
 export function readRedis(statement: Statement, { peers, state }: PeersSite): void {
 	const url = statement.word(1);
@@ -45,6 +52,8 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 	let { user, password } = parsed.servers;
 	let prefix = `holdfast:${peers.name}`;
 	let ca: string | undefined;
+	let certificate: string | undefined;
+	let verify: RedisModel['verify'] = 'required';
 	let intervalMs = DEFAULT_INTERVAL_MS;
 	for (let at = 2; at < statement.words.length; at += 2) {
 		const option = statement.choice(at, 'redis', OPTIONS);
@@ -80,13 +89,31 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 				break;
 			}
 			case 'ca-file':
+			case 'crt':
+			case 'verify': {
 				if (!parsed.servers.tls) {
-					statement.alert(`'redis' : 'ca-file' is for TLS, which the URL asks for with rediss:// instead of redis://.`);
+					statement.alert(
+						`'redis' : '${option}' is for TLS, which the URL asks for with rediss:// instead of redis://.`,
+					);
 					return;
 				}
-				ca = state.readFile(value, statement.place, `'redis'`);
-				if (ca === undefined) return;
+				if (option === 'verify') {
+					const found = statement.choice(at + 1, 'verify', ['none', 'required']);
+					if (found === undefined) return;
+					verify = found;
+					break;
+				}
+				const text = state.readFile(value, statement.place, `'redis'`);
+				if (text === undefined) return;
+				const trouble = troubleOf(text, option === 'crt');
+				if (trouble !== undefined) {
+					statement.alert(`'redis' : file '${value}' ${trouble}.`);
+					return;
+				}
+				if (option === 'crt') certificate = text;
+				else ca = text;
 				break;
+			}
 			case 'interval': {
 				const given = statement.timeMs(at + 1, 'interval');
 				if (given === undefined) return;
@@ -106,7 +133,19 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 		servers: { ...parsed.servers, user, password },
 		prefix,
 		ca,
+		certificate,
+		verify,
 		intervalMs,
 	};
 	peers.redis = redis;
+}
+
+/** What is wrong with a file of certificates, found before the first connection rather than by it. */
+function troubleOf(pem: string, isOwn: boolean): string | undefined {
+	try {
+		new X509Certificate(pem);
+	} catch {
+		return 'holds no certificate';
+	}
+	return isOwn && !PRIVATE_KEY.test(pem) ? 'holds no private key, which belongs behind the certificate' : undefined;
 }
