@@ -666,6 +666,10 @@ export interface RedisModel {
 	readonly prefix: string;
 	/** Certificates (PEM) that the server's is checked with; undefined: those of the system. */
 	readonly ca: string | undefined;
+	/** Certificate and key (PEM) that this node shows; undefined: none. */
+	readonly certificate: string | undefined;
+	/** Whether the server's certificate is checked. */
+	readonly verify: 'none' | 'required';
 	/** Pause between two rounds of writing and reading. */
 	readonly intervalMs: number;
 }
