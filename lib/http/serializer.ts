@@ -49,10 +49,15 @@ export function serializeRequest(head: RequestHead, options: RequestOptions): st
 	const { method, framing, version } = head;
 	if (method !== 'GET' && !isToken(method)) throw new HoldfastError('HTTP_MALFORMED', 'method is not a token');
 	const oldServer = version === 10;
-	const target = version === 20 ? originForm(head.target) : head.target;
-	const startLine = `${method} ${safeTarget(target)}${oldServer ? ' HTTP/1.0\r\n' : ' HTTP/1.1\r\n'}`;
+	const target = requestTarget(head);
+	const startLine = `${method} ${target}${oldServer ? ' HTTP/1.0\r\n' : ' HTTP/1.1\r\n'}`;
 	const says = options.close ? (oldServer ? NEITHER : CLOSE) : oldServer ? KEEP_ALIVE : NEITHER;
 	return startLine + fieldLines(head.headers, framing, false, says);
+}
+
+/** What a server is asked for, in the form that its protocol wants: HTTP/2 gives the host apart. */
+export function requestTarget({ target, version }: RequestHead, isForH2 = false): string {
+	return safeTarget(version === 20 || isForH2 ? originForm(target) : target);
 }
 
 /** The head of a response to a client; `head.framing` says how its body follows, unless it is dechunked. */

@@ -1,180 +1,238 @@
 /**
- * One request to a server over HTTP/2, in the shape in which native/ knows a server's socket: a request of HTTP/1.1
- * is written to it, head and framed body, and the response comes back in the same form. So clients of every
- * version, filters, retries and rules meet a server of HTTP/2 without knowing it.
+ * One request to a server over HTTP/2. To the native engine it is a connection to a server, for one exchange; it has no
+ * socket, but a place among the streams of a session (server-session.ts), which it gets when it connects.
  *
  *     waiting for a session --ready--> open --response complete--> done
- *                     \--ALPN chose HTTP/1.1--> plain: the bytes pass as they are
+ *                     \--ALPN chose HTTP/1.1--> replaced by a connection of native/
  *
- * The response says `connection: close`, for the stream is not to be used twice; the session is (server-sessions.ts).
+ * What differs stands here: heads go as fields, the payload of a request is taken out of the chunks it came in, that
+ * of the response has none, and END_STREAM is the end of both. How fast each side may send is the windows' matter: what
+ * was not taken by whoever gets it is not given back to the window.
  *
  * A request that the server has refused or not seen (REFUSED_STREAM, GOAWAY: RFC 9113, section 8.7) is sent again on
  * another session, once, whatever its method, as long as nothing of its body is gone.
  */
-import { EventEmitter } from 'node:events';
-import { type ClientHttp2Stream, constants } from 'node:http2';
-import type { TLSSocket } from 'node:tls';
+import type { Socket } from 'node:net';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
-import { isFieldValue, isToken } from '../../http/characters.js';
-import { websocketAccept } from '../../http/connection.js';
-import { FORBIDDEN_TRAILERS } from '../../http/trailers.js';
-import { pathStart } from '../../http/uri.js';
-import { flatFields } from '../node/heads.js';
+import type { FieldList } from '../../http/h2/field-list.js';
+import { ErrorCode } from '../../http/h2/frames.js';
+import type { H2Stream } from '../../http/h2/stream.js';
+import type { HeaderList, RequestHead } from '../../http/message.js';
+import { isRefusal } from '../../http/refusal.js';
+import { Failure } from '../exchange.js';
+import type { ClientConnection } from '../native/client-connection.js';
+import { EMPTY_CHUNK, NO_SOCKET, WRITE_LIMIT_BYTES } from '../native/connection.js';
+import { ServerConnection } from '../native/server-connection.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
-import { addField, type H2Fields, trailerFields } from './fields.js';
-import { CONNECTION_FIELDS } from './request-head.js';
-import { type ServerSession, type ServerSessions, sessionsOf } from './server-sessions.js';
-import { WriteLedger } from './write-ledger.js';
+import { askedProtocol, encodeRequest, flatTrailers, responseOf, switched, trailersOf } from './server-heads.js';
+import type { H2ServerSession } from './server-session.js';
+import { type ServerSessions, sessionsOf } from './server-sessions.js';
 
-const Body = { HEAD: 0, NONE: 1, LENGTH: 2, CHUNKED: 3, TUNNEL: 4, DONE: 5 } as const;
-
-/** What no parser takes for a response: the server's was none either. */
-const MALFORMED = Buffer.from('malformed\r\n\r\n', 'latin1');
-const CRLF = Buffer.from('\r\n', 'latin1');
-
-type Written = () => void;
-
-export class ServerStream extends EventEmitter {
+export class ServerStream extends ServerConnection {
 	readonly #sessions: ServerSessions;
-	readonly #request: Stream;
-	readonly #destination: Destination;
-	readonly #ledger = new WriteLedger();
-	session: ServerSession | undefined;
-	/** For native/: what comes from here was a response of HTTP/2. */
-	readonly isHttp2 = true;
-	/** The session had served before. */
-	isReused = false;
-	destroyed = false;
-	localAddress: string | undefined;
-	localPort: number | undefined;
-	#h2: ClientHttp2Stream | undefined;
-	#plain: TLSSocket | undefined;
-	#text = '';
-	#method = '';
-	#fields: H2Fields | undefined;
-	#websocketKey: string | undefined;
-	#body: number = Body.HEAD;
-	#remainingBytes = 0;
-	#decoder: ChunkedDecoder | undefined;
-	#bodySent = false;
-	#responded = false;
-	/** Body bytes of the response still due. */
-	#remainingResponse = Number.POSITIVE_INFINITY;
-	#chunked = false;
-	#isTunnel = false;
-	#done = false;
+	readonly #stream: Stream;
+	readonly #mayReuse: boolean;
+	#destination: Destination | undefined;
+	session: H2ServerSession | undefined;
+	#h2: H2Stream<ServerStream> | undefined;
+	#wasReused = false;
 	#wasResent = false;
-	#paused = false;
-	#trailers: readonly string[] = [];
 
-	constructor(thread: ThreadRuntime, server: Server, request: Stream, destination: Destination, mayReuse: boolean) {
-		super();
+	// The request.
+	#request: RequestHead | undefined;
+	#protocol: string | undefined;
+	/** Its payload comes in chunks. */
+	#decoder: ChunkedDecoder | undefined;
+	/** With a length: payload still due. */
+	#remainingBytes = 0;
+	#isTunnel = false;
+	#bodySent = false;
+	/** Nothing more is to be sent. */
+	#requestEnded = false;
+	/** Payload that came before there was a stream for it. */
+	readonly #early: Buffer[] = [];
+	#earlyBytes = 0;
+	#waitsForSettings = false;
+	#tellsWritten = false;
+
+	// The response.
+	/** What came while nobody read. */
+	#held: Buffer[] | undefined;
+	/** END_STREAM is still to be told. */
+	#heldEnd = false;
+	#trailers: HeaderList | undefined;
+	#isResuming = false;
+
+	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection, stream: Stream, mayReuse: boolean) {
+		super(thread, server, client, NO_SOCKET);
 		this.#sessions = sessionsOf(server, thread);
-		this.#request = request;
+		this.#stream = stream;
+		this.#mayReuse = mayReuse;
+	}
+
+	override connect(destination: Destination, timeoutMs: number): void {
+		if (timeoutMs > 0) this.thread.wheel.set(this, this.thread.nowMs() + timeoutMs);
 		this.#destination = destination;
-		this.#sessions.open(this, request, destination, mayReuse);
+		this.#sessions.open(this, this.#stream, destination, this.#mayReuse);
 	}
 
 	// ---- what the session tells -------------------------------------------------------------------------------
 
 	sessionReady(isReused: boolean): void {
-		if (this.destroyed) return;
-		this.isReused = isReused;
-		const { socket } = this.session ?? {};
-		this.localAddress = socket?.localAddress;
-		this.localPort = socket?.localPort;
-		if (this.#wasResent) this.#send();
-		else this.emit('secureConnect');
+		if (this.closed) return;
+		this.#wasReused = isReused;
+		if (this.#wasResent) this.guarded(this.#open);
+		else this.connected();
 	}
 
-	sessionFailed(error: Error | undefined): void {
-		if (this.destroyed || this.#done) return;
-		this.#done = true;
-		if (error === undefined) this.emit('close');
-		else this.emit('error', error);
+	/** The session is gone, or never came to be. */
+	sessionLost(error: Error | undefined): void {
+		if (this.closed || this.#h2?.remoteEnded === true) return;
+		this.markClosed();
+		try {
+			this.lost(error);
+		} catch (thrown) {
+			this.crashed(thrown);
+		}
 	}
 
 	/** ALPN has chosen HTTP/1.1, and the connection is another request's. */
 	reopen(): void {
 		this.session = undefined;
-		if (!this.destroyed) this.#sessions.open(this, this.#request, this.#destination, false);
+		if (!this.closed) this.#sessions.open(this, this.#stream, this.#destination as Destination, false);
 	}
 
-	/** ALPN has chosen HTTP/1.1. */
-	becomePlain(socket: TLSSocket): void {
+	/** ALPN has chosen HTTP/1.1: the socket is this request's own. */
+	becomePlain(socket: Socket): void {
+		const { client } = this;
 		this.session = undefined;
-		this.#plain = socket;
-		this.localAddress = socket.localAddress;
-		this.localPort = socket.localPort;
-		socket.on('data', (bytes: Buffer) => this.emit('data', bytes));
-		for (const event of ['end', 'close', 'finish', 'drain']) socket.on(event, () => this.emit(event));
-		socket.on('error', (error) => this.destroyed || this.emit('error', error));
-		if (this.destroyed) socket.destroy();
-		else this.emit('secureConnect');
+		this.client = undefined;
+		this.markClosed();
+		if (client === undefined) {
+			socket.destroy();
+			return;
+		}
+		const plain = new ServerConnection(this.thread, this.server, client, socket);
+		client.server = plain;
+		plain.connected();
 	}
 
-	// ---- what native/ asks of a socket ------------------------------------------------------------------------
-
-	get writableLength(): number {
-		return this.#plain?.writableLength ?? this.#ledger.pendingBytes;
+	settingsReceived(): void {
+		if (!this.#waitsForSettings || this.closed) return;
+		this.#waitsForSettings = false;
+		this.guarded(this.#open);
 	}
 
-	get connecting(): boolean {
-		return false;
+	/** GOAWAY: what is above `lastStreamId` the server has not seen. */
+	lastSeen(lastStreamId: number): void {
+		const h2 = this.#h2;
+		if (this.closed || h2 === undefined || h2.isClosed || h2.id <= lastStreamId) return;
+		this.#notSeen();
 	}
 
-	setNoDelay(): this {
-		return this;
+	streamReset(code: number, byPeer: boolean): void {
+		const h2 = this.#h2;
+		if (this.closed || h2 === undefined) return;
+		// Section 8.1: the server wants no more of the request, and has said all that it has to say.
+		if (h2.remoteEnded) return;
+		if (byPeer && code === ErrorCode.REFUSED_STREAM && !h2.headReceived) this.#notSeen();
+		else if (!byPeer) this.failed(h2.headReceived ? Failure.SERVER_ABORT : Failure.SERVER_MALFORMED);
+		else this.sessionLost(undefined);
 	}
 
-	pause(): this {
-		this.#paused = true;
-		this.#plain?.pause();
-		this.#h2?.pause();
-		return this;
+	/** The server has not acted on the request, and never will. */
+	#notSeen(): void {
+		this.#release();
+		this.#h2 = undefined;
+		if (this.#wasResent || this.#bodySent) {
+			this.sessionLost(undefined);
+			return;
+		}
+		this.#wasResent = true;
+		this.#sessions.open(this, this.#stream, this.#destination as Destination, false);
 	}
 
-	resume(): this {
-		this.#paused = false;
-		this.#plain?.resume();
-		this.#h2?.resume();
-		return this;
+	// ---- what native/ asks of a connection --------------------------------------------------------------------
+
+	override get transport(): Socket | undefined {
+		return this.session?.socket;
 	}
 
-	write(data: string | Buffer, encodingOrWritten?: 'latin1' | Written): boolean {
-		const written = typeof encodingOrWritten === 'function' ? encodingOrWritten : undefined;
-		const bytes = typeof data === 'string' ? Buffer.from(data, 'latin1') : data;
-		if (this.#plain !== undefined) return this.#plain.write(bytes, written);
-		if (!this.destroyed && bytes.length > 0) this.#take(bytes);
-		if (written !== undefined) this.#ledger.whenWritten(written);
+	protected override get wasReused(): boolean {
+		return this.#wasReused;
+	}
+
+	override get hasFrames(): boolean {
 		return true;
 	}
 
-	end(): this {
-		if (this.#plain !== undefined) this.#plain.end();
-		else if (this.#isTunnel && this.#h2?.writableEnded === false) this.#h2.end();
-		return this;
+	override get copies(): boolean {
+		return true;
 	}
 
-	destroy(): this {
-		if (this.destroyed) return this;
-		this.destroyed = true;
-		this.#ledger.clear();
-		this.#plain?.destroy();
-		const h2 = this.#h2;
-		if (h2 !== undefined && !h2.destroyed && !h2.closed) {
-			const isWhole = (this.#done || this.#remainingResponse === 0) && h2.writableEnded;
-			if (isWhole) h2.resume();
-			else cancel(h2);
-		}
+	override get unwrittenBytes(): number {
+		return this.#earlyBytes + (this.#h2?.queuedBytes ?? 0);
+	}
+
+	protected override get kernelQueueBytes(): number {
+		return this.unwrittenBytes;
+	}
+
+	override notifyWhenWritten(): void {
+		if (this.closed) return;
+		this.#tellsWritten = true;
+		if (this.unwrittenBytes === 0) this.#resumeLater();
+	}
+
+	payloadTaken(): void {
+		if (this.#tellsWritten && !this.closed && this.unwrittenBytes <= WRITE_LIMIT_BYTES / 2) this.#resumeLater();
+	}
+
+	override pauseReading(): void {
+		if (!this.closed) this.readPaused = true;
+	}
+
+	override resumeReading(): void {
+		if (!this.readPaused || this.closed) return;
+		this.readPaused = false;
+		if (this.#held !== undefined || this.#heldEnd) this.#resumeLater();
+	}
+
+	override endWriting(): void {
+		this.#endRequest();
+	}
+
+	override destroy(): void {
+		if (!this.closed) this.markClosed();
+	}
+
+	override reset(): void {
+		this.destroy();
+	}
+
+	protected override released(): void {
+		super.released();
+		this.#held = undefined;
+		this.#early.length = 0;
+		this.#earlyBytes = 0;
+		this.#leave();
 		this.#release();
-		return this;
 	}
 
-	resetAndDestroy(): this {
-		return this.destroy();
+	/** The stream's own end, where it has not come to one. */
+	#leave(): void {
+		const { session } = this;
+		const h2 = this.#h2;
+		if (session === undefined || h2 === undefined) return;
+		h2.user = undefined;
+		if (h2.isClosed) return;
+		const isWhole = h2.remoteEnded || (h2.expectedBytes >= 0 && h2.receivedBytes === h2.expectedBytes);
+		// Its END_STREAM is still on the way.
+		if (isWhole && h2.localEnded) return;
+		session.codec.reset(h2, isWhole ? ErrorCode.NO_ERROR : ErrorCode.CANCEL);
+		session.flushSoon();
 	}
 
 	#release(): void {
@@ -183,273 +241,228 @@ export class ServerStream extends EventEmitter {
 		if (session !== undefined) this.#sessions.release(session, this);
 	}
 
+	#resumeLater(): void {
+		const { session } = this;
+		if (this.#isResuming || session === undefined) return;
+		this.#isResuming = true;
+		session.resumeLater(this);
+	}
+
+	/** What could not be told where it became true. */
+	resumed(): void {
+		this.#isResuming = false;
+		if (this.closed) return;
+		if (this.#tellsWritten) {
+			if (this.unwrittenBytes === 0) this.#tellsWritten = false;
+			this.guarded(this.written);
+		}
+		const held = this.#held;
+		if (held !== undefined) {
+			this.#held = undefined;
+			for (let i = 0; i < held.length; i++) {
+				if (this.closed) return;
+				if (this.readPaused) {
+					this.#held = held.slice(i);
+					return;
+				}
+				const bytes = held[i] as Buffer;
+				this.#deliver(bytes, 0, bytes.length, false);
+			}
+		}
+		if (this.#heldEnd && !this.closed && this.#held === undefined) this.#tellEnd();
+	}
+
 	// ---- the request ------------------------------------------------------------------------------------------
 
-	#take(bytes: Buffer): void {
-		let at = 0;
-		if (this.#body === Body.HEAD) {
-			const before = this.#text.length;
-			const text = this.#text + bytes.toString('latin1');
-			const end = text.indexOf('\r\n\r\n', Math.max(0, before - 3));
-			if (end < 0) {
-				this.#text = text;
-				return;
-			}
-			this.#text = '';
-			at = end + 4 - before;
-			this.#headWritten(text.slice(0, end + 4));
-		}
-		if (at < bytes.length) this.#writeBody(bytes, at);
+	override requestHead(request: RequestHead): string {
+		const { framing } = request;
+		this.#request = request;
+		this.#protocol = askedProtocol(request);
+		this.#isTunnel = this.#protocol !== undefined || request.method === 'CONNECT';
+		if (this.#isTunnel) return this.#opened();
+		if (framing.kind === 'chunked') this.#decoder = new ChunkedDecoder();
+		else if (framing.kind === 'length') this.#remainingBytes = framing.length;
+		this.#requestEnded = this.#decoder === undefined && this.#remainingBytes === 0;
+		return this.#opened();
 	}
 
-	/** A head of our own serializer. */
-	#headWritten(text: string): void {
-		const methodEnd = text.indexOf(' ');
-		this.#method = text.slice(0, methodEnd);
-		const target = text.slice(methodEnd + 1, text.indexOf(' ', methodEnd + 1));
-		const path = Math.max(0, pathStart(target));
-		const flat = flatFields(text);
-		const fields = Object.create(null) as H2Fields;
-		let host: string | undefined;
-		let upgrade: string | undefined;
-		this.#body = Body.NONE;
-		const regular: string[] = [];
-		for (let i = 0; i < flat.length; i += 2) {
-			const name = flat[i] as string;
-			const value = flat[i + 1] as string;
-			if (name === 'host') host ??= value;
-			else if (name === 'upgrade') upgrade = value;
-			else if (name === 'transfer-encoding') this.#body = Body.CHUNKED;
-			else if (name === 'sec-websocket-key') this.#websocketKey = value;
-			else if (name !== 'te' || value === 'trailers') {
-				if (CONNECTION_FIELDS.has(name)) continue;
-				if (name === 'content-length') {
-					this.#remainingBytes = Number(value);
-					if (this.#remainingBytes > 0) this.#body = Body.LENGTH;
-				}
-				regular.push(name, value);
-			}
-		}
-		const isConnect = this.#method === 'CONNECT';
-		this.#isTunnel = isConnect || upgrade !== undefined;
-		if (this.#isTunnel) this.#body = Body.TUNNEL;
-		fields[':method'] = upgrade === undefined ? this.#method : 'CONNECT';
-		if (upgrade !== undefined) fields[':protocol'] = upgrade.toLowerCase();
-		if (!isConnect) fields[':scheme'] = this.#request.session.isTls ? 'https' : 'http';
-		if (host !== undefined || isConnect) fields[':authority'] = isConnect ? target : host;
-		if (!isConnect) fields[':path'] = target.slice(path);
-		for (let i = 0; i < regular.length; i += 2) addField(fields, regular[i] as string, regular[i + 1] as string);
-		if (this.#body === Body.CHUNKED) this.#decoder = new ChunkedDecoder();
-		this.#fields = fields;
-		this.#send();
+	#opened(): string {
+		this.#open();
+		return '';
 	}
 
-	#send(): void {
-		const h2Session = this.session?.h2;
-		const fields = this.#fields;
-		if (fields === undefined || this.destroyed) return;
-		if (h2Session === undefined || h2Session.destroyed || h2Session.closed) {
+	#open(): void {
+		const { session } = this;
+		const request = this.#request;
+		if (request === undefined || this.closed) return;
+		if (session === undefined || session.closed || session.isLeaving) {
 			this.#notSeen();
 			return;
 		}
-		if (fields[':protocol'] !== undefined && this.session?.isTold === false) {
-			h2Session.once('remoteSettings', () => setImmediate(() => this.#send()));
+		const { codec } = session;
+		if (this.#protocol !== undefined && !codec.hasPeerSettings) {
+			this.#waitsForSettings = true;
 			return;
 		}
-		if (fields[':protocol'] !== undefined && h2Session.remoteSettings?.enableConnectProtocol !== true) {
+		if (this.#protocol !== undefined && !codec.peer.enableConnectProtocol) {
 			// It cannot be asked for a tunnel (RFC 8441, section 3).
-			queueMicrotask(() => this.#fail());
+			this.sessionLost(undefined);
 			return;
 		}
-		const { session } = this;
-		const h2 = h2Session.request(fields, {
-			endStream: this.#body === Body.NONE,
-			waitForTrailers: this.#body === Body.CHUNKED,
-		});
+		const h2 = codec.openStream(this);
+		if (h2 === undefined) {
+			this.#notSeen();
+			return;
+		}
 		this.#h2 = h2;
-		if (session !== undefined) {
-			session.openCount++;
-			h2.once('close', () => session.openCount--);
-		}
-		h2.on('error', () => undefined);
-		h2.on('headers', (_parsed, _flags, raw?: unknown) => {
-			if (this.#h2 === h2) this.#interim(raw as readonly string[]);
-		});
-		h2.on('response', (_parsed, flags, raw?: unknown) => {
-			if (this.#h2 === h2) this.#response(flags, raw as readonly string[]);
-		});
-		h2.on('trailers', (_parsed, _flags, raw?: unknown) => {
-			this.#trailers = (raw as readonly string[] | undefined) ?? [];
-		});
-		h2.on('wantTrailers', () => {
-			const trailers = this.#decoder?.trailers;
-			h2.sendTrailers(trailers === undefined ? {} : trailerFields(trailers));
-		});
-		h2.on('data', (bytes: Buffer) => {
-			if (this.#h2 === h2) this.#bodyReceived(bytes);
-		});
-		h2.on('end', () => {
-			if (this.#h2 === h2 && this.#responded) this.#responseEnded();
-		});
-		h2.on('close', () => {
-			if (this.#h2 === h2) this.#streamClosed(h2.rstCode ?? 0);
-		});
-		if (this.#paused) h2.pause();
+		codec.encoder.begin();
+		encodeRequest(codec.encoder, request, this.#stream.session.isTls);
+		const isWhole = this.#requestEnded && this.#earlyBytes === 0 && this.#decoder === undefined;
+		codec.sendHead(h2, isWhole);
+		for (const piece of this.#early) codec.sendData(h2, piece, 0, piece.length);
+		this.#early.length = 0;
+		this.#earlyBytes = 0;
+		if (this.#requestEnded && !isWhole) this.#finish(h2);
+		session.flushSoon();
 	}
 
-	#writeBody(bytes: Buffer, from: number): void {
-		switch (this.#body) {
-			case Body.LENGTH: {
-				const end = Math.min(bytes.length, from + this.#remainingBytes);
-				this.#remainingBytes -= end - from;
-				this.#sendBody(bytes, from, end);
-				if (this.#remainingBytes === 0) this.#endRequest();
-				return;
-			}
-			case Body.CHUNKED: {
-				const decoder = this.#decoder as ChunkedDecoder;
-				// What comes here has been through the client's decoder.
-				if (decoder.push(bytes, from, bytes.length, this.#sendBody) < 0) this.#fail();
-				else if (decoder.isDone) this.#endRequest();
-				return;
-			}
-			case Body.TUNNEL:
-				this.#sendBody(bytes, from, bytes.length);
-				return;
-			default:
+	override writeText(text: string): void {
+		if (text === '' || this.closed) return;
+		const bytes = Buffer.from(text, 'latin1');
+		this.writePart(bytes, 0, bytes.length);
+	}
+
+	override writeBuffer(view: Buffer): boolean {
+		this.writePart(view, 0, view.length);
+		return true;
+	}
+
+	/** The body with the framing of HTTP/1.1. */
+	override writePart(buffer: Buffer, start: number, end: number): void {
+		if (this.closed || this.#requestEnded) return;
+		const decoder = this.#decoder;
+		if (decoder !== undefined) {
+			// What comes here has been through the client's decoder.
+			if (decoder.push(buffer, start, end, this.#sendPayload) < 0) this.failed(Failure.INTERNAL);
+			else if (decoder.isDone) this.#endRequest();
+		} else if (this.#isTunnel) this.#sendPayload(buffer, start, end);
+		else {
+			const upTo = Math.min(end, start + this.#remainingBytes);
+			this.#remainingBytes -= upTo - start;
+			this.#sendPayload(buffer, start, upTo);
+			if (this.#remainingBytes === 0) this.#endRequest();
 		}
 	}
 
-	readonly #sendBody = (buffer: Buffer, start: number, end: number): void => {
+	readonly #sendPayload = (buffer: Buffer, start: number, end: number): void => {
+		const { session } = this;
 		const h2 = this.#h2;
-		if (end <= start || h2 === undefined || h2.destroyed || h2.writableEnded) return;
+		if (end <= start) return;
+		if (h2 === undefined || session === undefined) {
+			this.#early.push(Buffer.from(buffer.subarray(start, end)));
+			this.#earlyBytes += end - start;
+			return;
+		}
 		this.#bodySent = true;
-		h2.write(buffer.subarray(start, end), this.#ledger.given(end - start));
+		session.codec.sendData(h2, buffer, start, end);
+		session.flushSoon();
 	};
 
 	#endRequest(): void {
-		this.#body = Body.DONE;
-		const h2 = this.#h2;
-		if (h2 !== undefined && !h2.destroyed && !h2.writableEnded) h2.end();
+		if (this.#requestEnded) return;
+		this.#requestEnded = true;
+		if (this.#h2 !== undefined) this.#finish(this.#h2);
+	}
+
+	#finish(h2: H2Stream<ServerStream>): void {
+		const { session } = this;
+		if (session === undefined) return;
+		const trailers = this.#decoder?.trailers;
+		session.codec.endStream(h2, trailers === undefined ? undefined : flatTrailers(trailers));
+		session.flushSoon();
 	}
 
 	// ---- the response -----------------------------------------------------------------------------------------
 
-	#interim(raw: readonly string[]): void {
-		const text = headOf(raw, '');
-		this.emit('data', text === undefined ? MALFORMED : Buffer.from(text, 'latin1'));
-	}
-
-	#response(flags: number, raw: readonly string[]): void {
-		const isEmpty = (flags & constants.NGHTTP2_FLAG_END_STREAM) !== 0;
-		const status = Number(raw[raw.indexOf(':status') + 1]);
-		this.#responded = true;
-		if (this.#isTunnel && status >= 200 && status < 300) {
-			const accept = this.#websocketKey === undefined ? '' : websocketAccept(this.#websocketKey);
-			const websocket = accept === '' ? '' : `sec-websocket-accept: ${accept}\r\n`;
-			const protocol = this.#fields?.[':protocol'];
-			const head =
-				protocol === undefined
-					? headOf(raw, '')
-					: headOf(raw, `connection: upgrade\r\nupgrade: ${String(protocol)}\r\n${websocket}`, 101);
-			this.emit('data', head === undefined ? MALFORMED : Buffer.from(head, 'latin1'));
+	headReceived(fields: FieldList, ends: boolean): void {
+		const h2 = this.#h2;
+		if (h2 === undefined || this.closed) return;
+		const method = this.#request?.method ?? 'GET';
+		let head = responseOf(fields, ends, method);
+		if (isRefusal(head)) {
+			this.thread.logger.debug({ reason: head.reason }, `server ${this.server.name}: malformed response over HTTP/2`);
+			this.malformed();
 			return;
 		}
-		this.#isTunnel = false;
-		const hasLength = raw.includes('content-length');
-		const isBodiless = this.#method === 'HEAD' || status === 204 || status === 304;
-		this.#chunked = !isEmpty && !hasLength && !isBodiless;
-		if (isEmpty || isBodiless) this.#remainingResponse = 0;
-		else if (hasLength) this.#remainingResponse = Number(raw[raw.indexOf('content-length') + 1]);
-		const framing = this.#chunked
-			? 'transfer-encoding: chunked\r\n'
-			: isEmpty && !hasLength && !isBodiless
-				? 'content-length: 0\r\n'
-				: '';
-		const head = headOf(raw, `${framing}connection: close\r\n`);
-		this.emit('data', head === undefined ? MALFORMED : Buffer.from(head, 'latin1'));
-	}
-
-	#bodyReceived(bytes: Buffer): void {
-		if (bytes.length === 0) return;
-		this.#remainingResponse -= bytes.length;
-		if (!this.#chunked) this.emit('data', bytes);
-		else this.emit('data', Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`, 'latin1'), bytes, CRLF]));
-	}
-
-	#responseEnded(): void {
-		if (this.#done) return;
-		// A stream that is reset ends its readable half too: only the code tells.
-		const code = this.#h2?.rstCode ?? 0;
-		if (code !== constants.NGHTTP2_NO_ERROR || (this.#h2?.destroyed === true && this.#remainingResponse > 0)) return;
-		this.#done = true;
-		if (this.#chunked) {
-			let lines = '';
-			for (let i = 0; i < this.#trailers.length; i += 2) {
-				const name = this.#trailers[i] as string;
-				const value = this.#trailers[i + 1] as string;
-				if (isToken(name) && isFieldValue(value) && !FORBIDDEN_TRAILERS.has(name)) lines += `${name}: ${value}\r\n`;
+		const { framing } = head;
+		if (head.status >= 200) {
+			if (this.#protocol !== undefined && head.status < 300) {
+				head = switched(head, this.#protocol, this.#request?.headers.get('sec-websocket-key'));
+			} else if (!this.#isTunnel || head.status >= 300) {
+				this.#isTunnel = false;
+				if (framing.kind === 'length') h2.expectedBytes = framing.length;
+				else if (framing.kind === 'none') h2.expectedBytes = 0;
 			}
-			this.emit('data', Buffer.from(`0\r\n${lines}\r\n`, 'latin1'));
 		}
-		if (this.#isTunnel && !this.destroyed) this.emit('end');
+		try {
+			this.headArrived(head);
+		} catch (error) {
+			this.crashed(error);
+		}
+		if (ends && !this.closed) this.remoteEnded();
 	}
 
-	#streamClosed(code: number): void {
-		this.#ledger.clear();
-		if (this.destroyed || this.#done) {
-			this.#release();
+	/** Payload of DATA. `isBorrowed`: the buffer is read into again. */
+	payloadReceived(bytes: Buffer, start: number, end: number, isBorrowed: boolean): void {
+		if (this.closed) return;
+		if (this.readPaused || this.#held !== undefined) {
+			this.#held ??= [];
+			this.#held.push(isBorrowed ? Buffer.from(bytes.subarray(start, end)) : bytes.subarray(start, end));
+		} else this.#deliver(bytes, start, end, isBorrowed);
+	}
+
+	#deliver(bytes: Buffer, start: number, end: number, isBorrowed: boolean): void {
+		const { session } = this;
+		const h2 = this.#h2;
+		if (session !== undefined && h2 !== undefined) session.codec.consumed(h2, end - start);
+		if (this.chunkStart < this.chunkEnd) {
+			this.dataReceived(isBorrowed ? Buffer.from(bytes.subarray(start, end)) : bytes.subarray(start, end));
 			return;
 		}
-		const isUnseen = code === constants.NGHTTP2_REFUSED_STREAM || (this.session?.isLeaving === true && code !== 0);
-		if (isUnseen && !this.#responded) {
-			this.#notSeen();
-			return;
+		this.chunk = bytes;
+		this.chunkStart = start;
+		this.chunkEnd = end;
+		try {
+			this.received();
+		} catch (error) {
+			this.crashed(error);
 		}
-		this.#fail();
-	}
-
-	/** The server has not acted on the request, and never will. */
-	#notSeen(): void {
-		this.#release();
-		this.#h2 = undefined;
-		if (this.#wasResent || this.#bodySent || this.destroyed) {
-			queueMicrotask(() => this.#fail());
-			return;
+		if (this.chunkStart >= this.chunkEnd) this.chunk = EMPTY_CHUNK;
+		else if (isBorrowed && this.chunk === bytes) {
+			this.chunk = Buffer.from(bytes.subarray(this.chunkStart, this.chunkEnd));
+			this.chunkStart = 0;
+			this.chunkEnd = this.chunk.length;
 		}
-		this.#wasResent = true;
-		this.#sessions.open(this, this.#request, this.#destination, false);
 	}
 
-	#fail(): void {
-		if (this.destroyed || this.#done) return;
-		this.#done = true;
-		this.#release();
-		this.emit('close');
+	trailersReceived(fields: FieldList): void {
+		if (!this.closed) this.#trailers = trailersOf(fields);
 	}
-}
 
-/** Not below a callback of the session's: Node only notes a CANCEL there, and may not come to send it. */
-function cancel(h2: ClientHttp2Stream): void {
-	h2.end = () => h2;
-	setImmediate(() => {
-		if (!h2.destroyed && !h2.closed) h2.close(constants.NGHTTP2_CANCEL);
-	});
-}
-
-/** A head of HTTP/1.1, or undefined where the server's fields break RFC 9113, section 8.2. */
-function headOf(raw: readonly string[], more: string, instead?: number): string | undefined {
-	let lines = '';
-	let status = '';
-	for (let i = 0; i < raw.length; i += 2) {
-		const name = raw[i] as string;
-		const value = raw[i + 1] as string;
-		if (name === ':status') status = value;
-		else if (!isToken(name) || !isFieldValue(value) || CONNECTION_FIELDS.has(name)) return undefined;
-		else lines += `${name}: ${value}\r\n`;
+	/** END_STREAM. */
+	remoteEnded(): void {
+		if (this.closed) return;
+		if (this.#held === undefined) this.#tellEnd();
+		else this.#heldEnd = true;
 	}
-	if (!/^[1-9]\d\d$/.test(status) || status === '101') return undefined;
-	const code = instead ?? Number(status);
-	// HTTP/2 has no reasons, and none is made up, as in the reference.
-	return `HTTP/1.1 ${code} ${code === 101 ? 'Switching Protocols' : ''}\r\n${lines}${more}\r\n`;
+
+	#tellEnd(): void {
+		this.#heldEnd = false;
+		this.readEnded = true;
+		this.guarded(this.endReceived);
+	}
+
+	protected override get trailers(): HeaderList | undefined {
+		return this.#trailers;
+	}
 }

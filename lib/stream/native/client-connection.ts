@@ -17,7 +17,6 @@ import {
 	type ResponseOptions,
 	saysClose,
 	serializeLocalReply,
-	serializeRequest,
 	serializeResponse,
 } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
@@ -105,21 +104,16 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection = new ServerConnection(
-			this.thread,
-			server,
-			this,
-			this.#socketTo(server, destination, stream, mayReuse),
-		);
+		const connection =
+			stream.request !== undefined && maySpeakH2(server.model)
+				? new ServerStream(this.thread, server, this, stream, mayReuse)
+				: new ServerConnection(this.thread, server, this, this.#socketTo(server, destination, stream));
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
 	}
 
-	/** For a server behind TLS, where the PROXY protocol header comes before the handshake, or one of HTTP/2. */
-	#socketTo(server: Server, destination: Destination, stream: Stream, mayReuse: boolean): Socket | undefined {
-		if (stream.request !== undefined && maySpeakH2(server.model)) {
-			return new ServerStream(this.thread, server, stream, destination, mayReuse) as unknown as Socket;
-		}
+	/** For a server behind TLS, where the PROXY protocol header comes before the handshake. */
+	#socketTo(server: Server, destination: Destination, stream: Stream): Socket | undefined {
 		return server.tls?.connect(destination, stream, proxyHeaderFor(server.model, this.session));
 	}
 
@@ -164,7 +158,9 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		const closes = stream.closesServer || (headers.section === undefined && saysClose(headers));
 		if (closes) connection.closesAfterResponse();
 		if (stream.requestFilters?.changesLength === true) request.framing = CHUNKED_BODY;
-		const head = serializeRequest(request, { close: closes });
+		const head = connection.requestHead(request, closes);
+		// A server of HTTP/2 may have been lost on the way.
+		if (this.server !== connection) return;
 		if (this.reading === Reading.BODY && this.chunkLength > 0) this.forwardBody(head);
 		else connection.writeText(head);
 		if (this.reading === Reading.BODY) this.resumeReading();
@@ -481,7 +477,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	get responseBuffer(): Buffer | undefined {
 		const held = this.server?.heldBytes;
 		const framing = this.stream?.response?.framing;
-		if (held === undefined || framing === undefined) return held;
+		if (held === undefined || framing === undefined || this.server?.hasFrames === true) return held;
 		heldBody.begin(framing);
 		return framing.kind === 'close' ? held : heldBody.peek(held);
 	}
@@ -497,7 +493,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	#holdsWholeBody(server: ServerConnection): boolean {
 		const framing = this.stream?.response?.framing;
-		if (framing === undefined || framing.kind === 'close') return false;
+		if (framing === undefined || framing.kind === 'close' || (server.hasFrames && framing.kind === 'chunked')) return false;
 		return !heldBody.begin(framing) || heldBody.peekComplete(server.heldBytes ?? EMPTY_CHUNK);
 	}
 
@@ -706,18 +702,9 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		tunnel.touch(nowMs);
 		this.resumeReading();
 		server.resumeReading();
-		if (stream.inspectsResponse) {
-			stream.serverSpoke(nowMs);
-			if (stream.ended) return;
-		}
 		this.#reprocessGuarded();
 		server.flush();
 		if (this.readEnded) tunnel.clientEnded(nowMs);
-	}
-
-	/** Mode tcp: what the server has said goes on to the client. */
-	releaseResponse(): void {
-		this.tunnel?.release(this.thread.nowMs());
 	}
 
 	tunnelEnded(): void {

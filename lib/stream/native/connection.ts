@@ -224,31 +224,33 @@ export abstract class Connection extends Deadline {
 	}
 
 	/**
-	 * Passes bytes of this connection's chunk on to another one, behind `prefix`. Little of it becomes one text. In
-	 * a read buffer of its own it goes as it is. Out of the scratch buffer it is copied once, into a pooled one,
+	 * Passes bytes of this connection's chunk on to another one, between `prefix` and `suffix`. Little of it becomes one
+	 * text. In a read buffer of its own it goes as it is. Out of the scratch buffer it is copied once, into a pooled one,
 	 * because nobody can tell beforehand whether the kernel will take all of it.
 	 */
-	protected passOn(target: Connection, prefix: string, start: number, end: number): void {
-		const length = end - start + prefix.length;
+	protected passOn(target: Connection, prefix: string, start: number, end: number, suffix = ''): void {
+		const length = end - start + prefix.length + suffix.length;
 		const { chunk } = this;
 		if (target.copies) {
 			target.writePart(chunk, start, end);
 			return;
 		}
 		if (length <= SHORT_BYTES) {
-			target.writeText(prefix + chunk.toString('latin1', start, end));
+			target.writeText(prefix + chunk.toString('latin1', start, end) + suffix);
 			return;
 		}
 		if (chunk === this.#readBuffer && chunk !== this.buffers.scratch && !this.#readBufferGone) {
 			if (prefix.length > 0) target.writeText(prefix);
 			const view = start === 0 && end === chunk.length ? chunk : chunk.subarray(start, end);
 			if (!target.writeBuffer(view, chunk)) this.#readBufferGone = true;
+			if (suffix.length > 0) target.writeText(suffix);
 			return;
 		}
 		const pooled = length <= READ_BUFFER_BYTES ? this.buffers.take() : undefined;
 		const whole = pooled ?? Buffer.allocUnsafeSlow(length);
 		if (prefix.length > 0) whole.write(prefix, 0, 'latin1');
 		chunk.copy(whole, prefix.length, start, end);
+		if (suffix.length > 0) whole.write(suffix, length - suffix.length, 'latin1');
 		const done = target.writeBuffer(length === whole.length ? whole : whole.subarray(0, length), pooled);
 		if (done && pooled !== undefined) this.buffers.give(pooled);
 	}

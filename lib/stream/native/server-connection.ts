@@ -7,15 +7,16 @@
  */
 
 import type { Socket, TcpSocketConnectOpts } from 'node:net';
-import type { TLSSocket } from 'node:tls';
+import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
-import type { BodyFraming, HeaderList } from '../../http/message.js';
+import type { BodyFraming, HeaderList, RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
+import { serializeRequest } from '../../http/serializer.js';
 import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
 import type { TlsView } from '../../sample/types.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
@@ -47,7 +48,7 @@ const State = {
 const USUAL_HEAD_BYTES = 640;
 
 /** How the body is taken apart and put together again for the client. */
-const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4 } as const;
+const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4, TO_CHUNKS: 5 } as const;
 
 export class ServerConnection extends Connection implements PooledConnection {
 	readonly server: Server;
@@ -112,19 +113,48 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if (this.closed || this.#state !== State.CONNECTING) return;
 		this.thread.nowMs();
 		this.#state = State.IDLE;
-		this.localAddress = this.socket.localAddress;
-		this.localPort = this.socket.localPort;
-		if (this.isEncrypted && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(this.socket as TLSSocket, false);
+		const { transport } = this;
+		this.localAddress = transport?.localAddress;
+		this.localPort = transport?.localPort;
+		if (transport instanceof TLSSocket && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(transport, false);
 		const header =
 			this.isEncrypted || this.client === undefined
 				? undefined
 				: proxyHeaderFor(this.server.model, this.client.session);
 		if (header !== undefined) this.writeBuffer(header, undefined);
-		// A stream of HTTP/2 on a connection that has served before.
-		const isReused = (this.socket as { readonly isReused?: boolean }).isReused === true;
-		if (isReused) this.servedCount = 1;
-		this.guarded(() => this.client?.serverReady(this, isReused));
+		const { wasReused } = this;
+		if (wasReused) this.servedCount = 1;
+		this.guarded(() => this.client?.serverReady(this, wasReused));
 	}
+
+	// ---- what a stream of HTTP/2 has otherwise (h2/server-stream.ts) ---------------------------------------------
+
+	/** What the bytes go through. */
+	protected get transport(): Socket | undefined {
+		return this.socket;
+	}
+
+	/** It stands on something that has served before. */
+	protected get wasReused(): boolean {
+		return false;
+	}
+
+	/** Messages end by themselves: what comes behind a head is payload, and `endReceived` its end. */
+	get hasFrames(): boolean {
+		return false;
+	}
+
+	/** Fields after the payload, where it has no chunks. */
+	protected get trailers(): HeaderList | undefined {
+		return undefined;
+	}
+
+	/** The head of the request as text in front of its body; empty if it has gone out already. */
+	requestHead(request: RequestHead, closes: boolean): string {
+		return serializeRequest(request, { close: closes });
+	}
+
+	// ------------------------------------------------------------------------------------------------------------
 
 	/** Serves another exchange, fresh from the pool. */
 	attach(client: ClientConnection): void {
@@ -217,7 +247,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				const bytes = this.chunk.subarray(0, this.chunkEnd);
 				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) {
 					const broken = parseResponseHead(`${text}\r\n\r\n`, this.thread.headLimits, stream.sentMethod);
-					this.#malformed(isRefusal(broken) ? broken : new HttpRefusal('HEAD_INCOMPLETE', text.length));
+					this.malformed(isRefusal(broken) ? broken : new HttpRefusal('HEAD_INCOMPLETE', text.length));
 				}
 				return;
 			}
@@ -228,43 +258,45 @@ export class ServerConnection extends Connection implements PooledConnection {
 				head = parseResponseHead(headText, this.thread.lenientLimits, stream.sentMethod);
 			}
 			if (isRefusal(head)) {
-				this.#malformed(head);
+				this.malformed(head);
 				return;
 			}
 			this.chunkStart = start + headEnd;
-			if ((this.socket as { readonly isHttp2?: boolean }).isHttp2 === true) {
-				// The framing in which it came here is not the server's (h2/server-stream.ts).
-				head.version = 20;
-				head.headers.remove('transfer-encoding');
-			}
-			if (head.status < 200 && head.status !== 101) {
-				if (++this.#interimCount > MAX_INTERIM_RESPONSES) {
-					this.#malformed();
-					return;
-				}
-				client.relayInterim(head);
-				continue;
-			}
 			if (head.status === 101 && stream.request !== undefined) {
 				const refusal = checkSwitchingProtocols(stream.request, head);
 				if (refusal !== undefined) {
 					this.chunkStart = start;
-					this.#malformed(refusal);
+					this.malformed(refusal);
 					return;
 				}
 			}
-			this.#state = State.HELD;
-			this.#keepsAlive = !this.#saysClose && serverKeepsAlive(head);
 			this.bodyText = text;
 			this.bodyTextStart = headEnd;
 			this.bodyTextOffset = start;
-			const nowMs = this.thread.currentMs;
-			this.touch(nowMs);
-			stream.responseReceived(head, head.framing, nowMs);
+			this.headArrived(head);
 			this.bodyText = '';
-			if (this.#state === State.HELD && !this.#collecting && !this.closed) this.pauseReading();
+		}
+	}
+
+	/** A whole head is there, and looks well. */
+	protected headArrived(head: ResponseHead): void {
+		const { client } = this;
+		const stream = client?.stream;
+		if (client === undefined || stream === undefined || this.#state !== State.WAITING) {
+			this.destroy();
 			return;
 		}
+		if (head.status < 200 && head.status !== 101) {
+			if (++this.#interimCount > MAX_INTERIM_RESPONSES) this.malformed();
+			else client.relayInterim(head);
+			return;
+		}
+		this.#state = State.HELD;
+		this.#keepsAlive = !this.#saysClose && serverKeepsAlive(head);
+		const nowMs = this.thread.currentMs;
+		this.touch(nowMs);
+		stream.responseReceived(head, head.framing, nowMs);
+		if ((this.#state as number) === State.HELD && !this.#collecting && !this.closed) this.pauseReading();
 	}
 
 	/** The chunk as text, as far as it was decoded with the head: a small body needs no second decoding. */
@@ -289,6 +321,10 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.#remainingBytes = framing.length;
 				break;
 			case 'chunked':
+				if (this.hasFrames) {
+					this.#relay = dechunk ? Relay.UNTIL_CLOSE : Relay.TO_CHUNKS;
+					break;
+				}
 				this.#relay = dechunk ? Relay.DECHUNKED : Relay.CHUNKED;
 				if (this.#decoder === undefined) this.#decoder = new ChunkedDecoder();
 				else this.#decoder.reset();
@@ -340,6 +376,15 @@ export class ServerConnection extends Connection implements PooledConnection {
 			case Relay.UNTIL_CLOSE:
 				stream.responseBodyBytes += end - start;
 				this.bulk = true;
+				break;
+			case Relay.TO_CHUNKS:
+				stream.responseBodyBytes += end - start;
+				if (end > start) {
+					this.chunkStart = end;
+					this.passOn(client, `${prefix}${(end - start).toString(16)}\r\n`, start, end, '\r\n');
+					this.#relayed(client, false);
+					return;
+				}
 				break;
 			default: {
 				const decoder = this.#decoder as ChunkedDecoder;
@@ -479,15 +524,15 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	/** The refusal's position counts from where the message begins in the chunk. */
-	#malformed(refusal?: Pick<HttpRefusal, 'position' | 'reason'>): void {
+	protected malformed(refusal?: Pick<HttpRefusal, 'position' | 'reason'>): void {
 		if (refusal !== undefined) this.#capture(refusal);
-		this.#fail(Failure.SERVER_MALFORMED);
+		this.failed(Failure.SERVER_MALFORMED);
 	}
 
 	/** Here it counts from the chunk's first byte. */
 	#malformedBody(refusal: HttpRefusal | undefined): void {
-		if (refusal === undefined) this.#malformed();
-		else this.#malformed({ reason: refusal.reason, position: Math.max(0, refusal.position - this.chunkStart) });
+		if (refusal === undefined) this.malformed();
+		else this.malformed({ reason: refusal.reason, position: Math.max(0, refusal.position - this.chunkStart) });
 	}
 
 	/** Notes the message for `show errors`. */
@@ -510,7 +555,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	/** Leaves the exchange and tells it why. */
-	#fail(failure: Failure): void {
+	protected failed(failure: Failure): void {
 		const { client } = this;
 		this.client = undefined;
 		this.destroy();
@@ -523,11 +568,12 @@ export class ServerConnection extends Connection implements PooledConnection {
 				if (this.client === undefined) this.destroy();
 				break;
 			case State.BODY:
-				if (this.#relay === Relay.UNTIL_CLOSE && this.client !== undefined) this.#responseComplete(this.client);
-				else this.#fail(Failure.SERVER_ABORT);
+				if (this.client !== undefined && (this.#relay === Relay.UNTIL_CLOSE || this.#relay === Relay.TO_CHUNKS)) {
+					this.#endedByServer(this.client);
+				} else this.failed(Failure.SERVER_ABORT);
 				break;
 			case State.WAITING:
-				this.#fail(this.#closedEarly());
+				this.failed(this.#closedEarly());
 				break;
 			case State.HELD:
 				if (this.#collecting) this.client?.stream?.responseBodyArrived(this.thread.nowMs());
@@ -541,6 +587,19 @@ export class ServerConnection extends Connection implements PooledConnection {
 			default:
 				break;
 		}
+	}
+
+	/** The end of a body that nothing else ends. */
+	#endedByServer(client: ClientConnection): void {
+		const { trailers } = this;
+		if (trailers !== undefined) {
+			if (this.#filtered !== undefined) this.#filtered.trailers = fieldText(trailers);
+			client.trailersCame(trailers);
+		}
+		if (this.#relay === Relay.TO_CHUNKS && this.#filtered === undefined) {
+			client.writeText(`0\r\n${trailers === undefined ? '' : fieldText(trailers)}\r\n`);
+		}
+		this.#responseComplete(client);
 	}
 
 	#closedEarly(): Failure {
@@ -587,7 +646,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.guarded(() => {
 			switch (this.#state) {
 				case State.CONNECTING:
-					return this.#fail(Failure.CONNECT_TIMEOUT);
+					return this.failed(Failure.CONNECT_TIMEOUT);
 				case State.IDLE:
 					return this.destroy();
 				case State.TUNNEL:
@@ -599,7 +658,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 						this.#lastQueueBytes = queueBytes;
 						return this.touch(nowMs);
 					}
-					return this.#fail(Failure.SERVER_TIMEOUT);
+					return this.failed(Failure.SERVER_TIMEOUT);
 				}
 			}
 		});
@@ -627,7 +686,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** The last bytes are still delivered; then the connection is gone. */
 	closeWhenWritten(): void {
 		this.#closing = true;
-		this.socket.end();
+		this.endWriting();
 		if (this.unwrittenBytes === 0) this.destroy();
 		else this.notifyWhenWritten();
 	}
