@@ -60,6 +60,11 @@ export interface H2Events<T> {
 	streamClosed(stream: H2Stream<T>): void;
 	/** Payload that waited has gone into the output: `stream.queuedBytes` is less than before. */
 	dataTaken(stream: H2Stream<T>): void;
+	/**
+	 * The output is full while more payload is at hand. To be written and no more: no event may be answered within.
+	 * Without it what does not fit waits in a copy.
+	 */
+	outputFull?(): void;
 	/** The peer's settings have come, for the first time or anew. */
 	settingsReceived(): void;
 	/** Our `ping` was answered. */
@@ -189,6 +194,7 @@ export class H2Connection<T> {
 		this.output = new H2Output<T>(options.buffers, this.encoder, {
 			dataTaken: (stream) => events.dataTaken(stream),
 			localDone: (stream) => this.#closeIfDone(stream),
+			outputFull: () => events.outputFull?.(),
 		});
 	}
 

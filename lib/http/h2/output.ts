@@ -26,12 +26,18 @@ import type { H2Stream } from './stream.js';
 /** Two reads' worth of payload with the heads of its frames. */
 export const OUTPUT_BUFFER_BYTES = 66 * 1024;
 const KEPT_BUFFERS = 64;
+/** Payload that waits stands in pieces of this size: that of a read. */
+export const PIECE_BYTES = 32 * 1024;
+const KEPT_PIECES = 128;
+/** Less than this is not worth a piece of its own. */
+const SMALL_PIECE_BYTES = 4096;
 /** A frame that is cut short by the end of the buffer and not by a window is not worth it below this. */
 const SHORT_FRAME_BYTES = 1024;
 
-/** Output buffers of one thread. */
+/** Memory of one thread for what its connections send. */
 export class OutputBuffers {
 	readonly #free: Buffer[] = [];
+	readonly #freePieces: Buffer[] = [];
 
 	take(): Buffer {
 		return this.#free.pop() ?? Buffer.allocUnsafeSlow(OUTPUT_BUFFER_BYTES);
@@ -39,6 +45,14 @@ export class OutputBuffers {
 
 	give(buffer: Buffer): void {
 		if (buffer.length === OUTPUT_BUFFER_BYTES && this.#free.length < KEPT_BUFFERS) this.#free.push(buffer);
+	}
+
+	takePiece(): Buffer {
+		return this.#freePieces.pop() ?? Buffer.allocUnsafeSlow(PIECE_BYTES);
+	}
+
+	givePiece(piece: Buffer): void {
+		if (piece.length === PIECE_BYTES && this.#freePieces.length < KEPT_PIECES) this.#freePieces.push(piece);
 	}
 
 	get freeCount(): number {
@@ -55,6 +69,8 @@ export interface OutputEvents<T> {
 	dataTaken(stream: H2Stream<T>): void;
 	/** Its END_STREAM has. */
 	localDone(stream: H2Stream<T>): void;
+	/** The buffer is full and the socket is not blocked: now would be a time to write, and to do nothing else. */
+	outputFull(): void;
 }
 
 const NO_BUFFER: Buffer = Buffer.alloc(0);
@@ -181,8 +197,15 @@ export class H2Output<T> {
 	// ---- payload ----------------------------------------------------------------------------------------------
 
 	data(stream: H2Stream<T>, bytes: Buffer, start: number, end: number): void {
-		const from = stream.queuedBytes === 0 && !this.isBlocked ? this.#put(stream, bytes, start, end) : start;
-		if (from < end) this.#enqueue(stream, Buffer.from(bytes.subarray(from, end)));
+		let from = start;
+		if (stream.queuedBytes === 0 && !this.isBlocked) {
+			from = this.#put(stream, bytes, start, end);
+			if (from < end && this.isFull) {
+				this.#events.outputFull();
+				if (!this.isBlocked) from = this.#put(stream, bytes, from, end);
+			}
+		}
+		if (from < end) this.#enqueue(stream, bytes, from, end);
 	}
 
 	/** The same of a byte string, which most short answers are. */
@@ -237,9 +260,26 @@ export class H2Output<T> {
 		return room < SHORT_FRAME_BYTES ? 0 : room;
 	}
 
-	#enqueue(stream: H2Stream<T>, bytes: Buffer): void {
-		stream.queue.push(bytes);
-		stream.queuedBytes += bytes.length;
+	/** Copies what must wait: behind what waits already, while there is room in its last piece. */
+	#enqueue(stream: H2Stream<T>, bytes: Buffer, start: number, end: number): void {
+		const { queue, queueEnds } = stream;
+		let from = start;
+		while (from < end) {
+			let last = queue.length - 1;
+			if (last < 0 || (queueEnds[last] as number) === (queue[last] as Buffer).length) {
+				const isSmall = end - from <= SMALL_PIECE_BYTES;
+				queue.push(isSmall ? Buffer.allocUnsafe(end - from) : this.#buffers.takePiece());
+				queueEnds.push(0);
+				last++;
+			}
+			const piece = queue[last] as Buffer;
+			const at = queueEnds[last] as number;
+			const size = Math.min(end - from, piece.length - at);
+			bytes.copy(piece, at, from, from + size);
+			queueEnds[last] = at + size;
+			from += size;
+		}
+		stream.queuedBytes += end - start;
 		this.schedule(stream);
 	}
 
@@ -276,7 +316,11 @@ export class H2Output<T> {
 
 	/** What waits of it will never be sent. */
 	drop(stream: H2Stream<T>): void {
-		stream.queue.length = 0;
+		if (stream.queue.length > 0) {
+			for (const piece of stream.queue) this.#buffers.givePiece(piece);
+			stream.queue.length = 0;
+			stream.queueEnds.length = 0;
+		}
 		stream.queueOffset = 0;
 		stream.queuedBytes = 0;
 		stream.trailers = undefined;
@@ -318,21 +362,22 @@ export class H2Output<T> {
 		if (size === 0) return;
 		let at = this.#open(stream, size, 0);
 		let left = size;
-		const { queue } = stream;
-		let first = 0;
+		const { queue, queueEnds } = stream;
 		while (left > 0) {
-			const piece = queue[first] as Buffer;
-			const take = Math.min(left, piece.length - stream.queueOffset);
+			const piece = queue[0] as Buffer;
+			const end = queueEnds[0] as number;
+			const take = Math.min(left, end - stream.queueOffset);
 			piece.copy(this.#buffer, at, stream.queueOffset, stream.queueOffset + take);
 			at += take;
 			left -= take;
 			stream.queueOffset += take;
-			if (stream.queueOffset === piece.length) {
+			if (stream.queueOffset === end) {
 				stream.queueOffset = 0;
-				first++;
+				queue.shift();
+				queueEnds.shift();
+				this.#buffers.givePiece(piece);
 			}
 		}
-		if (first > 0) queue.splice(0, first);
 		stream.queuedBytes -= size;
 		if (stream.queuedBytes === 0 && stream.localEnded) this.#finish(stream);
 		this.#events.dataTaken(stream);

@@ -34,8 +34,9 @@ export class H2Stream<T> {
 
 	/** Payload that we may still send; below 0 after the peer has made its windows smaller. */
 	sendWindow: number;
-	/** Payload that waits for windows or for the socket, in order; the first piece from `queueOffset` on. */
+	/** Payload that waits for windows or for the socket: pieces in order, how much of each is used, from where in the first. */
 	readonly queue: Buffer[] = [];
+	readonly queueEnds: number[] = [];
 	queueOffset = 0;
 	queuedBytes = 0;
 	/** Name, value, ... to follow the last byte. */

@@ -122,13 +122,20 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 				return;
 			}
 			output.pump();
-			const { length } = output;
-			if (length === 0) return;
-			const buffer = output.take();
-			if (this.writeBuffer(length === buffer.length ? buffer : buffer.subarray(0, length), buffer))
-				this.giveBack(buffer);
+			if (output.length === 0) return;
+			this.outputFull();
 			if (this.closed || !output.hasWaiting) return;
 		}
+	}
+
+	/** Writes what there is. */
+	outputFull(): void {
+		const { output } = this.codec;
+		const { length } = output;
+		const buffer = output.take();
+		const view = length === buffer.length ? buffer : buffer.subarray(0, length);
+		if (this.writeBuffer(view, buffer)) this.giveBack(buffer);
+		output.isBlocked = this.unwrittenBytes > WRITE_LIMIT_BYTES;
 	}
 
 	protected override giveBack(pooled: Buffer): void {
