@@ -42,15 +42,17 @@ function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void
 		if (tls !== undefined) refuse(place, `'ssl' on 'server' lines`);
 		if (sendProxy !== 'none') refuse(place, `'send-proxy'`);
 	}
-	for (const { place, tls, acceptProxy } of proxy.binds) {
+	for (const { place, tls, acceptProxy, cipMagic } of proxy.binds) {
 		if (tls !== undefined) refuse(place, `'ssl' on 'bind' lines`);
 		if (acceptProxy) refuse(place, `'accept-proxy'`);
+		if (cipMagic !== undefined) refuse(place, `'accept-netscaler-cip'`);
 	}
 	// Its parser has refused what the options would let through.
 	if (proxy.options.acceptInvalidHttpRequest) refuse(proxy.place, `'option accept-invalid-http-request'`);
 	if (proxy.options.acceptInvalidHttpResponse) refuse(proxy.place, `'option accept-invalid-http-response'`);
 	for (const { place, words } of proxy.tcpRequestConnection) {
-		if (words[0] === 'expect-proxy') refuse(place, `'expect-proxy'`);
+		const [word = ''] = words;
+		if (word === 'expect-proxy' || word === 'expect-netscaler-cip') refuse(place, `'${word}'`);
 	}
 }
 

@@ -423,6 +423,7 @@ function listenerOf(place: Place, address: SocketAddress, options: BindOptions):
 		uid: options.uid,
 		gid: options.gid,
 		acceptProxy: options.acceptProxy,
+		cipMagic: options.cipMagic,
 		proto: options.proto,
 		tls: options.ssl ? { ...options.tls } : undefined,
 	};

@@ -354,6 +354,8 @@ export interface BindModel {
 	readonly uid: number | undefined;
 	readonly gid: number | undefined;
 	readonly acceptProxy: boolean;
+	/** `accept-netscaler-cip`: the magic number. */
+	readonly cipMagic?: number | undefined;
 	/** `proto`; undefined: what the client asks for, by ALPN or by its first bytes. */
 	readonly proto?: 'h1' | 'h2' | undefined;
 	readonly tls: BindTlsModel | undefined;

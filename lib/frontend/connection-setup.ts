@@ -5,6 +5,7 @@
 import { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { Timer } from '../core/clock.js';
+import { readCipHeader } from '../core/netscaler-cip.js';
 import { type ProxyHeader, readProxyHeader } from '../core/proxy-protocol.js';
 import { resetSocket } from '../core/reset-socket.js';
 import type { Session } from '../stream/session.js';
@@ -15,6 +16,8 @@ export interface SetupOptions {
 	readonly handle: unknown;
 	/** `accept-proxy`, or a rule `expect-proxy`. */
 	readonly expectsProxy: boolean;
+	/** The magic number of the NetScaler's header that comes before, if one is expected. */
+	readonly cipMagic?: number | undefined;
 	readonly tls: TlsAcceptor | undefined;
 	/** `timeout client-hs`, else `timeout client`; undefined: no limit. */
 	readonly timeoutMs: number | undefined;
@@ -33,10 +36,13 @@ export class ConnectionSetup {
 	#header: Buffer = Buffer.alloc(0);
 	#isOver = false;
 	#isReadingHeader = false;
+	/** Of the headers that are expected, the NetScaler's comes first. */
+	#awaitsCip: boolean;
 
 	constructor(options: SetupOptions) {
 		this.#options = options;
 		const { session, timeoutMs } = options;
+		this.#awaitsCip = options.cipMagic !== undefined;
 		const socket = new Socket({ handle: options.handle, allowHalfOpen: true } as ConstructorParameters<
 			typeof Socket
 		>[0]);
@@ -50,7 +56,7 @@ export class ConnectionSetup {
 	}
 
 	begin(): void {
-		if (this.#options.expectsProxy) {
+		if (this.#options.expectsProxy || this.#awaitsCip) {
 			this.#isReadingHeader = true;
 			this.#socket.on('data', this.#onData);
 			this.#socket.on('end', this.#onClose);
@@ -67,22 +73,43 @@ export class ConnectionSetup {
 
 	readonly #onData = (chunk: Buffer): void => {
 		this.#header = this.#header.length === 0 ? chunk : Buffer.concat([this.#header, chunk]);
-		const result = readProxyHeader(this.#header);
-		if (result === 'incomplete') return;
-		if ('malformed' in result) {
-			this.#fail(`PROXY protocol: ${result.malformed}`);
-			return;
+		if (this.#awaitsCip && !this.#readCip(this.#options.cipMagic ?? 0)) return;
+		let rest = this.#header;
+		if (this.#options.expectsProxy) {
+			const result = readProxyHeader(rest);
+			if (result === 'incomplete') return;
+			if ('malformed' in result) {
+				this.#fail(`PROXY protocol: ${result.malformed}`);
+				return;
+			}
+			this.#apply(result);
+			rest = rest.subarray(result.length);
 		}
 		const socket = this.#socket;
 		socket.pause();
 		socket.off('data', this.#onData);
 		socket.off('end', this.#onClose);
 		this.#isReadingHeader = false;
-		this.#apply(result);
-		const rest = this.#header.subarray(result.length);
 		if (rest.length > 0) socket.unshift(rest);
 		this.#secure();
 	};
+
+	/** True once the NetScaler's header is there; what follows it is then left in `#header`. */
+	#readCip(magic: number): boolean {
+		const result = readCipHeader(this.#header, magic);
+		if (result === 'incomplete') return false;
+		if ('malformed' in result) {
+			this.#fail(`NetScaler Client IP: ${result.malformed}`);
+			return false;
+		}
+		const { source, sourcePort, destination, destinationPort } = result.endpoints;
+		const { session } = this.#options;
+		session.setSource(source, sourcePort);
+		session.setDestination(destination, destinationPort);
+		this.#header = this.#header.subarray(result.length);
+		this.#awaitsCip = false;
+		return true;
+	}
 
 	#apply({ endpoints, fields }: ProxyHeader): void {
 		const { session } = this.#options;
@@ -127,7 +154,7 @@ export class ConnectionSetup {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		const isNull = this.#socket.bytesRead === 0;
-		const reason = failureText(this.#isReadingHeader, isNull, detail);
+		const reason = failureText(this.#isReadingHeader, isNull, detail, this.#awaitsCip);
 		this.#timer?.cancel();
 		this.#socket.off('data', this.#onData);
 		this.#socket.off('close', this.#onClose);
@@ -139,11 +166,20 @@ export class ConnectionSetup {
 }
 
 /** The sentences of the reference (manual, 8.2.5). */
-function failureText(isReadingHeader: boolean, isNull: boolean, detail: string): string {
+function failureText(isReadingHeader: boolean, isNull: boolean, detail: string, ofCip: boolean): string {
 	if (!isReadingHeader) return detail === 'timeout' ? 'Timeout during SSL handshake' : 'SSL handshake failure';
+	if (ofCip) return cipFailureText(isNull, detail);
 	if (detail === 'timeout') return 'Timeout while waiting for PROXY protocol header';
 	if (isNull) return 'Connection closed while waiting for PROXY protocol header';
 	return detail.includes('no PROXY protocol header')
 		? 'Received something which does not look like a PROXY protocol header'
 		: 'Truncated PROXY protocol header received';
+}
+
+function cipFailureText(isNull: boolean, detail: string): string {
+	if (detail === 'timeout') return 'Timeout while waiting for NetScaler Client IP header';
+	if (isNull) return 'Connection closed while waiting for NetScaler Client IP header';
+	if (detail.includes('magic')) return 'Received an invalid NetScaler Client IP magic number';
+	if (detail.includes('no headers')) return 'Received an unhandled protocol in the NetScaler Client IP header';
+	return 'Truncated NetScaler Client IP header received';
 }

@@ -147,7 +147,10 @@ export class Listener implements ListenerView {
 		this.#tls = options.tls;
 		const rules = options.frontend.model.tcpRequestConnection;
 		this.#isSetUp =
-			this.#tls !== undefined || bind.acceptProxy || rules.some(({ words }) => words[0] === 'expect-proxy');
+			this.#tls !== undefined ||
+			bind.acceptProxy ||
+			bind.cipMagic !== undefined ||
+			rules.some(({ words }) => words[0] === 'expect-proxy' || words[0] === 'expect-netscaler-cip');
 		this.counters = options.counters;
 		const { mode, options: switches } = options.frontend.model;
 		const mayUpgrade = mode === 'tcp' || (bind.proto === undefined && !switches.disableH2Upgrade);
@@ -327,6 +330,7 @@ export class Listener implements ListenerView {
 			session,
 			handle,
 			expectsProxy: this.bind.acceptProxy || session.expectsProxy,
+			cipMagic: this.bind.cipMagic ?? (session.expectsCip ? 0 : undefined),
 			tls: this.#tls,
 			timeoutMs: model.timeouts.clientHandshakeMs ?? model.timeouts.clientMs,
 			ready: (socket) => this.#becomeReady(session, socket),

@@ -202,6 +202,7 @@ export interface SessionView {
 	};
 	/** Set by a rule `expect-proxy`. */
 	expectsProxy?: boolean;
+	expectsCip?: boolean;
 	readonly proxyFields?: ReadonlyMap<number, Buffer> | undefined;
 	/** Index is n of `sc<n>`; session-level trackers. */
 	readonly trackers: (TrackedCounter | undefined)[];

@@ -52,6 +52,8 @@ export class Session implements SessionView {
 	/** Fields of the PROXY protocol header, when there was one. */
 	/** Set by a rule `expect-proxy`. */
 	expectsProxy = false;
+	/** Set by a rule `expect-netscaler-cip`. */
+	expectsCip = false;
 	proxyFields: ReadonlyMap<number, Buffer> | undefined;
 	#tls: SocketTlsView | undefined;
 	/** Rising, of this thread: what `show sess` calls it by. */

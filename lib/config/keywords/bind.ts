@@ -27,6 +27,7 @@ export interface BindOptions {
 	uid: number | undefined;
 	gid: number | undefined;
 	acceptProxy: boolean;
+	cipMagic: number | undefined;
 	proto: 'h1' | 'h2' | undefined;
 	level: 'user' | 'operator' | 'admin' | undefined;
 	ssl: boolean;
@@ -180,6 +181,13 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		arguments: 0,
 		parse: (_s, _i, o) => {
 			o.acceptProxy = true;
+		},
+	},
+	{
+		name: 'accept-netscaler-cip',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.cipMagic = s.integer(i, 'accept-netscaler-cip', 1, 2 ** 32 - 1);
 		},
 	},
 	{
@@ -339,7 +347,6 @@ const BIND_OPTIONS: readonly BindOption[] = [
 	{ name: 'expose-fd', arguments: 1, withoutEffect: 'the master process keeps the sockets over a reload' },
 	{ name: 'severity-output', arguments: 1, withoutEffect: 'answers carry no severity' },
 	...[
-		['accept-netscaler-cip', 1],
 		['allow-0rtt', 0],
 		['ca-ignore-err', 1],
 		['ca-sign-file', 1],
@@ -384,6 +391,7 @@ export function newBindOptions(): BindOptions {
 		uid: undefined,
 		gid: undefined,
 		acceptProxy: false,
+		cipMagic: undefined,
 		proto: undefined,
 		level: undefined,
 		ssl: false,
@@ -516,6 +524,7 @@ export function readBind(
 				uid: options.uid ?? (isUnix ? unixBind.uid : undefined),
 				gid: options.gid ?? (isUnix ? unixBind.gid : undefined),
 				acceptProxy: options.acceptProxy,
+				cipMagic: options.cipMagic,
 				proto: options.proto,
 				tls,
 			});

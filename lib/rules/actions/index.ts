@@ -60,7 +60,7 @@ export const UNSUPPORTED_ACTIONS: ReadonlyMap<string, string> = new Map([
 	['set-mark', NO_SOCKET_OPTION],
 	['set-tos', NO_SOCKET_OPTION],
 	['attach-srv', 'there are no reverse connections'],
-	...['add-headers-bin', 'del-headers-bin', 'expect-netscaler-cip'].map((name) => [name, 'not built'] as const),
+	...['add-headers-bin', 'del-headers-bin'].map((name) => [name, 'not built'] as const),
 ]);
 
 /** Why an action of the manual is refused; undefined: it is none of those. */

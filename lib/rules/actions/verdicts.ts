@@ -76,6 +76,15 @@ function compileSwitchMode(words: RuleWords): Action | undefined {
 	};
 }
 
+/** `expect-netscaler-cip layer4`: as `expect-proxy`, in a NetScaler's own words. */
+function compileExpectCip(words: RuleWords): Action | undefined {
+	if (!words.take('layer4')) return words.fail(`only supports 'layer4' (got '${words.peek() ?? ''}')`);
+	return (stream) => {
+		stream.session.expectsCip = true;
+		return Verdict.CONTINUE;
+	};
+}
+
 export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 	{ name: 'allow', sites: HTTP_SITES, compile: () => stop },
 	{
@@ -92,5 +101,6 @@ export const VERDICT_ACTIONS: readonly ActionDescriptor[] = [
 	{ name: 'silent-drop', sites: ALL_SITES.filter((site) => site !== 'http-after-response'), compile: () => silentDrop },
 	{ name: 'expect-proxy', sites: ['tcp-request connection'], compile: compileExpectProxy },
 	{ name: 'switch-mode', sites: ['tcp-request content'], compile: compileSwitchMode },
+	{ name: 'expect-netscaler-cip', sites: ['tcp-request connection'], compile: compileExpectCip },
 	{ name: 'strict-mode', sites: HTTP_SITES, compile: compileStrictMode },
 ];
