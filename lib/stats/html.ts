@@ -108,7 +108,7 @@ function header(page: StatsPage, options: PageOptions): string {
 ${description}${message}<dl class="facts">${facts.map(([id, label, value]) => `<div><dt>${label}</dt><dd id="fact-${id}">${value}</dd></div>`).join('')}</dl>
 <section id="troubles" class="troubles needs-script" role="status" aria-label="What needs attention" hidden></section>
 <div id="charts" class="charts needs-script" role="group" aria-label="The last five minutes"></div>
-<nav aria-label="Sections and options"><span class="sections"><a href="#proxies">Proxies</a> <a href="#tables">Stick tables</a> <a href="#peers">Peers</a> <a href="#sums" hidden>Sums</a> <a href="#reloads">Reloads</a> <a href="#threads">Threads</a></span>
+<nav aria-label="Sections and options"><span class="sections"><a href="#proxies">Proxies</a> <a href="#tables">Stick tables</a> <a href="#peers">Peers</a> <a href="#redis" hidden>Redis</a> <a href="#sums" hidden>Sums</a> <a href="#reloads">Reloads</a> <a href="#threads">Threads</a></span>
 <span class="links">${links}</span><form method="get" action="${escapeHtml(model.uri)}"><label>Scope <input name="scope" maxlength="20" size="10" value="${escapeHtml(options.scope)}"></label></form>
 <button type="button" id="all-columns" class="needs-script" aria-pressed="false">All columns</button></nav></header>
 `;
@@ -117,6 +117,7 @@ ${description}${message}<dl class="facts">${facts.map(([id, label, value]) => `<
 const PANELS = `<aside aria-label="Stick tables, peers and reloads">
 <section id="tables" class="panel needs-script" tabindex="-1"><h2>Stick tables</h2><div class="cards" id="table-cards"><p class="empty">waiting for the first look</p></div></section>
 <section id="peers" class="panel needs-script" tabindex="-1"><h2>Peers</h2><div id="peer-list"><p class="empty">none</p></div></section>
+<section id="redis" class="panel needs-script" tabindex="-1" hidden><h2>Redis</h2><div id="redis-list"></div></section>
 <section id="sums" class="panel needs-script" tabindex="-1" hidden><h2>Sums over nodes</h2><div id="sum-list"></div></section>
 <section id="reloads" class="panel needs-script" tabindex="-1"><h2>Reloads</h2><div id="reload-list"><p class="empty">none yet</p></div></section>
 <section id="threads" class="panel needs-script" tabindex="-1"><h2>Data threads</h2><div id="thread-list"></div></section>

@@ -136,6 +136,7 @@ export class LiveSource implements ReplySource {
 			tables: tables.map((table) => ({ ...table, name: shown(table.name) })),
 			peers: isWhole ? report.peers : [],
 			origins: isWhole ? report.origins : [],
+			redis: isWhole ? report.redis : [],
 			reloads: isWhole ? report.reloads : [],
 			history: isWhole ? report.history : [],
 			frontends: [],

@@ -5,6 +5,7 @@
  * order; the rows are read once, in slices.
  */
 import type { RedisStatus } from '../aggregate/redis/replication.js';
+import type { TableStatus } from '../aggregate/redis/table-sync.js';
 import type { OriginStatus } from '../aggregate/status.js';
 import { RowType, Stat } from '../runtime-api/stat-columns.js';
 import { type StatRow, type StatValue, statRows } from '../runtime-api/stat-rows.js';
@@ -301,6 +302,32 @@ function* redisText(redis: readonly RedisStatus[]): Generator<string> {
 	];
 	for (const [name, help, value] of metrics) {
 		yield metricText(`holdfast_redis_${name}`, 'gauge', help, redis, (status) => [labels(status), value(status)]);
+	}
+	const counters: readonly (readonly [string, string, (status: RedisStatus) => number])[] = [
+		['connects_total', 'Connections made', ({ connects }) => connects],
+		['failures_total', 'Rounds of writing and reading that failed', ({ failures }) => failures],
+	];
+	for (const [name, help, value] of counters) {
+		yield metricText(`holdfast_redis_${name}`, 'counter', help, redis, (status) => [labels(status), value(status)]);
+	}
+	const tables = redis.flatMap((status) => status.tables.map((table) => ({ status, table })));
+	const ofTable: readonly (readonly [string, 'gauge' | 'counter', string, (table: TableStatus) => number])[] = [
+		['pending_updates', 'gauge', 'Updates of a table that Redis has not been told of', (one) => one.pendingUpdates],
+		['entries', 'gauge', 'Entries of a table in Redis: of this node, or of all in common', (one) => one.entriesInRedis],
+		['updates_sent_total', 'counter', 'Entries written', (one) => one.entriesWritten],
+		['updates_received_total', 'counter', 'Entries read', (one) => one.entriesRead],
+		[
+			'rereads_total',
+			'counter',
+			'Shares read as a whole, at the start or after something was missed',
+			(one) => one.scans,
+		],
+	];
+	for (const [name, type, help, value] of ofTable) {
+		yield metricText(`holdfast_redis_table_${name}`, type, help, tables, ({ status, table }) => [
+			`${labels(status)},table="${labelText(table.name)}"`,
+			value(table),
+		]);
 	}
 }
 

@@ -238,7 +238,9 @@ export class StatsSampler {
 		};
 		if (bulletin.write(JSON.stringify(report))) return;
 		// Thousands of peers or tables: what is counted stays, what is drawn goes.
-		const short: ControlReport = { ...report, history: [], tables: [], peers: report.peers.slice(0, 500), origins: [] };
+		const redis = report.redis.map((one) => ({ ...one, tables: one.tables.map((table) => ({ ...table, nodes: [] })) }));
+		const peers = report.peers.slice(0, 500);
+		const short: ControlReport = { ...report, history: [], tables: [], peers, origins: [], redis };
 		bulletin.write(JSON.stringify(short));
 	}
 

@@ -66,6 +66,8 @@ export class RedisLink {
 	#watch: Timer | undefined;
 	/** Grows with each connection: what was on its way over the one before may be lost. */
 	epoch = 0;
+	/** Rounds of commands that failed, or were answered with nonsense. */
+	failures = 0;
 	/** When the last trouble ended, monotonic; undefined: it has never been well. */
 	wellSinceMs: number | undefined;
 	/** How long the trouble that ended last has lasted. */
@@ -195,6 +197,7 @@ export class RedisLink {
 
 	/** A command failed, or its answer was nonsense. */
 	failed(error: unknown): void {
+		this.failures++;
 		const text = textOf(error);
 		// Said by the connection already, with the reason.
 		if (this.#trouble !== undefined && isOfConnection(text)) return;

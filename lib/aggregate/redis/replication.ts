@@ -116,6 +116,9 @@ export interface RedisStatus {
 	/** How long the last round took, and how long ago it ended well; undefined: none did. */
 	readonly roundMs: number | undefined;
 	readonly lastRoundMs: number | undefined;
+	/** Connections made, and rounds that failed, since the start. */
+	readonly connects: number;
+	readonly failures: number;
 	readonly tables: readonly TableStatus[];
 }
 
@@ -496,6 +499,8 @@ export class RedisReplication implements Liveness {
 			intervalMs: this.#options.model.intervalMs,
 			roundMs: this.#roundMs,
 			lastRoundMs: this.#lastRoundMs === undefined ? undefined : nowMs - this.#lastRoundMs,
+			connects: this.#link.epoch,
+			failures: this.#link.failures,
 			tables: this.#tables.map((table) => table.describe(nowMs)),
 		};
 	}

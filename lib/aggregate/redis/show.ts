@@ -6,9 +6,9 @@ import type { TableStatus } from './table-sync.js';
 const ms = (value: number | undefined): string => (value === undefined ? '<NEVER>' : `${Math.round(value)}ms`);
 
 export function formatRedis(status: RedisStatus): string {
-	const { url, isReady, trouble, node, claim, intervalMs, roundMs, lastRoundMs, tables } = status;
+	const { url, isReady, trouble, node, claim, intervalMs, roundMs, lastRoundMs, connects, failures, tables } = status;
 	const lines = [
-		`  redis ${url}: state=${isReady ? 'READY' : 'AWAY'} node=${node}(${claim}) interval=${intervalMs}ms round=${ms(roundMs)} last_round=${ms(lastRoundMs)}`,
+		`  redis ${url}: state=${isReady ? 'READY' : 'AWAY'} node=${node}(${claim}) interval=${intervalMs}ms round=${ms(roundMs)} last_round=${ms(lastRoundMs)} connects=${connects} failures=${failures}`,
 	];
 	if (trouble !== undefined) lines.push(`        trouble: ${trouble}`);
 	for (const table of tables) {

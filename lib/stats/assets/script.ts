@@ -231,19 +231,69 @@ function updatePeers(peers) {
 	list.replaceChildren(wrap);
 }
 
-function updateSums(origins) {
-	byId('sums').hidden = origins.length === 0;
-	const link = document.querySelector('a[href="#sums"]');
-	if (link) link.hidden = origins.length === 0;
-	if (origins.length === 0) return;
+// A panel that most nodes have nothing for.
+function showPanel(id, isShown) {
+	byId(id).hidden = !isShown;
+	const link = document.querySelector('a[href="#' + id + '"]');
+	if (link) link.hidden = !isShown;
+	return isShown;
+}
+
+const CLAIMS = { joining: 'waits for its name', writing: 'writes', apart: 'writes apart, its name is taken', lost: 'writes no more, its name is taken' };
+const WRITERS = { new: 'not begun', absorbing: 'takes its share back', open: 'writes', unsure: 'asks what is there', lost: 'writes no more' };
+const lagOf = (ms) => ms === undefined ? '-' : ms < 1000 ? Math.round(ms) + 'ms' : ago(ms);
+const since = (ms) => ms === undefined ? 'never' : ago(ms) + ' ago';
+function updateRedis(sections) {
+	if (!showPanel('redis', sections.length > 0)) return;
+	byId('redis-list').replaceChildren(...sections.flatMap((one) => {
+		const where = make('div', 'scroll');
+		const name = make('span', '', one.section);
+		name.append(make('small', '', one.url));
+		if (one.trouble) name.append(make('small', '', one.trouble));
+		where.append(table(['Section', 'State', 'This node', 'Last word', 'Round', 'Connects', 'Failures'], [[
+			name,
+			[one.isReady ? 'state-good' : 'state-bad', one.isReady ? 'there' : 'away'],
+			[one.claim === 'writing' || one.claim === 'joining' ? '' : 'state-bad', one.node + ' ' + CLAIMS[one.claim]],
+			since(one.lastRoundMs),
+			one.roundMs === undefined ? '-' : Math.round(one.roundMs) + 'ms of ' + one.intervalMs + 'ms',
+			short(one.connects), short(one.failures),
+		]], 'Redis of ' + one.section));
+		const tables = make('div', 'scroll');
+		tables.append(table(['Table', 'State', 'Not written', 'Entries', 'Written', 'Read'], one.tables.map((each) => [
+			make('span', '', each.name + (each.mode === 'sums' ? ' (shares)' : '')),
+			[each.state === 'open' ? '' : 'state-bad', WRITERS[each.state]],
+			each.pendingUpdates === 0 ? 'nothing' : short(each.pendingUpdates),
+			each.entriesInRedis.toLocaleString('en'), short(each.entriesWritten), short(each.entriesRead),
+		]), 'Tables through Redis of ' + one.section));
+		// A node may have something in each table: what came last counts.
+		const nodes = new Map();
+		for (const { name, isAlive, lagMs, lastWordMs } of one.tables.flatMap((each) => each.nodes)) {
+			const known = nodes.get(name);
+			if (known === undefined || (lastWordMs ?? Infinity) < (known.lastWordMs ?? Infinity)) nodes.set(name, { isAlive: isAlive || known?.isAlive, lagMs, lastWordMs });
+			else known.isAlive ||= isAlive;
+		}
+		if (nodes.size === 0) return [where, tables];
+		const others = make('div', 'scroll');
+		others.append(table(['Node', 'State', 'Lag', 'Last word'], [...nodes].map(([name, { isAlive, lagMs, lastWordMs }]) => [
+			make('span', '', name),
+			[isAlive ? 'state-good' : 'state-bad', isAlive ? 'there' : 'away'],
+			lagOf(lagMs), since(lastWordMs),
+		]), 'Nodes beyond Redis of ' + one.section));
+		return [where, tables, others];
+	}));
+}
+
+function updateSums(all) {
+	const origins = all.filter((one) => one.sumTable !== undefined);
+	if (!showPanel('sums', origins.length > 0)) return;
 	const wrap = make('div', 'scroll');
 	wrap.append(table(['Origin', 'Table', 'State', 'Entries', 'Lag', 'Last word'], origins.map((one) => [
 		make('span', '', one.origin + (one.via === 'redis' ? ' (Redis)' : '')),
 		one.table + ' to ' + one.sumTable,
 		[one.isLive ? 'state-good' : 'state-bad', one.isLive ? 'there' : 'away'],
-		one.entries.toLocaleString('en'),
-		one.lagMs === undefined ? '-' : ago(one.lagMs),
-		one.lastHeardMs === undefined ? 'never' : ago(one.lastHeardMs) + ' ago',
+		one.entries === undefined ? '-' : one.entries.toLocaleString('en'),
+		lagOf(one.lagMs),
+		since(one.lastHeardMs),
 	]), 'Sums over nodes'));
 	byId('sum-list').replaceChildren(wrap);
 }
@@ -292,7 +342,13 @@ function updateTroubles() {
 			if (!one.isConnected || one.status !== 'ESTA') found.push({ kind: 'bad', href: '#peers', text: name + ' is away' + (one.trouble ? ': ' + one.trouble : '') });
 			else if (one.lagMs > 5000) found.push({ kind: 'warn', href: '#peers', text: name + ' is ' + ago(one.lagMs) + ' behind' });
 		}
-		for (const one of report.origins) if (!one.isLive) found.push({ kind: 'warn', href: '#sums', text: 'Sums lack fresh counts of ' + one.origin + ' (' + one.table + ')' });
+		for (const one of report.redis) {
+			const name = 'Redis of ' + one.section;
+			if (!one.isReady) found.push({ kind: 'bad', href: '#redis', text: name + ' is away' + (one.trouble ? ': ' + one.trouble : '') });
+			else if (one.claim === 'apart' || one.claim === 'lost') found.push({ kind: 'bad', href: '#redis', text: name + ': ' + one.node + ' ' + CLAIMS[one.claim] });
+			else if (one.lastRoundMs > 5000) found.push({ kind: 'warn', href: '#redis', text: name + ' has said nothing for ' + ago(one.lastRoundMs) });
+		}
+		for (const one of report.origins) if (one.sumTable !== undefined && !one.isLive) found.push({ kind: 'warn', href: '#sums', text: 'Sums lack fresh counts of ' + one.origin + ' (' + one.table + ')' });
 		const last = report.reloads[report.reloads.length - 1];
 		if (last && !last.succeeded) found.push({ kind: 'bad', href: '#reloads', text: 'The last reload failed: ' + last.reason });
 	}
@@ -374,6 +430,7 @@ else {
 			updateCharts(report.history);
 			updateTables(report.tables, report.atMs);
 			updatePeers(report.peers);
+			updateRedis(report.redis);
 			updateSums(report.origins);
 			updateReloads(report);
 			lastReport = report;
