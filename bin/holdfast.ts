@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The program: reads the command line and leaves with the exit code of what it asked for. Each branch loads what
  * it needs and no more: the start of the load balancer waits for nothing else.
@@ -38,12 +37,13 @@ async function main(): Promise<number> {
 	return options.check ? checkOnly(options) : run(options);
 }
 
-try {
-	process.exit(await main());
-} catch (error) {
-	if (!(error instanceof HoldfastError)) throw error;
-	process.stderr.write(
-		`[ALERT]    (${process.pid}) : ${error.message}\n${error.code === 'ARGUMENT_INVALID' ? USAGE : ''}`,
-	);
-	process.exit(1);
-}
+main().then(
+	(code) => process.exit(code),
+	(error: unknown) => {
+		if (!(error instanceof HoldfastError)) throw error;
+		process.stderr.write(
+			`[ALERT]    (${process.pid}) : ${error.message}\n${error.code === 'ARGUMENT_INVALID' ? USAGE : ''}`,
+		);
+		process.exit(1);
+	},
+);

@@ -7,9 +7,19 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+let collect: (() => void) | undefined;
 
 export function collectGarbage(): void {
+	collect ??= engineCollector();
 	collect();
+}
+
+/** The flag is taken back: threads that start under other flags could not use the code cache of the build (bin/loader.ts). */
+function engineCollector(): () => void {
+	setFlagsFromString('--expose-gc');
+	try {
+		return runInNewContext('gc') as () => void;
+	} finally {
+		setFlagsFromString('--no-expose-gc');
+	}
 }

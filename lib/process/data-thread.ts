@@ -6,10 +6,10 @@
  * that left would take every other connection with it.
  */
 
-import { parentPort, workerData } from 'node:worker_threads';
+import { type MessagePort, parentPort, workerData } from 'node:worker_threads';
 import type { Backend } from '../backend/backend.js';
 import { WakeMesh } from '../backend/wake.js';
-import { compileConfiguration } from '../compile/index.js';
+import { type CompiledConfiguration, compileConfiguration } from '../compile/index.js';
 import { loadEngine, openTraffic } from '../compile/traffic.js';
 import { systemClock } from '../core/clock.js';
 import { Diagnostics, formatDiagnostic } from '../core/diagnostics.js';
@@ -76,6 +76,10 @@ if (compiled === undefined) {
 		requests: () => compiled.thread.requestCounter,
 		droppedLogs: () => trafficLogs.droppedCount + (threadIndex === 0 ? droppedByRings() : 0),
 	});
+	serve(compiled, port).catch(fail);
+}
+
+async function serve(compiled: CompiledConfiguration, port: MessagePort): Promise<void> {
 	const engine = await loadEngine(model.global.tune.httpEngine);
 	const traffic = openTraffic(compiled, shared, engine);
 	const names = new NameClient(tell);
