@@ -56,8 +56,11 @@ export function serializeRequest(head: RequestHead, options: RequestOptions): st
 }
 
 /** What a server is asked for, in the form that its protocol wants: HTTP/2 gives the host apart. */
-export function requestTarget({ target, version }: RequestHead, isForH2 = false): string {
-	return safeTarget(version === 20 || isForH2 ? originForm(target) : target);
+export function requestTarget({ method, target, version }: RequestHead, isForH2 = false): string {
+	if (version !== 20 && !isForH2) return safeTarget(target);
+	const path = originForm(target);
+	// The asterisk is OPTIONS's own; to others, no path is the shortest one (RFC 9110, section 4.2.3).
+	return safeTarget(path === '*' && method !== 'OPTIONS' ? `/${target.slice(target.indexOf('?') >>> 0)}` : path);
 }
 
 /** The head of a response to a client; `head.framing` says how its body follows, unless it is dechunked. */
