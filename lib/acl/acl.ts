@@ -28,16 +28,20 @@ export class AclExpression {
 	readonly expression: Expression;
 	readonly patterns: AclPatterns;
 	readonly #waits: boolean;
+	/** Its fetch has nothing to read where the rule stands: said with a warning, and then kept, as in HAProxy. */
+	readonly #neverMatches: boolean;
 	readonly #test: (value: SampleValue) => boolean;
 
-	constructor(expression: Expression, patterns: AclPatterns, waits: boolean) {
+	constructor(expression: Expression, patterns: AclPatterns, waits: boolean, neverMatches = false) {
 		this.expression = expression;
 		this.patterns = patterns;
 		this.#waits = waits;
+		this.#neverMatches = neverMatches;
 		this.#test = valueTest(expression, patterns);
 	}
 
 	evaluate(stream: StreamView): AclResult {
+		if (this.#neverMatches) return AclResult.FAIL;
 		if (this.expression.each(stream, this.#test)) return AclResult.PASS;
 		return this.#waits && mayChange(this.expression, stream) ? AclResult.MISS : AclResult.FAIL;
 	}
@@ -117,7 +121,8 @@ export function compileAclExpression(
 	});
 	if ('error' in parsed) return { error: `${parsed.error} in ACL expression '${text}'` };
 	const { expression } = parsed;
-	if (options.anySite !== true && !expression.needs.some((need) => siteProvides(context, need))) {
+	const neverMatches = options.anySite !== true && !expression.needs.some((need) => siteProvides(context, need));
+	if (neverMatches) {
 		context.diagnostics.warning(
 			context.place,
 			`${label} will never match because it uses keyword '${name}' which is incompatible with '${siteName(context)}'`,
@@ -127,7 +132,7 @@ export function compileAclExpression(
 	const method = expression.hasConverters ? undefined : keyword?.method;
 	const patterns = options.patterns ?? compilePatterns(words, 1, expression.type, method, text, label, context);
 	if ('error' in patterns) return patterns;
-	return new AclExpression(expression, patterns, WAITING_SITES.has(context.site));
+	return new AclExpression(expression, patterns, WAITING_SITES.has(context.site), neverMatches);
 }
 
 /** All lines of one name. */

@@ -102,8 +102,9 @@ t.test('a line used by rules of several kinds is one set of patterns', async (t)
 	t.equal(balance.test(fakeStream()), false);
 	t.equal(patternRegistry(context).list('acl').length, 1);
 	t.same(context.diagnostics.list, []);
-	condition('if numbered', context.at(FAKE_PLACE, 'http-response'));
+	const late = condition('if numbered', context.at(FAKE_PLACE, 'http-response'));
 	t.match(context.diagnostics.list[0]?.text, /acl 'numbered' will never match/);
+	t.equal(late.test(fakeStream()), false, 'and it does not');
 });
 
 t.test('every predefined ACL compiles', async (t) => {

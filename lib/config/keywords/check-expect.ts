@@ -80,7 +80,8 @@ export function readExpect(words: StepWords, isHttp: boolean): ExpectStep | unde
 	let minRecv = -1;
 	let negated = false;
 	let match: ExpectMatch | undefined;
-	while (!words.ended && !words.failed && match === undefined) {
+	// In any order: HAProxy takes options behind the pattern as well.
+	while (!words.ended && !words.failed) {
 		const name = words.word;
 		switch (name) {
 			case 'min-recv': {
@@ -116,15 +117,12 @@ export function readExpect(words: StepWords, isHttp: boolean): ExpectStep | unde
 				words.at++;
 				break;
 			default:
-				match = readMatch(words, isHttp);
+				if (match === undefined) match = readMatch(words, isHttp);
+				else if ((isHttp ? HTTP_MATCHES : TCP_MATCHES).includes(name)) words.fail(': only one pattern expected');
+				else words.fail(`cannot handle unexpected argument '${name}'`);
 		}
 	}
-	if (match === undefined) words.fail('expects a match and a pattern');
-	// What may also stand behind the pattern.
-	while (!words.ended && !words.failed) {
-		if (words.word === 'comment') step.comment = words.value();
-		else words.fail(`cannot handle unexpected argument '${words.word}'`);
-	}
+	if (match === undefined && !words.failed) words.fail('expects a match and a pattern');
 	if (words.failed || match === undefined) return undefined;
 	return {
 		kind: 'expect',

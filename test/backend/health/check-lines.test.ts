@@ -67,6 +67,11 @@ t.test('expectations', async (t) => {
 		['! rstatus ^5', { match: { kind: 'rstatus', regex: '^5' }, negated: true }],
 		['min-recv 5 comment it string a\\ b', { match: { kind: 'string' }, minRecv: 5, comment: 'it' }],
 		['error-status L7OKC rstring x', { errorStatus: 'L7OKC' }],
+		// Behind the pattern as well, as HAProxy takes them
+		[
+			'rstring x on-error %[status] error-status L7RSP min-recv 2',
+			{ errorStatus: 'L7RSP', onError: '%[status]', minRecv: 2 },
+		],
 		[
 			'hdr name -m beg x- value -m reg ^v',
 			{ match: { kind: 'hdr', name: { method: 'beg' }, value: { method: 'reg' } } },
@@ -86,6 +91,7 @@ const REFUSED: readonly (readonly [lines: string[], remark: RegExp])[] = [
 	[['http-check expect binary 00'], /unsupported match 'binary'/],
 	[['http-check expect ok-status L8OK status 200'], /'ok-status' expects 'L7OK'/],
 	[['http-check expect status 200 foo'], /unexpected argument 'foo'/],
+	[['http-check expect status 200 string a'], /only one pattern expected/],
 	[['http-check send hdr a'], /'hdr' expects a name and a value/],
 	[['http-check send hdr a\\ b c'], /invalid header name/],
 	[['http-check send methd GET'], /expects .* but got 'methd'; did you mean 'meth'/],
