@@ -7,10 +7,8 @@
  */
 const ALPHABET = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/', 'latin1');
 const PADDING = 0x3d;
-const BAD = 0xff;
-
-/** Six bits for each letter; 255 for whatever is none. */
-const VALUES = new Uint8Array(128).fill(BAD);
+/** Six bits for each letter; below 0 for whatever is none, and so is what is made of it. */
+const VALUES = new Int8Array(128).fill(-1);
 for (let i = 0; i < ALPHABET.length; i++) VALUES[ALPHABET[i]!] = i;
 
 const CRC_TABLE = new Int32Array(256);
@@ -64,12 +62,13 @@ export function readBase64(text: string, from: number, to: number, target: Uint8
 	let end = at;
 	let i = from;
 	for (; i + 3 < last; i += 4) {
-		const a = bitsOf(text.charCodeAt(i));
-		const b = bitsOf(text.charCodeAt(i + 1));
-		const c = bitsOf(text.charCodeAt(i + 2));
-		const d = bitsOf(text.charCodeAt(i + 3));
-		if ((a | b | c | d) > 63) return -1;
-		const word = (a << 18) | (b << 12) | (c << 6) | d;
+		const a = text.charCodeAt(i);
+		const b = text.charCodeAt(i + 1);
+		const c = text.charCodeAt(i + 2);
+		const d = text.charCodeAt(i + 3);
+		if ((a | b | c | d) > 127) return -1;
+		const word = (VALUES[a]! << 18) | (VALUES[b]! << 12) | (VALUES[c]! << 6) | VALUES[d]!;
+		if (word < 0) return -1;
 		target[end] = word >> 16;
 		target[end + 1] = word >> 8;
 		target[end + 2] = word;
@@ -77,15 +76,15 @@ export function readBase64(text: string, from: number, to: number, target: Uint8
 	}
 	if (i === last) return end;
 	if (i + 1 === last) return -1;
-	const a = bitsOf(text.charCodeAt(i));
-	const b = bitsOf(text.charCodeAt(i + 1));
-	const c = i + 2 < last ? bitsOf(text.charCodeAt(i + 2)) : 0;
-	if ((a | b | c) > 63) return -1;
+	const first = text.charCodeAt(i);
+	const second = text.charCodeAt(i + 1);
+	const third = i + 2 < last ? text.charCodeAt(i + 2) : ALPHABET[0]!;
+	if ((first | second | third) > 127) return -1;
+	const a = VALUES[first]!;
+	const b = VALUES[second]!;
+	const c = VALUES[third]!;
+	if ((a | b | c) < 0) return -1;
 	target[end++] = (a << 2) | (b >> 4);
 	if (i + 2 < last) target[end++] = (b << 4) | (c >> 2);
 	return end;
-}
-
-function bitsOf(code: number): number {
-	return code < 128 ? VALUES[code]! : BAD;
 }
