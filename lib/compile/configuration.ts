@@ -52,6 +52,7 @@ import {
 } from './shared-state.js';
 import { provideStatistics } from './statistics.js';
 import { compileBindTls, compileServerTls } from './tls.js';
+import { checkUnusedDefaults } from './unused-defaults.js';
 
 /** What a thread is made of. */
 export interface CompiledConfiguration {
@@ -86,6 +87,8 @@ export interface CompileOptions {
 	readonly adminEffects?: AdminEffects;
 	/** Tells the other threads what a rule has changed; absent where no traffic comes. */
 	readonly share?: (change: SharedChange) => void;
+	/** Also says what is wrong with defaults sections that no proxy uses. */
+	readonly checksUnusedDefaults?: boolean;
 	/** When the process began. */
 	readonly startedMs?: { readonly wall: number; readonly monotonic: number };
 }
@@ -173,6 +176,7 @@ export function compileConfiguration(
 		const compiled = compileProxy(proxy, new ProxyContext(names, proxy, diagnostics), options.trafficLogs);
 		if (compiled !== undefined) parts.push(compiled);
 	}
+	if (options.checksUnusedDefaults === true) checkUnusedDefaults(names, diagnostics);
 	const tlsAcceptors = compileBindTls(
 		model.proxies.flatMap(({ binds, disabled }) => (disabled ? [] : binds)),
 		shared.ticketKeys,
@@ -256,6 +260,7 @@ export function compileForControl(
 ): CompiledConfiguration | undefined {
 	return compileConfiguration(model, shared, diagnostics, {
 		threadIndex: model.global.nbthread,
+		checksUnusedDefaults: true,
 		clock: systemClock,
 		logger,
 		trafficLogs: { logFor: () => undefined },

@@ -53,8 +53,8 @@ export class ProxyContext implements CompileContext {
 	readonly place: Place;
 	readonly process: ProcessView;
 	readonly stickCounters: number;
-	readonly #names: Names;
-	readonly #acls: ReadonlyMap<string, readonly Line[]>;
+	protected readonly names: Names;
+	protected readonly aclsByName: ReadonlyMap<string, readonly Line[]>;
 
 	constructor(
 		names: Names,
@@ -64,7 +64,7 @@ export class ProxyContext implements CompileContext {
 		site: RuleSite = 'http-request',
 		acls: ReadonlyMap<string, readonly Line[]> = aclsByName(proxy?.acls ?? []),
 	) {
-		this.#names = names;
+		this.names = names;
 		this.proxy = proxy;
 		this.diagnostics = diagnostics;
 		this.place = place;
@@ -72,27 +72,27 @@ export class ProxyContext implements CompileContext {
 		this.model = names.model;
 		this.process = names.process;
 		this.stickCounters = names.model.global.tune.stickCounters;
-		this.#acls = acls;
+		this.aclsByName = acls;
 	}
 
 	table(name: string): StickTable | undefined {
-		return this.#names.tables.get(name === '' ? (this.proxy?.name ?? '') : name);
+		return this.names.tables.get(name === '' ? (this.proxy?.name ?? '') : name);
 	}
 
 	tableNames(): Iterable<string> {
-		return this.#names.tables.keys();
+		return this.names.tables.keys();
 	}
 
 	frontend(name: string): ProxyView | undefined {
-		return this.#names.frontend(name === '' ? (this.proxy?.name ?? '') : name);
+		return this.names.frontend(name === '' ? (this.proxy?.name ?? '') : name);
 	}
 
 	backend(name: string): ProxyView | undefined {
-		return this.#names.backend(name === '' ? (this.proxy?.name ?? '') : name);
+		return this.names.backend(name === '' ? (this.proxy?.name ?? '') : name);
 	}
 
 	userlist(name: string): UserlistModel | undefined {
-		return this.#names.userlist(name);
+		return this.names.userlist(name);
 	}
 
 	file(path: string): string | undefined {
@@ -100,16 +100,16 @@ export class ProxyContext implements CompileContext {
 	}
 
 	acls(name: string): readonly Line[] {
-		return this.#acls.get(name) ?? [];
+		return this.aclsByName.get(name) ?? [];
 	}
 
 	/** The same proxy as rules of its defaults section see it: with that section's ACLs and not its own. */
 	withAcls(acls: readonly Line[]): ProxyContext {
-		return new ProxyContext(this.#names, this.proxy, this.diagnostics, this.place, this.site, aclsByName(acls));
+		return new ProxyContext(this.names, this.proxy, this.diagnostics, this.place, this.site, aclsByName(acls));
 	}
 
 	at(place: Place, site: RuleSite = this.site): CompileContext {
-		return new ProxyContext(this.#names, this.proxy, this.diagnostics, place, site, this.#acls);
+		return new ProxyContext(this.names, this.proxy, this.diagnostics, place, site, this.aclsByName);
 	}
 }
 

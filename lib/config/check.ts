@@ -5,7 +5,7 @@
  * counts them, since they are seen in statistics and on the wire.
  */
 import { formatSocketAddress, type SocketAddress } from '../core/address.js';
-import { type Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
+import { Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks, warnOfUnusedProgram } from './check-health.js';
@@ -58,13 +58,14 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	const proxies = state.proxies.map((draft, index) =>
 		finishProxy(draft, ids[index] ?? 0, global, groups, rings, diagnostics),
 	);
+	const unusedDefaults = finishUnusedDefaults(state, global, groups, rings);
 	const peers = state.peers.map((draft) => finishPeers(draft, global, state, rings));
 	const userlists = state.userlists.map((draft) => finishUserlist(draft, diagnostics));
 	const aggregations = state.aggregations.map((draft) =>
 		finishAggregation(draft, (localName) => finishPeers(draft.section, global, state, rings, localName), diagnostics),
 	);
 	checkListeners(proxies, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
-	collectFiles(proxies, state);
+	collectFiles([...proxies, ...unusedDefaults], state);
 	const plain: ConfigModel = {
 		global,
 		...addStickStores(applyStateFiles(proxies, state), peers),
@@ -75,6 +76,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		updates: state.updates,
 		userlists,
 		httpErrors: groups,
+		unusedDefaults,
 		caches: finishCaches(state.caches, diagnostics),
 		files: state.files,
 	};
@@ -263,6 +265,21 @@ function finishProxy(
 	};
 	if (kind !== 'frontend') warnOfUnusedProgram(draft, diagnostics);
 	return finishForMode(model, diagnostics);
+}
+
+/** As a proxy of both sides, of which nothing is said but what is wrong with its rules. */
+function finishUnusedDefaults(
+	state: ParserState,
+	global: GlobalModel,
+	groups: readonly HttpErrorsModel[],
+	rings: RingNames,
+): ProxyModel[] {
+	const used = new Set(state.proxies.map(({ defaults }) => defaults));
+	return state.defaults
+		.filter((draft) => !used.has(draft) && inheritedRulesOf(draft) !== undefined)
+		.map((draft) =>
+			finishProxy({ ...draft, kind: 'listen', errorSources: [] }, 0, global, groups, rings, new Diagnostics()),
+		);
 }
 
 /** The rules of a defaults section, or undefined if it has none. */

@@ -43,6 +43,8 @@ export interface ConfigModel {
 	readonly updates: readonly UpdateModel[];
 	readonly userlists: readonly UserlistModel[];
 	readonly httpErrors: readonly HttpErrorsModel[];
+	/** Named defaults sections with rules or ACLs that no proxy takes: they are only checked. */
+	readonly unusedDefaults: readonly ProxyModel[];
 	readonly caches: readonly CacheModel[];
 	/**
 	 * Files that rules, ACLs and maps name, read once by the control thread so that a data thread never

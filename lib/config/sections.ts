@@ -291,6 +291,7 @@ export class SectionReader {
 					this.#twinDefaults.set(this.#name, places.join(' and '));
 				}
 				this.#namedDefaults.set(this.#name, draft);
+				this.#state.defaults.push(draft);
 			}
 		} else this.#state.proxies.push(draft);
 		const site = { proxy: draft, state: this.#state };

@@ -25,6 +25,8 @@ export class ParserState {
 	/** What `"$NAME"` sees; `setenv` and its kin write it. */
 	readonly environment: Map<string, string>;
 	readonly proxies: ProxyDraft[] = [];
+	/** Named ones. */
+	readonly defaults: ProxyDraft[] = [];
 	readonly peers: PeersDraft[] = [];
 	readonly aggregations: AggregationDraft[] = [];
 	readonly rings: RingDraft[] = [];

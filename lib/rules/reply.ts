@@ -219,6 +219,8 @@ function fileReply(parsed: LocalReply, status: number): Reply {
 function fromSection(words: RuleWords, name: string, status: number): ParsedReply | undefined {
 	const sections = words.context.model.httpErrors;
 	const section = sections.find((one) => one.name === name);
+	if (section === undefined && words.context.namesMayDangle === true)
+		return { kind: 'reply', reply: emptyReply(status) };
 	if (section === undefined) {
 		const names = sections.map((one) => one.name);
 		return words.fail(`unknown http-errors section '${name}' referenced by an http reply${didYouMean(name, names)}`);

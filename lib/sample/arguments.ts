@@ -10,7 +10,7 @@
 import { IpAddress } from '../core/address.js';
 import { didYouMean } from '../core/diagnostics.js';
 import { parseSize, parseTimeMs } from '../core/units.js';
-import type { ArgumentSpec, ArgumentValue, CompileContext, VariableName, VariableScope } from './types.js';
+import type { ArgumentSpec, ArgumentValue, CompileContext, ServerView, VariableName, VariableScope } from './types.js';
 import { parseInteger } from './values.js';
 
 const ESCAPES: Readonly<Record<string, string>> = {
@@ -233,6 +233,21 @@ function nearProxy(name: string, context: CompileContext): string {
 	);
 }
 
+/** In place of a server whose name need not lead anywhere; never asked. */
+const ANY_SERVER: ServerView = {
+	name: '',
+	id: 0,
+	address: '',
+	port: 0,
+	initialWeight: 0,
+	maxconn: 0,
+	isUsable: () => false,
+	effectiveWeight: () => 0,
+	currentSessions: () => 0,
+	queuedCount: () => 0,
+	sessionRate: () => 0,
+};
+
 function resolveServer(text: string, context: CompileContext): ArgumentValue | Failure {
 	const slash = text.indexOf('/');
 	const backendName = slash < 0 ? (context.proxy?.name ?? '') : text.slice(0, slash);
@@ -242,6 +257,7 @@ function resolveServer(text: string, context: CompileContext): ArgumentValue | F
 		return { failure: `unable to find proxy '${backendName}'${nearProxy(backendName, context)}` };
 	}
 	const server = backend.servers.find((one) => one.name === serverName);
+	if (context.namesMayDangle === true) return ANY_SERVER;
 	if (server !== undefined) {
 		server.noteReference?.();
 		return server;

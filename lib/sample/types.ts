@@ -441,6 +441,8 @@ export interface CompileContext {
 	file(path: string): string | undefined;
 	/** Named ACLs of the proxy, in order; a name repeated is another alternative. */
 	acls(name: string): readonly Line[];
+	/** Names of resolvers and http-errors sections need not lead anywhere: the rules are only read. */
+	readonly namesMayDangle?: boolean;
 	readonly process: ProcessView;
 	/** Number of `sc<n>` counters. */
 	readonly stickCounters: number;

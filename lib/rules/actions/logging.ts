@@ -55,7 +55,7 @@ function compileCapture(words: RuleWords): Action | undefined {
 		slot = Number(number);
 		// A backend serves any frontend: whether the slot is there shows under traffic (manual, `capture`).
 		const slots = isRequest ? requestCaptureSlots(proxy) : responseCaptureSlots(proxy);
-		if (proxy.kind !== 'backend' && slot >= slots.length) {
+		if (proxy.kind !== 'backend' && context.namesMayDangle !== true && slot >= slots.length) {
 			return words.fail(`unable to find capture id '${slot}' referenced by ${site} capture rule`);
 		}
 	} else {

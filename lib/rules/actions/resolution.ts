@@ -25,7 +25,7 @@ function compileDoResolve(words: RuleWords): Action | undefined {
 	const variable = parseVariableName(variableText);
 	if (variable === undefined) return words.fail(variableNameError(variableText));
 	const names = words.context.model.resolvers.map(({ name }) => name);
-	if (!names.includes(section)) {
+	if (!names.includes(section) && words.context.namesMayDangle !== true) {
 		return words.fail(`unable to find resolvers section '${section}'${didYouMean(section, names)}`);
 	}
 	const expression = words.expression();
