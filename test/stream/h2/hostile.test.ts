@@ -77,7 +77,7 @@ t.test('the reference answers the same frames so', { skip: skipUnlessHaproxy('2.
 			return false;
 		}
 	});
-	for (const one of CASES) {
+	for (const one of CASES.filter(({ unnoticed }) => unnoticed !== true)) {
 		const outcome = await outcomeOf(one, port);
 		t.match(outcome, one.reference ?? one.outcome, `${one.clause} ${one.name}: ${outcome}`);
 	}
