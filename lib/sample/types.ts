@@ -264,6 +264,15 @@ export interface StreamLogView {
 	readonly logCounter?: number;
 }
 
+/** A connection that may carry several streams: HTTP/2. */
+export interface MultiplexView {
+	readonly openStreams: number;
+	/** How many may be open at once. */
+	readonly streamsLimit: number;
+	/** What the other end has done that no good one does. */
+	readonly glitches: number;
+}
+
 /** One request and its response, or one TCP session: what fetches and log formats read. */
 export interface StreamView {
 	/** Monotonic milliseconds, asked once per event. */
@@ -275,6 +284,11 @@ export interface StreamView {
 	readonly server: ServerView | undefined;
 	/** TLS of the connection to the server. */
 	readonly serverTls?: TlsView | undefined;
+	/** The connections of both sides, where they are HTTP/2. */
+	readonly clientMultiplex?: MultiplexView | undefined;
+	readonly serverMultiplex?: MultiplexView | undefined;
+	/** The connection to the server had served before. */
+	readonly serverReused?: boolean;
 	/** Timeouts in force, in ms; 0: none. */
 	readonly clientTimeoutMs?: number;
 	readonly serverTimeoutMs?: number;

@@ -34,7 +34,7 @@
 import type { Server } from '../backend/server.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../http/message.js';
 import type { HttpProtocol, LocalReply, ReplySource } from '../rules/stream-control.js';
-import type { TlsView } from '../sample/types.js';
+import type { MultiplexView, TlsView } from '../sample/types.js';
 
 /** What ended an exchange early: whose fault, and how. Numbers, compared on the path of each failure. */
 export const Failure = {
@@ -129,6 +129,9 @@ export interface Exchange {
 	readonly serverSidePort?: number | undefined;
 	/** Its TLS; undefined in clear, or where no line asks for it. */
 	readonly serverSideTls?: TlsView | undefined;
+	/** The connections of both sides, where they are HTTP/2. */
+	readonly clientMultiplex?: MultiplexView | undefined;
+	readonly serverMultiplex?: MultiplexView | undefined;
 	/**
 	 * Ends both connections without an answer. `silent`: the client is not even told (no FIN, no RST where
 	 * the system allows it). `exchangeEnded` follows at once.

@@ -21,7 +21,7 @@ import { resolveErrorReply } from '../rules/error-replies.js';
 import type { DecidingRule, HttpProtocol, LocalReply, StreamControl } from '../rules/stream-control.js';
 import { Verdict } from '../rules/verdict.js';
 import { type Decision, takeSightings } from '../sample/sightings.js';
-import type { StreamLogView, TlsView, VariableScope } from '../sample/types.js';
+import type { MultiplexView, StreamLogView, TlsView, VariableScope } from '../sample/types.js';
 import type { EntryRef, StickTable } from '../stick-table/table.js';
 import { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { countError } from './counting.js';
@@ -227,6 +227,14 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	/** The server's connection, behind TLS. */
 	get serverTls(): TlsView | undefined {
 		return this.exchange.serverSideTls;
+	}
+
+	get clientMultiplex(): MultiplexView | undefined {
+		return this.exchange.clientMultiplex;
+	}
+
+	get serverMultiplex(): MultiplexView | undefined {
+		return this.exchange.serverMultiplex;
 	}
 
 	get requestBuffer(): Buffer | undefined {

@@ -7,6 +7,7 @@ import { CONSTANT_FETCHES } from './constants.js';
 import { FILTER_FETCHES } from './filters.js';
 import { HTTP_FETCHES } from './http.js';
 import { INTERNAL_FETCHES } from './internal.js';
+import { MULTIPLEX_FETCHES } from './multiplex.js';
 import { STICK_TABLE_FETCHES } from './stick-table.js';
 import { TIMING_FETCHES } from './timing.js';
 import { TLS_FETCHES } from './tls.js';
@@ -21,6 +22,7 @@ export const FETCHES: ReadonlyMap<string, FetchDescriptor> = new Map(
 		...CONSTANT_FETCHES,
 		...INTERNAL_FETCHES,
 		...CONNECTION_FETCHES,
+		...MULTIPLEX_FETCHES,
 		...TLS_FETCHES,
 		...TIMING_FETCHES,
 		...TLS_HELLO_FETCHES,

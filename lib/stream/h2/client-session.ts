@@ -85,6 +85,18 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		this.takeUnread();
 	}
 
+	get openStreams(): number {
+		return this.codec.streams.size;
+	}
+
+	get streamsLimit(): number {
+		return Math.min(this.codec.settings.maxConcurrentStreams, 2 ** 31 - 1);
+	}
+
+	get glitches(): number {
+		return this.codec.glitches;
+	}
+
 	/** One of the requests that are served now. */
 	get stream(): Stream | undefined {
 		for (const { stream } of this.#streams) if (stream !== undefined) return stream;

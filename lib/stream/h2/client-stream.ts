@@ -23,6 +23,7 @@ import { isRefusal } from '../../http/refusal.js';
 import type { LocalReplyOptions, ResponseOptions } from '../../http/serializer.js';
 import { FORBIDDEN_TRAILERS } from '../../http/trailers.js';
 import type { LocalReply } from '../../rules/stream-control.js';
+import type { MultiplexView } from '../../sample/types.js';
 import { Failure } from '../exchange.js';
 import { ClientConnection } from '../native/client-connection.js';
 import { NO_SOCKET } from '../native/connection.js';
@@ -32,7 +33,7 @@ import type { ThreadRuntime } from '../thread-runtime.js';
 import { CONNECTION_FIELDS, type H2Request } from './request-head.js';
 
 /** What a stream tells the connection it is on. */
-export interface StreamOwner {
+export interface StreamOwner extends MultiplexView {
 	readonly codec: H2Connection<ClientStream>;
 	/** Something stands in the codec's output. */
 	flushSoon(): void;
@@ -91,6 +92,10 @@ export class ClientStream extends ClientConnection {
 		this.#h2 = h2;
 		this.#request = request;
 		this.#chunked = request?.head.framing.kind === 'chunked';
+	}
+
+	override get clientMultiplex(): MultiplexView {
+		return this.#owner;
 	}
 
 	begin(head: RequestHead, nowMs: number): void {

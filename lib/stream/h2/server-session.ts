@@ -16,6 +16,7 @@ import type { FieldList } from '../../http/h2/field-list.js';
 import { ErrorCode } from '../../http/h2/frames.js';
 import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
 import type { H2Stream } from '../../http/h2/stream.js';
+import type { MultiplexView } from '../../sample/types.js';
 import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -25,6 +26,10 @@ import type { ServerStream } from './server-stream.js';
 const PSEUDO_FIELDS = 4;
 /** A connection that is closed has this long to take the last word. */
 const LEAVE_MS = 1000;
+/** Streams at once until the server has said what it allows (RFC 9113, section 6.5.2 asks for 100 at least). */
+const STREAMS_UNTIL_TOLD = 100;
+/** Where nobody has set a limit. */
+const MOST_STREAMS = 2 ** 31 - 1;
 /** Windows of streams that the window of the connection has room for. */
 const DOWNLOADS_AT_ONCE = 100;
 
@@ -37,7 +42,7 @@ export interface SessionKeeper {
 	sessionLost(session: H2ServerSession, error: Error | undefined): void;
 }
 
-export class H2ServerSession extends Connection implements H2Events<ServerStream> {
+export class H2ServerSession extends Connection implements H2Events<ServerStream>, MultiplexView {
 	readonly codec: H2Connection<ServerStream>;
 	readonly destination: Destination;
 	readonly #keeper: SessionKeeper;
@@ -138,6 +143,22 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		this.codec.start();
 		this.flushSoon();
 		this.#keeper.sessionReady(this, undefined);
+	}
+
+	// ---- MultiplexView ----------------------------------------------------------------------------------------
+
+	get openStreams(): number {
+		return this.codec.openOwnStreams;
+	}
+
+	get streamsLimit(): number {
+		const { codec } = this;
+		const own = this.thread.h2.beMaxConcurrentStreams || MOST_STREAMS;
+		return Math.min(own, codec.hasPeerSettings ? codec.peer.maxConcurrentStreams : STREAMS_UNTIL_TOLD);
+	}
+
+	get glitches(): number {
+		return this.codec.glitches;
 	}
 
 	/** Streams that the server has open; some may outlive their requests. */

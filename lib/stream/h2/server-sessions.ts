@@ -21,9 +21,6 @@ import type { ThreadRuntime } from '../thread-runtime.js';
 import { H2ServerSession, type SessionKeeper } from './server-session.js';
 import type { ServerStream } from './server-stream.js';
 
-/** Streams at once until the server has said what it allows (RFC 9113, section 6.5.2 asks for 100 at least). */
-const STREAMS_UNTIL_TOLD = 100;
-
 /** Whether requests to this server may go by HTTP/2: agreed on beforehand, or by ALPN. */
 export function maySpeakH2(model: ServerModel): boolean {
 	if (model.proto !== undefined) return model.proto === 'h2';
@@ -84,18 +81,13 @@ export class ServerSessions implements SessionKeeper {
 			if (one.isLeaving || one.closed || !sameDestination(one.destination, destination)) continue;
 			if (!one.isReady && !this.#agreesOnH2) continue;
 			if (maxReuse >= 0 && one.reuseCount >= maxReuse) continue;
-			if (one.openCount >= this.#streamLimit(one)) continue;
+			if (one.openCount >= one.streamsLimit) continue;
 			if (one.owner === client) return one;
 			if (mode === 'always') return one;
 			if (mode === 'aggressive' && (!isFirst || one.isProven)) return one;
 			if (mode === 'safe' && !isFirst && one.isIdle) return one;
 		}
 		return undefined;
-	}
-
-	#streamLimit({ codec }: H2ServerSession): number {
-		const own = this.#thread.h2.beMaxConcurrentStreams || Number.POSITIVE_INFINITY;
-		return Math.min(own, codec.hasPeerSettings ? codec.peer.maxConcurrentStreams : STREAMS_UNTIL_TOLD);
 	}
 
 	#connect(stream: ServerStream, request: Stream, destination: Destination): void {

@@ -21,6 +21,7 @@ import type { H2Stream } from '../../http/h2/stream.js';
 import type { HeaderList, RequestHead } from '../../http/message.js';
 import { isRefusal } from '../../http/refusal.js';
 import { Failure } from '../exchange.js';
+import type { MultiplexView } from '../../sample/types.js';
 import type { ClientConnection } from '../native/client-connection.js';
 import { EMPTY_CHUNK, NO_SOCKET, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import { ServerConnection } from '../native/server-connection.js';
@@ -36,6 +37,7 @@ export class ServerStream extends ServerConnection {
 	readonly #mayReuse: boolean;
 	#destination: Destination | undefined;
 	session: H2ServerSession | undefined;
+	#lastSession: H2ServerSession | undefined;
 	#h2: H2Stream<ServerStream> | undefined;
 	#wasReused = false;
 	#wasResent = false;
@@ -83,6 +85,7 @@ export class ServerStream extends ServerConnection {
 	sessionReady(isReused: boolean): void {
 		if (this.closed) return;
 		this.#wasReused = isReused;
+		this.#lastSession = this.session;
 		if (this.#wasResent) this.guarded(this.#open);
 		else this.connected();
 	}
@@ -158,6 +161,10 @@ export class ServerStream extends ServerConnection {
 
 	override get transport(): Socket | undefined {
 		return this.session?.socket;
+	}
+
+	override get multiplex(): MultiplexView | undefined {
+		return this.#lastSession;
 	}
 
 	protected override get wasReused(): boolean {

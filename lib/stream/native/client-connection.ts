@@ -20,7 +20,7 @@ import {
 	serializeResponse,
 } from '../../http/serializer.js';
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
-import type { TlsView } from '../../sample/types.js';
+import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
 import { maySpeakH2 } from '../h2/server-sessions.js';
@@ -503,6 +503,15 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	get serverSidePort(): number | undefined {
 		return this.#lastServer?.localPort;
+	}
+
+	/** Itself, where it is a stream of HTTP/2. */
+	get clientMultiplex(): MultiplexView | undefined {
+		return undefined;
+	}
+
+	get serverMultiplex(): MultiplexView | undefined {
+		return this.#lastServer?.multiplex;
 	}
 
 	get serverSideTls(): TlsView | undefined {

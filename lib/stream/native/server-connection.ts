@@ -18,7 +18,7 @@ import type { BodyFraming, HeaderList, RequestHead, ResponseHead } from '../../h
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { serializeRequest } from '../../http/serializer.js';
 import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
-import type { TlsView } from '../../sample/types.js';
+import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { MessageParties } from '../message-captures.js';
 import type { Stream } from '../stream.js';
@@ -142,6 +142,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 	/** Messages end by themselves: what comes behind a head is payload, and `endReceived` its end. */
 	get hasFrames(): boolean {
 		return false;
+	}
+
+	/** For fetches; still known when the exchange is over. */
+	get multiplex(): MultiplexView | undefined {
+		return undefined;
 	}
 
 	/** Fields after the payload, where it has no chunks. */
