@@ -28,16 +28,17 @@
  * and leaves its share with the session.
  *
  * ## The sums
- * A key whose shares change is marked and summed soon after, once for all changes that came together. The result
- * goes to `target`, the memory of the table of sums, to which each reading adds this node's own counts
+ * A key is summed anew with each update of a share: updates were gathered by the node that sent them, and finding the
+ * key again later costs more than what two changes of it in one moment would save. An entry that leaves a share by its
+ * own expiry, and what changes in a whole table, marks keys that are summed soon after. The result goes to `target`, the memory of the table of sums, to which each reading adds this node's own counts
  * (stick-table/sum-table.ts); and to `total`, own counts included, which is pushed to nodes that only know the
  * peers protocol. An entry that leaves a share by its own expiry marks its key too.
  */
 import type { StickTableModel } from '../config/model.js';
-import { type Clock, tick } from '../core/clock.js';
+import type { Clock } from '../core/clock.js';
 import { columnsOf, EntryRecord } from '../peers/entry-record.js';
+import type { EntrySum } from '../stick-table/entry-sum.js';
 import type { EntryView } from '../stick-table/entry-view.js';
-import { addShare } from '../stick-table/sums.js';
 import { StickTable } from '../stick-table/table.js';
 import type { UpdateReader } from '../stick-table/update-list.js';
 import { isNewerShare } from './newer.js';
@@ -103,8 +104,12 @@ export class SummedTable {
 	/** Keys to be summed, as byte strings. */
 	readonly #marked = new Set<string>();
 	#isSumming = false;
+	/** Tables of one seed, so that a key is hashed once for all of them. */
+	#like: SharedArrayBuffer | undefined;
 	readonly #record: EntryRecord;
-	readonly #sum: EntryView;
+	/** One of its tables, whichever. */
+	readonly #any: StickTable;
+	readonly #sum: EntrySum;
 	readonly #share: EntryView;
 	readonly #known: EntryView;
 	readonly #key: Buffer;
@@ -121,11 +126,13 @@ export class SummedTable {
 		this.localName = options.localName;
 		this.#clock = options.clock;
 		this.#defer = options.defer;
-		const any = options.own ?? this.#newTable();
+		this.#like = (options.target ?? options.own)?.buffer;
+		const any = options.target ?? options.own ?? this.#newTable();
 		this.#record = new EntryRecord(
 			columnsOf(any.slots.map(({ wireId, count, periodMs }) => ({ typeId: wireId, count, periodMs }))),
 		);
-		this.#sum = any.newView();
+		this.#any = any;
+		this.#sum = any.newSum();
 		this.#share = any.newView();
 		this.#known = any.newView();
 		this.#key = Buffer.alloc(Math.max(16, any.keyLengthBytes));
@@ -133,7 +140,8 @@ export class SummedTable {
 	}
 
 	#newTable(): StickTable {
-		const table = new StickTable(this.model, StickTable.allocate(this.model));
+		const table = new StickTable(this.model, StickTable.allocate(this.model, this.#like));
+		this.#like ??= table.buffer;
 		table.updates.enable();
 		return table;
 	}
@@ -212,8 +220,10 @@ export class SummedTable {
 		origin.lastWordMs = nowMs;
 		const isForUs = origin.name === this.localName && this.own !== undefined;
 		if (isForUs) return this.#absorb(life, record, nowMs);
-		table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all');
-		this.mark(record.key, record.keyLength);
+		const sum = this.#sum;
+		if (!table.beginSum(sum, record.key, record.keyLength)) return false;
+		table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all', undefined, sum.key);
+		this.#finishSum(nowMs);
 		return true;
 	}
 
@@ -321,62 +331,25 @@ export class SummedTable {
 		let count = 0;
 		for (const text of this.#marked) {
 			this.#marked.delete(text);
-			this.#sumKey(this.#key.write(text, 'latin1'), nowMs);
+			if (this.#any.beginSum(this.#sum, this.#key, this.#key.write(text, 'latin1'))) this.#finishSum(nowMs);
 			if (++count === KEYS_PER_SLICE) break;
 		}
 		this.#isSumming = this.#marked.size > 0;
 		if (this.#isSumming) this.#defer(() => this.#sumMarked());
 	}
 
-	/** The key in `#key`. */
-	#sumKey(keyLength: number, nowMs: number): void {
+	/** The key of `#sum`, whose shares are added to what is there: nothing. */
+	#finishSum(nowMs: number): void {
+		const { own, target, total, localName } = this;
 		const sum = this.#sum;
-		let isFirst = true;
-		for (const origin of this.origins.values()) {
-			if (origin.name === this.localName && this.own !== undefined) continue;
-			for (const { table } of origin.lives) {
-				if (!table.copyByKeyBytes(this.#key, keyLength, this.#share, nowMs)) continue;
-				this.#add(isFirst, nowMs);
-				isFirst = false;
-				break;
-			}
+		for (const { name, lives } of this.origins.values()) {
+			if (name === localName && own !== undefined) continue;
+			for (let i = 0; i < lives.length; i++) if (lives[i]!.table.addToSum(sum, nowMs)) break;
 		}
-		if (this.target !== undefined) this.#store(this.target, keyLength, isFirst, nowMs);
-		if (this.total === undefined) return;
-		if (this.own?.copyByKeyBytes(this.#key, keyLength, this.#share, nowMs) === true) {
-			this.#add(isFirst, nowMs);
-			isFirst = false;
-		}
-		sum.nowMs = nowMs;
-		this.#store(this.total, keyLength, isFirst, nowMs);
-		this.total.pushAgain(this.#key, keyLength, nowMs);
-	}
-
-	/** The share at hand to the sum. Of states the value of what was touched last is taken. */
-	#add(isFirst: boolean, nowMs: number): void {
-		const sum = this.#sum;
-		const share = this.#share;
-		if (isFirst) {
-			sum.words.set(share.words);
-			sum.nowMs = nowMs;
-			sum.serverKeyText = share.serverKeyText;
-			return;
-		}
-		const isNewer = (share.remainingMs ?? 0) > (sum.remainingMs ?? 0);
-		addShare(sum.words, share.words, share.slots, tick(nowMs), isNewer);
-		if (share.serverKeyText !== '' && (isNewer || sum.serverKeyText === '')) sum.serverKeyText = share.serverKeyText;
-		if (isNewer) sum.takeExpiry(share);
-	}
-
-	/** `isNothing`: nobody has a share of the key any more. */
-	#store(table: StickTable, keyLength: number, isNothing: boolean, nowMs: number): void {
-		const record = this.#record;
-		if (isNothing) record.words.fill(0);
-		else this.#toRecord(this.#sum);
-		this.#key.copy(record.reserveKey(keyLength), 0, 0, keyLength);
-		record.elementCounts = record.allElements;
-		if (isNothing) record.serverKey = undefined;
-		table.learnWords(record, isNothing ? 0 : (this.#sum.remainingMs ?? undefined), nowMs, 'all');
+		target?.learnSum(sum, nowMs, false);
+		if (total === undefined) return;
+		own?.addToSum(sum, nowMs);
+		total.learnSum(sum, nowMs, true);
 	}
 
 	/** Removes what is over; to be called every `EXPIRY_INTERVAL_MS`. */

@@ -20,6 +20,7 @@ import { tick } from '../core/clock.js';
 import type { SampleValue } from '../sample/types.js';
 import { acquireLock, releaseLock } from '../shared/spin-lock.js';
 import { StringDictionary } from './dictionary.js';
+import type { HashedKey } from './entry-sum.js';
 import type { EntryView } from './entry-view.js';
 import { ExpiryOrder } from './expiry.js';
 import { hashWords } from './hash.js';
@@ -118,6 +119,17 @@ export class EntryStore {
 	lockKeyWords(from: Int32Array, at: number): void {
 		for (let i = 0; i < this.#keyWords; i++) this.#key[i] = from[at + i]!;
 		this.#enterKey();
+	}
+
+	/** The same for a key that was encoded and hashed before. */
+	lockHashed(key: HashedKey): void {
+		const { words } = this;
+		if (words[SEED_0] !== key.seed0 || words[SEED_1] !== key.seed1) {
+			this.lockKeyWords(key.words, 0);
+			return;
+		}
+		for (let i = 0; i < this.#keyWords; i++) this.#key[i] = key.words[i]!;
+		this.#enter(key.hash);
 	}
 
 	#enterKey(): void {

@@ -13,8 +13,9 @@ import type { SampleValue } from '../sample/types.js';
 import { CLASS_WORDS } from './data-types.js';
 import { writeElement } from './elements.js';
 import type { EntryStore } from './entry-store.js';
+import type { EntrySum, HashedKey } from './entry-sum.js';
 import type { DataValue } from './entry-view.js';
-import { type DataSlot, KEY } from './layout.js';
+import { type DataSlot, EXPIRE, KEY } from './layout.js';
 
 /** Values of one type as received from a peer, element by element. */
 export interface LearnedData {
@@ -56,6 +57,8 @@ export class Learning {
 	readonly #store: EntryStore;
 	readonly #recvOnly: boolean;
 	#writeTo: Learning | undefined;
+	/** Of the step at hand. */
+	#outcome: LearnOutcome = 'learned';
 
 	constructor(store: EntryStore, recvOnly: boolean) {
 		this.#store = store;
@@ -76,32 +79,59 @@ export class Learning {
 	): LearnOutcome {
 		if (!this.#store.lockKey(value)) return 'no key';
 		const lifeMs = this.#lifeMs(expireMs);
-		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
-			this.#writeData(record, data, now, filter),
-		);
-		if (outcome === 'learned' && this.#writeTo !== undefined) {
+		const record = this.#begin(lifeMs, nowMs, conflict);
+		if (record !== 0) {
+			this.#writeData(record, data, tick(nowMs) | 0, filter);
+			this.#end(record, lifeMs, nowMs, false);
+		}
+		this.#store.unlock();
+		if (this.#outcome === 'learned' && this.#writeTo !== undefined) {
 			this.#writeTo.#learnFrom(this.#store, value, data, lifeMs, nowMs);
 		}
-		return outcome;
+		return this.#outcome;
 	}
 
-	/** The same for words: no objects per value. */
+	/** The same for words: no objects per value. `hashed`: the entry's key. */
 	learnWords(
 		entry: WireEntry,
 		expireMs: number | undefined,
 		nowMs: number,
 		filter: LearnFilter,
 		conflict: LearnConflict | undefined,
+		hashed: HashedKey | undefined,
 	): LearnOutcome {
-		if (!this.#store.lockKeyBytes(entry.key, entry.keyLength)) return 'no key';
+		const store = this.#store;
+		if (hashed !== undefined) store.lockHashed(hashed);
+		else if (!store.lockKeyBytes(entry.key, entry.keyLength)) return 'no key';
 		const lifeMs = this.#lifeMs(expireMs);
-		const outcome = this.#learnLocked(lifeMs, nowMs, conflict, (record, now) =>
-			this.#writeWords(record, entry, now, filter),
-		);
-		if (outcome === 'learned' && this.#writeTo !== undefined) {
-			this.#writeTo.#learnFrom(this.#store, this.#store.decodeKey(), this.#dataOf(entry), lifeMs, nowMs);
+		const record = this.#begin(lifeMs, nowMs, conflict);
+		if (record !== 0) {
+			this.#writeWords(record, entry, tick(nowMs) | 0, filter);
+			this.#end(record, lifeMs, nowMs, false);
 		}
-		return outcome;
+		store.unlock();
+		if (this.#outcome === 'learned' && this.#writeTo !== undefined) {
+			this.#writeTo.#learnFrom(store, store.decodeKey(), this.#dataOf(entry), lifeMs, nowMs);
+		}
+		return this.#outcome;
+	}
+
+	/**
+	 * The sum of shares in place of what is there; the entry goes, or reads nothing, when nobody has a share any more.
+	 * `isNews`: as if it had been changed here.
+	 */
+	learnSum(sum: EntrySum, nowMs: number, isNews: boolean): void {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		store.lockHashed(sum.key);
+		const remainingMs = sum.hasExpiry ? (sum.words[EXPIRE]! - now) | 0 : undefined;
+		const lifeMs = sum.isEmpty ? 0 : this.#lifeMs(remainingMs);
+		const record = this.#begin(lifeMs, nowMs, undefined);
+		if (record !== 0) {
+			this.#writeSum(record, sum);
+			this.#end(record, lifeMs, nowMs, isNews);
+		}
+		store.unlock();
 	}
 
 	/** The receiving end of `write-to`: same key, own slots, only as-is types. */
@@ -121,35 +151,61 @@ export class Learning {
 		}
 		// A source without `expire` has no life to give: this table's own then.
 		const ownLifeMs = source.expireMs === 0 ? this.#store.expireMs : lifeMs;
-		this.#learnLocked(ownLifeMs, nowMs, undefined, (record, now) => this.#writeData(record, own, now, 'as-is'));
+		const record = this.#begin(ownLifeMs, nowMs, undefined);
+		if (record !== 0) {
+			this.#writeData(record, own, tick(nowMs) | 0, 'as-is');
+			this.#end(record, ownLifeMs, nowMs, false);
+		}
+		this.#store.unlock();
 	}
 
 	#lifeMs(expireMs: number | undefined): number {
 		return Math.min(expireMs ?? this.#store.expireMs, this.#store.expireMs);
 	}
 
-	#learnLocked(
-		lifeMs: number,
-		nowMs: number,
-		conflict: LearnConflict | undefined,
-		write: (record: number, now: number) => void,
-	): LearnOutcome {
+	/** The record of the locked key that is to be written, or 0; sets `#outcome`. */
+	#begin(lifeMs: number, nowMs: number, conflict: LearnConflict | undefined): number {
 		const store = this.#store;
 		const now = tick(nowMs) | 0;
 		// A life that is over removes what is there and makes no room for what would go at once.
-		const isOver = store.expireMs !== 0 && lifeMs <= 0;
+		const isOver = this.#isOver(lifeMs);
 		const record = isOver ? store.find(now) : store.findOrCreate(now);
-		let outcome: LearnOutcome = 'learned';
-		if (record === 0) outcome = isOver ? 'learned' : 'full';
-		else if (conflict?.keepsLocal === true && store.updates.isLocalAfter(record, conflict.knownId)) outcome = 'kept';
-		else {
-			write(record, now);
-			if (store.expireMs === 0) store.refresh(record, now);
-			else store.setDate(record, (now + lifeMs) | 0);
-			if (!isOver || !store.removeIfFree(record)) store.updates.touchLearned(record);
+		if (record === 0) this.#outcome = isOver ? 'learned' : 'full';
+		else if (conflict?.keepsLocal === true && store.updates.isLocalAfter(record, conflict.knownId)) {
+			this.#outcome = 'kept';
+			return 0;
+		} else this.#outcome = 'learned';
+		return record;
+	}
+
+	#end(record: number, lifeMs: number, nowMs: number, isNews: boolean): void {
+		const store = this.#store;
+		const now = tick(nowMs) | 0;
+		if (store.expireMs === 0) store.refresh(record, now);
+		else store.setDate(record, (now + lifeMs) | 0);
+		if (this.#isOver(lifeMs) && store.removeIfFree(record)) return;
+		if (isNews) store.updates.touchLocal(record);
+		else store.updates.touchLearned(record);
+	}
+
+	#isOver(lifeMs: number): boolean {
+		return this.#store.expireMs !== 0 && lifeMs <= 0;
+	}
+
+	#writeSum(record: number, sum: EntrySum): void {
+		const { words } = this.#store;
+		const { slots } = this.#store.layout;
+		for (let i = 0; i < slots.length; i++) {
+			const slot = slots[i]!;
+			if (slot.class === 'string') {
+				if (!sum.isEmpty && sum.serverKeyText !== '') this.#store.setServerKey(record, sum.serverKeyText);
+				continue;
+			}
+			const elementWords = CLASS_WORDS[slot.class];
+			const end = slot.offset + slot.count * elementWords;
+			for (let at = slot.offset; at < end; at++) words[record + at] = sum.isEmpty ? 0 : sum.words[at]!;
+			if (slot.isRate) for (let at = slot.offset; at < end; at += 3) words[record + at]! &= ~1;
 		}
-		store.unlock();
-		return outcome;
 	}
 
 	#writeData(record: number, data: readonly LearnedData[], now: number, filter: LearnFilter): void {

@@ -58,7 +58,8 @@ export function sumRuleOf(slot: DataSlot): SumRule {
 }
 
 /**
- * Adds the entry `from` to `into`, both records of one declaration. `isNewer`: states are taken from `from`.
+ * Adds the entry `from` to `into`, both records of one declaration. `isNewer`: states are taken from `from`, whose
+ * record begins at word `fromRecord`.
  * Strings are the caller's, since they live beside the words.
  */
 export function addShare(
@@ -67,34 +68,40 @@ export function addShare(
 	slots: readonly DataSlot[],
 	nowTick: number,
 	isNewer: boolean,
+	fromRecord = 0,
 ): void {
-	for (const slot of slots) {
+	for (let i = 0; i < slots.length; i++) {
+		const slot = slots[i]!;
 		const rule = sumRuleOf(slot);
 		for (let index = 0; index < slot.count; index++) {
 			if (rule === 'newest') {
-				if (isNewer && slot.class !== 'string') into[slot.offset + index] = from[slot.offset + index]!;
+				if (isNewer && slot.class !== 'string') into[slot.offset + index] = from[fromRecord + slot.offset + index]!;
 				continue;
 			}
 			switch (slot.class) {
 				case 'uint32':
-				case 'int32':
-					into[slot.offset + index] = (into[slot.offset + index]! + from[slot.offset + index]!) | 0;
+				case 'int32': {
+					const at = slot.offset + index;
+					into[at] = (into[at]! + from[fromRecord + at]!) | 0;
 					break;
+				}
 				case 'uint64':
-					add64(into, from, slot.offset + index * 2);
+					add64(into, slot.offset + index * 2, from, fromRecord + slot.offset + index * 2);
 					break;
-				case 'rate':
-					addRate(into, from, slot.offset + index * 3, nowTick, slot.periodMs);
+				case 'rate': {
+					const at = slot.offset + index * 3;
+					addRate(into, at, from, fromRecord + at, nowTick, slot.periodMs);
 					break;
+				}
 			}
 		}
 	}
 }
 
-function add64(into: Int32Array, from: Int32Array, at: number): void {
-	const low = (into[at]! >>> 0) + (from[at]! >>> 0);
+function add64(into: Int32Array, at: number, from: Int32Array, fromAt: number): void {
+	const low = (into[at]! >>> 0) + (from[fromAt]! >>> 0);
 	into[at] = low | 0;
-	into[at + 1] = (into[at + 1]! + from[at + 1]! + (low > 0xffffffff ? 1 : 0)) | 0;
+	into[at + 1] = (into[at + 1]! + from[fromAt + 1]! + (low > 0xffffffff ? 1 : 0)) | 0;
 }
 
 /** A rate brought to now: how long its period has been going on, and its two counts. */
@@ -103,9 +110,16 @@ const scratch = [
 	{ ageMs: 0, current: 0, previous: 0 },
 ] as const;
 
-function addRate(into: Int32Array, from: Int32Array, at: number, nowTick: number, periodMs: number): void {
+function addRate(
+	into: Int32Array,
+	at: number,
+	from: Int32Array,
+	fromAt: number,
+	nowTick: number,
+	periodMs: number,
+): void {
 	const a = bringToNow(scratch[0], into, at, nowTick, periodMs);
-	const b = bringToNow(scratch[1], from, at, nowTick, periodMs);
+	const b = bringToNow(scratch[1], from, fromAt, nowTick, periodMs);
 	if (b.current + b.previous === 0) return;
 	const isAlone = a.current + a.previous === 0;
 	const weightA = a.current + a.previous;

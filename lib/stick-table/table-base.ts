@@ -10,6 +10,7 @@ import { tick } from '../core/clock.js';
 import { HoldfastError } from '../core/errors.js';
 import type { SampleValue } from '../sample/types.js';
 import { EntryStore } from './entry-store.js';
+import { EntrySum } from './entry-sum.js';
 import { EntryView } from './entry-view.js';
 import { keyLengthBytes } from './key.js';
 import {
@@ -51,9 +52,9 @@ export class TableBase {
 
 	/**
 	 * Reserves the memory of an empty table. Throws `TABLE_TOO_LARGE` with a sentence for the operator when the
-	 * size is beyond 8 GB or the system refuses.
+	 * size is beyond 8 GB or the system refuses. Tables made `like` another one hash a key alike (entry-sum.ts).
 	 */
-	static allocate(model: StickTableModel): SharedArrayBuffer {
+	static allocate(model: StickTableModel, like?: SharedArrayBuffer): SharedArrayBuffer {
 		const bytes = TableBase.bytesNeeded(model);
 		let buffer: SharedArrayBuffer;
 		try {
@@ -63,7 +64,9 @@ export class TableBase {
 			const text = `stick-table '${model.name}' of size ${model.size}: the system does not give the ${megabytes} MB it may need`;
 			throw new HoldfastError('TABLE_TOO_LARGE', text, { cause });
 		}
-		randomFillSync(new Int32Array(buffer, SEED_0 * 4, SEED_1 - SEED_0 + 1));
+		const seeds = new Int32Array(buffer, SEED_0 * 4, SEED_1 - SEED_0 + 1);
+		if (like === undefined) randomFillSync(seeds);
+		else seeds.set(new Int32Array(like, SEED_0 * 4, seeds.length));
 		return buffer;
 	}
 
@@ -154,6 +157,30 @@ export class TableBase {
 		if (!store.lockKeyBytes(key, keyLength)) return false;
 		const record = store.find(tick(nowMs) | 0);
 		if (record !== 0) store.copyLocked(record, view, nowMs);
+		store.unlock();
+		return record !== 0;
+	}
+
+	newSum(): EntrySum {
+		return new EntrySum(this.store.layout, this.store.expireMs !== 0);
+	}
+
+	/** Begins the sum of a key as peers send it, over this table and those made like it. False: no key of this table. */
+	beginSum(sum: EntrySum, key: Uint8Array, keyLength: number): boolean {
+		sum.clear();
+		return sum.key.take(key, keyLength, this.store);
+	}
+
+	/** Adds the entry of the sum's key; false when it is absent. */
+	addToSum(sum: EntrySum, nowMs: number): boolean {
+		const store = this.store;
+		const now = tick(nowMs) | 0;
+		store.lockHashed(sum.key);
+		const record = store.find(now);
+		if (record !== 0) {
+			store.remainingMs(record, now);
+			sum.add(this.words, record, store.serverKey(record), now);
+		}
 		store.unlock();
 		return record !== 0;
 	}

@@ -18,6 +18,7 @@ import type { StickTableModel } from '../config/model.js';
 import { tick } from '../core/clock.js';
 import type { SampleValue } from '../sample/types.js';
 import { addElement, readElement, setElement } from './elements.js';
+import type { EntrySum, HashedKey } from './entry-sum.js';
 import type { DataValue, EntryView, RateState } from './entry-view.js';
 import type { TableKey } from './key.js';
 import { type DataSlot, KEY } from './layout.js';
@@ -330,15 +331,21 @@ export class StickTable extends TableBase {
 		return this.#learning.learn(value, data, expireMs, nowMs, filter, conflict);
 	}
 
-	/** `learn` for the peers codec: no objects per value. */
+	/** `learn` for the peers codec: no objects per value. `hashed`: the entry's key, if it is at hand in that form. */
 	learnWords(
 		entry: WireEntry,
 		expireMs: number | undefined,
 		nowMs: number,
 		filter: LearnFilter = 'learnable',
 		conflict?: LearnConflict,
+		hashed?: HashedKey,
 	): LearnOutcome {
-		return this.#learning.learnWords(entry, expireMs, nowMs, filter, conflict);
+		return this.#learning.learnWords(entry, expireMs, nowMs, filter, conflict, hashed);
+	}
+
+	/** Puts a sum in place of the entry of its key. `isNews`: it is to be pushed. */
+	learnSum(sum: EntrySum, nowMs: number, isNews: boolean): void {
+		this.#learning.learnSum(sum, nowMs, isNews);
 	}
 
 	/** Puts an entry at the end of the update list as if it had been modified; false when the key is absent. */

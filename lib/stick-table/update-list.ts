@@ -174,6 +174,8 @@ export class UpdateList {
 	touchLearned(record: number): void {
 		const words = this.#words;
 		if (words[UPDATE_ENABLED] === 0) return;
+		// Between the lists an entry moves with the shard locked only, and there its mark changes nothing.
+		if ((words[record + UPDATE_STATE]! & LIST_MASK) === IN_LEARNED) return;
 		acquireLock(words, UPDATE_LOCK);
 		if ((words[record + UPDATE_STATE]! & LIST_MASK) === 0) {
 			const counter = (words[UPDATE_COUNTER]! + 1) | 0;
