@@ -58,6 +58,8 @@ interface Outcome {
 	readonly output: string;
 	readonly durationMs: number;
 	readonly assertions: number;
+	/** Why something of it was not tested. */
+	readonly skips: readonly string[];
 }
 
 function run(path: string): Promise<Outcome> {
@@ -81,7 +83,8 @@ function run(path: string): Promise<Outcome> {
 			// Without a plan and its end nothing was tested, whatever the code says.
 			const ok = code === 0 && /^1\.\.\d+/m.test(output);
 			if (signal !== null) output += `\nended by ${signal}\n`;
-			done({ ok, output, durationMs: performance.now() - startedMs, assertions });
+			const skips = [...new Set([...output.matchAll(/ # SKIP (.*)$/gm)].map(([, reason = '']) => reason))];
+			done({ ok, output, durationMs: performance.now() - startedMs, assertions, skips });
 		});
 	});
 }
@@ -114,6 +117,7 @@ async function work(): Promise<void> {
 		const outcome = await run(path);
 		assertions += outcome.assertions;
 		console.log(`${outcome.ok ? 'ok    ' : 'NOT OK'} ${path} ${(outcome.durationMs / 1000).toFixed(1)} s`);
+		for (const reason of outcome.skips) console.log(`       skipped: ${reason}`);
 		if (outcome.ok) continue;
 		failed.push(path);
 		console.log(essence(outcome.output));
