@@ -47,8 +47,8 @@ export class ServerTls {
 		return true;
 	}
 
-	/** `header` is sent in clear, before the handshake. A socket that connects and begins its handshake; 'secureConnect' when it is over. */
-	connect(destination: Destination, view: StreamView, header?: Buffer): tls.TLSSocket {
+	/** `header` is sent in clear, before the handshake. `alpn`: instead of what the line says. A socket that connects and begins its handshake; 'secureConnect' when it is over. */
+	connect(destination: Destination, view: StreamView, header?: Buffer, alpn?: readonly string[]): tls.TLSSocket {
 		const name = this.#sni?.(view) ?? '';
 		const session = this.#sessions?.get(name);
 		const where =
@@ -61,6 +61,7 @@ export class ServerTls {
 			// Never the host itself; 'verifyhost' is checked and not sent.
 			servername: name,
 			...(session === undefined ? {} : { session }),
+			...(alpn === undefined ? {} : { ALPNProtocols: [...alpn] }),
 			allowHalfOpen: true,
 		};
 		const socket = tls.connect(options as tls.ConnectionOptions);

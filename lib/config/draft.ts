@@ -252,6 +252,7 @@ export function newServerOptions(): ServerOptions {
 		proxyFormats: [],
 		socks4: undefined,
 		proto: undefined,
+		ws: undefined,
 		tls: undefined,
 		check: false,
 		interMs: 2000,
@@ -283,6 +284,7 @@ export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
 	feInitialWindowSize: 65535,
 	feMaxConcurrentStreams: 100,
 	feMaxTotalStreams: 0,
+	feWebSocket: true,
 	beInitialWindowSize: 65535,
 	beMaxConcurrentStreams: 100,
 };

@@ -147,6 +147,8 @@ export interface H2Tuning {
 	readonly feMaxTotalStreams: number;
 	readonly beInitialWindowSize: number;
 	readonly beMaxConcurrentStreams: number;
+	/** Clients are told that WebSocket over HTTP/2 is served; not with `h2-workaround-bogus-websocket-clients`. */
+	readonly feWebSocket: boolean;
 }
 
 export interface StatsSocketModel {
@@ -485,6 +487,8 @@ export interface ServerModel {
 	readonly socks4?: SocketAddress | undefined;
 	/** `proto`; undefined: HTTP/2 if ALPN agrees on it, else HTTP/1.1. */
 	readonly proto?: 'h1' | 'h2' | undefined;
+	/** `ws`: what carries WebSocket; undefined: `auto`. */
+	readonly ws?: 'h1' | 'h2' | undefined;
 	readonly tls: ServerTlsModel | undefined;
 	readonly check: boolean;
 	readonly interMs: number;

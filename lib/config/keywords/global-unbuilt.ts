@@ -155,7 +155,6 @@ export const REFUSED_GLOBAL: readonly Row[] = [
 		'h1-case-adjust',
 		'h1-case-adjust-file',
 		'h1-do-not-close-on-insecure-transfer-encoding',
-		'h2-workaround-bogus-websocket-clients',
 		'httpclient.resolvers.id',
 		'httpclient.resolvers.prefer',
 		'httpclient.ssl.ca-file',

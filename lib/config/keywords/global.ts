@@ -435,6 +435,13 @@ const BUILT: readonly Row[] = [
 		global.crtBase = text;
 	}),
 	{
+		name: 'h2-workaround-bogus-websocket-clients',
+		invertible: true,
+		parse: (statement, { global }) => {
+			global.tune.h2.feWebSocket = statement.prefix === 'no';
+		},
+	},
+	{
 		name: 'strict-limits',
 		invertible: true,
 		parse: (statement, { global }) => {

@@ -365,6 +365,14 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 			o.proto = httpProtocol(s, i, 'server');
 		},
 	},
+	{
+		name: 'ws',
+		arguments: 1,
+		parse: (s, i, o) => {
+			const protocol = s.choice(i, 'ws', ['auto', 'h1', 'h2']);
+			o.ws = protocol === 'h1' || protocol === 'h2' ? protocol : undefined;
+		},
+	},
 	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
@@ -399,7 +407,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		['sslv3', 0],
 		['strict-maxconn', 0],
 		['usesrc', 1],
-		['ws', 1],
 	].map(([name, count]): ServerOption => ({ name: String(name), arguments: Number(count), refused: true })),
 ];
 

@@ -69,7 +69,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 					maxConcurrentStreams:
 						tuning.feMaxConcurrentStreams === 0 ? Number.POSITIVE_INFINITY : tuning.feMaxConcurrentStreams,
 					maxHeaderListSize: headSizeMax + 32 * headerCountMax,
-					enableConnectProtocol: true,
+					enableConnectProtocol: tuning.feWebSocket,
 				},
 				connectionWindowBytes: tuning.feInitialWindowSize * UPLOADS_AT_ONCE,
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },

@@ -16,16 +16,34 @@ import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
 import type { ServerModel } from '../../config/model.js';
 import type { Timer } from '../../core/clock.js';
+import type { RequestHead } from '../../http/message.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
+import { askedProtocol } from './server-heads.js';
 import { H2ServerSession, type SessionKeeper } from './server-session.js';
 import type { ServerStream } from './server-stream.js';
 
-/** Whether requests to this server may go by HTTP/2: agreed on beforehand, or by ALPN. */
-export function maySpeakH2(model: ServerModel): boolean {
-	if (model.proto !== undefined) return model.proto === 'h2';
-	return model.tls?.alpn.includes('h2') === true;
+/**
+ * Whether a request to this server may go by HTTP/2: agreed on beforehand, or by ALPN. WebSocket goes by HTTP/1.1 where
+ * ALPN leaves the choice, since few servers know it over HTTP/2 (manual, 5.2 `ws`).
+ */
+export function maySpeakH2({ proto, ws, tls }: ServerModel, request: RequestHead): boolean {
+	const isWebSocket = askedProtocol(request) === 'websocket';
+	if (isWebSocket && ws !== undefined) return ws === 'h2';
+	if (proto !== undefined) return proto === 'h2';
+	return tls?.alpn.includes('h2') === true && !(isWebSocket && tls.alpn.includes(HTTP_1));
 }
+
+/** What ALPN is to say where it is not what the server's line says; undefined: as there. */
+export function alpnFor({ ws, tls }: ServerModel, request: RequestHead | undefined): readonly string[] | undefined {
+	if (request === undefined || tls === undefined || tls.alpn.length === 0) return undefined;
+	if (askedProtocol(request) !== 'websocket') return undefined;
+	if (ws === 'h2') return ['h2'];
+	return ws === 'h1' || tls.alpn.includes(HTTP_1) ? [HTTP_1] : undefined;
+}
+
+/** Of ALPN (RFC 7301, section 6). */
+const HTTP_1 = 'http/1.1';
 
 const perServer = new WeakMap<Server, ServerSessions>();
 
@@ -94,7 +112,7 @@ export class ServerSessions implements SessionKeeper {
 		const { server } = this;
 		const header = proxyHeaderFor(server.model, request.session);
 		// Under TLS it comes before the handshake.
-		const secure = server.tls?.connect(destination, request, header);
+		const secure = server.tls?.connect(destination, request, header, alpnFor(server.model, request.request));
 		const session = new H2ServerSession(
 			this.#thread,
 			this,

@@ -23,7 +23,7 @@ import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
-import { maySpeakH2 } from '../h2/server-sessions.js';
+import { alpnFor, maySpeakH2 } from '../h2/server-sessions.js';
 import { ServerStream } from '../h2/server-stream.js';
 import { responseHeadSize } from '../message-size.js';
 import type { Stream } from '../stream.js';
@@ -105,7 +105,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			return;
 		}
 		const connection =
-			stream.request !== undefined && maySpeakH2(server.model)
+			stream.request !== undefined && maySpeakH2(server.model, stream.request)
 				? new ServerStream(this.thread, server, this, stream, mayReuse)
 				: new ServerConnection(this.thread, server, this, this.#socketTo(server, destination, stream));
 		this.server = connection;
@@ -114,7 +114,12 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	/** For a server behind TLS, where the PROXY protocol header comes before the handshake. */
 	#socketTo(server: Server, destination: Destination, stream: Stream): Socket | undefined {
-		return server.tls?.connect(destination, stream, proxyHeaderFor(server.model, this.session));
+		return server.tls?.connect(
+			destination,
+			stream,
+			proxyHeaderFor(server.model, this.session),
+			alpnFor(server.model, stream.request),
+		);
 	}
 
 	#takeIdle(server: Server): ServerConnection | undefined {
