@@ -34,6 +34,7 @@ import { SumTable } from '../stick-table/sum-table.js';
 import { StickTable } from '../stick-table/table.js';
 import type { ThreadCache } from '../stream/filters/caching.js';
 import { compileFilters, type ProxyFilters } from '../stream/filters/proxy-filters.js';
+import { compileForwardedHeader, type ForwardedHeader } from '../stream/forwarded-header.js';
 import { ProcessVariables } from '../stream/process-variables.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runtime.js';
@@ -110,6 +111,7 @@ interface ProxyParts {
 	readonly healthCheck: CompiledCheck | undefined;
 	readonly serverTls: ReadonlyMap<string, ServerTls>;
 	readonly stats: StatsAccess | undefined;
+	readonly forwarded: ForwardedHeader | undefined;
 }
 
 /** Attaches to the tables of a configuration; `write-to` leads from one to the other. */
@@ -290,6 +292,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 	const persistRules = compileAll(model.persistRules, (rule) => compilePersistRule(rule, context));
 	const hashExpression = compileHashExpression(model, context);
 	const serverTls = compileServerTls(model, context);
+	const forwarded = compileForwarded(model, context);
 	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
 	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
 	const stats = model.stats === undefined ? undefined : compileStatsAccess(model.stats, context);
@@ -305,6 +308,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		(model.stats !== undefined && stats === undefined) ||
 		(isBackendSide(model) && healthCheck === undefined) ||
 		serverTls === undefined ||
+		forwarded === 'failed' ||
 		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
 	) {
 		return undefined;
@@ -324,8 +328,15 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		streamLogger,
 		stats,
 		healthCheck,
+		forwarded,
 		serverTls,
 	};
+}
+
+function compileForwarded(model: ProxyModel, context: ProxyContext): ForwardedHeader | undefined | 'failed' {
+	const line = model.options.forwarded;
+	if (line === undefined || !isBackendSide(model)) return undefined;
+	return compileForwardedHeader(line, context.at(line.place, 'http-request')) ?? 'failed';
 }
 
 /** The rules of the proxy's defaults section, then its own. */
@@ -437,6 +448,7 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		rules: part.rules,
 		errorReplies: part.errorReplies,
 		filters: part.filters,
+		forwarded: part.forwarded,
 		counters: ownCounters,
 		serverCounters,
 	};
