@@ -680,6 +680,8 @@ export interface RedisModel {
 	readonly verify: 'none' | 'required';
 	/** Pause between two rounds of writing and reading. */
 	readonly intervalMs: number;
+	/** How long what has no life of its own stays in Redis after its node was heard of last. */
+	readonly keepMs: number;
 }
 
 export interface RedisServersModel {
