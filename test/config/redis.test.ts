@@ -89,7 +89,7 @@ for (const [url, expected, text] of URLS) {
 
 t.test('all options', async (t) => {
 	const { model, said } = load(
-		'redis rediss://r1 prefix edge:one user me password-file /run/password ca-file /run/ca.pem crt /run/node.pem verify none interval 200ms',
+		'redis rediss://r1 prefix edge:one user me password-file /run/password ca-file /run/ca.pem crt /run/node.pem verify none interval 200ms keep 2d',
 		'aggregations s\n  peers mesh\n  from .local to .sum\n',
 	);
 	t.equal(said, '');
@@ -100,6 +100,7 @@ t.test('all options', async (t) => {
 		certificate: pem('node'),
 		verify: 'none',
 		intervalMs: 200,
+		keepMs: 172_800_000,
 	});
 	t.match(section?.redis?.servers, { user: 'me', password: 's3cret word', tls: true });
 	t.equal(section?.bind, undefined, 'nobody calls this node');
@@ -112,6 +113,7 @@ t.test('without options, and with a local peer for an old process to teach', asy
 	t.match(model?.peers[0]?.redis, {
 		prefix: 'holdfast:mesh',
 		intervalMs: 50,
+		keepMs: 604_800_000,
 		ca: undefined,
 		certificate: undefined,
 		verify: 'required',
@@ -145,6 +147,8 @@ const REFUSED: readonly (readonly [lines: string, expected: RegExp])[] = [
 	['redis rediss://h crt /run/rubbish.pem', /holds no certificate/],
 	['redis rediss://h crt /run/ca.pem', /holds no private key/],
 	['redis redis://h interval 1ms', /between 5ms and 10000ms/],
+	['redis redis://h keep 10s', /'keep' is between/],
+	['redis redis://h keep 25d', /'keep'/],
 	['redis redis://h interval soon', /'interval'/],
 	['redis redis://h\nredis redis://h', /6: 'redis' : this section has one already, at line 5/],
 	['redis redis://h\npeer b 127.0.0.1:1', /6: 'peer b' : peers section 'mesh' is shared through Redis \(test.cfg:5\)/],

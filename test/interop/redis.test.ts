@@ -355,6 +355,30 @@ t.test('a reload goes on', { skip }, async (t) => {
 	t.same([...a.log, ...next.log, ...b.log], []);
 });
 
+t.test('nothing stays for ever, with or without expire', { skip }, async (t) => {
+	const redis = await startRedis(t);
+	for (const expireMs of [undefined, 3_600_000]) {
+		const model = redisModel(redis.url, { keepMs: 120_000, prefix: `p${expireMs}` });
+		const node = startNode(t, 'a', redis.url, { model, table: { expireMs } });
+		await waitFor('it writes', () => node.isWriting);
+		for (let i = 0; i < 10; i++) node.request(`k${i}`);
+		const lives = async (): Promise<Map<string, number>> => {
+			const keys = await redis.client.keys(`*p${expireMs}*`);
+			return new Map(await Promise.all(keys.map(async (key) => [key, await redis.client.pttl(key)] as const)));
+		};
+		await waitFor('all have a life', async () => {
+			const found = await lives();
+			return found.size === 8 && [...found.values()].every((life) => life > 0);
+		});
+		const most = (expireMs ?? 60_000) + 60_000;
+		for (const [key, life] of await lives()) {
+			if (/owners|beats/.test(key)) t.ok(life > 6 * 86_400_000, `${key} ${life} ms`);
+			else t.ok(life <= most && life > most - 60_000, `${key} ${life} ms`);
+		}
+		node.replication.close();
+	}
+});
+
 t.test('entries that are over leave Redis', { skip }, async (t) => {
 	const redis = await startRedis(t);
 	const nodes = [startNode(t, 'a', redis.url, { table: { expireMs: 1500, size: 1000 } })];

@@ -15,7 +15,9 @@ export interface RedisClient {
 	hdel(key: string, field: string): Promise<number>;
 	exists(key: string): Promise<number>;
 	zrangebyscore(key: string, min: string | number, max: string | number): Promise<string[]>;
+	zscore(key: string, member: string): Promise<string | null>;
 	unlink(key: string): Promise<number>;
+	pexpire(key: string, ms: number): Promise<number>;
 	hscan(key: string, cursor: string, countToken: 'COUNT', count: number): Promise<[string, string[]]>;
 	xread(
 		countToken: 'COUNT',

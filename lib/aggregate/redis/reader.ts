@@ -19,7 +19,7 @@ import type { Clock } from '../../core/clock.js';
 import type { EntryRecord } from '../../peers/entry-record.js';
 import type { RedisClient } from './client.js';
 import type { EntryCodec } from './entries.js';
-import { type NodeLine, parseLine, type TableKeys } from './keys.js';
+import { type NodeKeys, type NodeLine, parseLine, type TableKeys } from './keys.js';
 import type { RedisLink } from './link.js';
 
 const ITEMS_AT_ONCE = 200;
@@ -34,6 +34,8 @@ export const LOG_KEPT_MS = 20_000;
 /** For servers that cannot trim by time. */
 const LOG_KEPT_ITEMS = 5000;
 const MAX_NODES = 5000;
+/** A heart that has not beaten for so long beats no more, whoever's clock is asked. */
+const GONE_MS = 60_000;
 
 /** What becomes of entries and batches. */
 export interface EntrySink {
@@ -65,6 +67,7 @@ interface KnownNode {
 export interface ReaderOptions {
 	readonly wireName: string;
 	readonly keys: TableKeys;
+	readonly nodeKeys: NodeKeys;
 	readonly signature: string;
 	/** All nodes write to the same entries. */
 	readonly isShared: boolean;
@@ -197,17 +200,23 @@ export class LogReader {
 		for (const [node] of this.#nodes) {
 			if (!lines.has(node) && !this.#scans.has(keys.entriesOf(node))) this.#nodes.delete(node);
 		}
-		if (this.#options.isTimed && !this.#options.isShared) await this.#forgetGone(client, lines, ownNode);
+		await this.#forgetGone(client, lines, ownNode);
 	}
 
-	/** The line of a node whose entries are all over. One is looked at each time: a thousand cost no more than two. */
+	/**
+	 * The line of a node that is gone and has no entries left; where all have the same entries, of one whose name is
+	 * forgotten. One is looked at each time: a thousand cost no more than two.
+	 */
 	async #forgetGone(client: RedisClient, lines: ReadonlyMap<string, NodeLine>, ownNode: string): Promise<void> {
-		const { keys, sink } = this.#options;
-		// One that has only just begun has no entries yet, and no update id.
-		const nodes = [...lines].flatMap(([node, { updateId }]) => (node === ownNode || updateId === 0 ? [] : [node]));
+		const { keys, nodeKeys, sink, isShared, link, clock } = this.#options;
+		const nodes = [...lines.keys()].filter((node) => node !== ownNode);
 		const node = nodes[Math.floor(Math.random() * nodes.length)];
-		if (node === undefined) return;
-		if (sink.isAlive(node) || (await client.exists(keys.entriesOf(node))) !== 0) return;
+		if (node === undefined || sink.isAlive(node)) return;
+		// One that has only just begun has no entries yet, and a heart already.
+		const beat = await client.zscore(nodeKeys.beats, node);
+		const redisMs = link.redisMs(clock.monotonicMs()) ?? 0;
+		if (beat !== null && (isShared || redisMs - Number(beat) < GONE_MS)) return;
+		if (!isShared && (await client.exists(keys.entriesOf(node))) !== 0) return;
 		await client.hdel(keys.directory, node);
 	}
 

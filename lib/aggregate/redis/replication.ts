@@ -37,7 +37,7 @@
  * ## What it gives up
  * All of one table is on one server of a cluster, the price of scripts that change hash, stream and directory in one
  * step. A sum lags by about one and a half rounds, where peers are told at once. A share whose node is gone for good and
- * which Redis loses too is gone. Tables without `expire` leave their entries in Redis for ever, as they do in memory.
+ * which Redis loses too is gone. Entries of tables without `expire` stay in Redis for as long as `keep` says after their node was heard of last.
  */
 import { randomBytes } from 'node:crypto';
 import type { RedisModel } from '../../config/model.js';
@@ -94,6 +94,7 @@ const CLAIM_PAUSE_MS = 250;
 const ALIVE_INTERVAL_MS = 15_000;
 /** Names of the dead are forgotten after a week: their entries stay as long as they live. */
 const FORGET_MS = 7 * 86_400_000;
+const RENEW_MS = 3_600_000;
 /** Longest wait for the last words of a process that ends. */
 const LEAVE_MS = 1500;
 const MAX_COMPLAINTS = 1000;
@@ -140,6 +141,7 @@ export class RedisReplication implements Liveness {
 	readonly #alive = new Set<string>();
 	#nextBeatMs = 0;
 	#nextAliveMs = 0;
+	#nextRenewMs = 0;
 	/** Redis's time up to which stopped hearts have been looked for; undefined: begin with now. */
 	#lookedUntilMs: number | undefined;
 	#isCutOff = true;
@@ -209,6 +211,7 @@ export class RedisReplication implements Liveness {
 				summed,
 				link: this.#link,
 				prefix: this.#options.model.prefix,
+				keepMs: this.#options.model.keepMs,
 				clock: this.#clock,
 				liveness: this,
 				isContinued: before !== undefined && isKnown,
@@ -329,6 +332,7 @@ export class RedisReplication implements Liveness {
 		if (this.#claim === 'joining') await this.#join(client, nowMs);
 		if (nowMs >= this.#nextAliveMs) await this.#askAlive(client, nowMs);
 		if (this.#isCutOff) this.#backAgain();
+		if (nowMs >= this.#nextRenewMs) await this.#renew(client, nowMs);
 		await this.#stepTables(client);
 	}
 
@@ -339,6 +343,14 @@ export class RedisReplication implements Liveness {
 		if (life === this.#life) return;
 		this.#life = life;
 		this.#options.onLaterLife?.(life);
+	}
+
+	/** Names go with the cluster, as its entries do (writer.ts). */
+	async #renew(client: RedisClient, nowMs: number): Promise<void> {
+		const { keepMs } = this.#options.model;
+		await client.pexpire(this.#keys.owners, Math.max(keepMs, FORGET_MS));
+		await client.pexpire(this.#keys.beats, Math.max(keepMs, FORGET_MS));
+		this.#nextRenewMs = nowMs + RENEW_MS * (0.75 + Math.random() / 4);
 	}
 
 	// ---- the name

@@ -57,7 +57,7 @@ redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 return 1`;
 
 /**
- * KEYS directory, entries, log. ARGV node, its line as it should be, the new line, life of the entries (0 for ever), flags,
+ * KEYS directory, entries, log. ARGV node, its line as it should be, the new line, life of the entries, flags,
  * Redis's time as the writer knows it, longest log, entries.
  * Writes entries and tells of them. With the flag 'f' entries are only filled in where there are none. Returns the number
  * of entries there are now, or the line that stands instead.
@@ -80,7 +80,7 @@ for key, value in string.gmatch(ARGV[8], '(%S+) (%S+)') do
   end
 end
 if #batch > 0 then redis.call('HSET', KEYS[2], unpack(batch)) end
-if tonumber(ARGV[4]) > 0 then redis.call('PEXPIRE', KEYS[2], ARGV[4]) end
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[3])
 redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[7], '*', 'n', ARGV[1], 'l', ARGV[3], 'f', ARGV[5], 't', ARGV[6], 'e', ARGV[8])
 return redis.call('HLEN', KEYS[2])`;

@@ -3,7 +3,8 @@
  * every server that speaks the protocol), only the whole hash has one, which removes the share of a node that is gone for
  * good.
  *
- * An own share is swept by its node: what its table does not have any more has expired, was evicted or cleared. The
+ * An own share is swept by its node: what its table does not have any more has expired, was evicted or cleared, and must
+ * not come back with the node's next process. The
  * common hash of a table that is overwritten is swept by whichever node comes first each time; there only what is over by
  * its own date goes, and, when the hash has outgrown the table, what this node's table has evicted. A field goes only if
  * it still has the value that was looked at, so nothing that has just been written is lost.
@@ -17,6 +18,8 @@ import type { RedisLink } from './link.js';
 
 /** Between two sweeps, unless there is much to sweep. */
 const SWEEP_INTERVAL_MS = 15_000;
+/** Sweeps left out while an own share holds only a little too much. */
+const PATIENCE = 4;
 /** Fields looked at in one round, and where Redis holds twice what the table does: a flood of keys must not outrun it. */
 const SCAN_COUNT = 500;
 const SCAN_COUNT_FLOODED = 3000;
@@ -38,6 +41,7 @@ export class Sweeper {
 	/** Of the scan that goes on. */
 	#cursor: string | undefined;
 	#nextMs: number;
+	#skipped = 0;
 	/** Entries removed since the start. */
 	removed = 0;
 
@@ -48,13 +52,15 @@ export class Sweeper {
 
 	/** `entryCount`: of the hash. */
 	async step(client: RedisClient, node: string, entryCount: number): Promise<void> {
-		const { clock, table, keys } = this.#options;
+		const { clock, table, keys, isOwnShare } = this.#options;
 		const nowMs = clock.monotonicMs();
 		if (this.#cursor === undefined) {
 			const isMuch = entryCount > table.usedCount() * SLACK + SLACK_ENTRIES;
 			if (nowMs < this.#nextMs && !(isMuch && nowMs > this.#nextMs - SWEEP_INTERVAL_MS * 0.9)) return;
 			this.#nextMs = nowMs + SWEEP_INTERVAL_MS * (0.75 + Math.random() / 2);
-			if (!isMuch) return;
+			const isSome = isOwnShare && entryCount > table.usedCount();
+			if (!isMuch && !(isSome && ++this.#skipped >= PATIENCE)) return;
+			this.#skipped = 0;
 			this.#cursor = '0';
 		}
 		const count = entryCount > table.usedCount() * 2 ? SCAN_COUNT_FLOODED : SCAN_COUNT;

@@ -6,7 +6,7 @@ import type { EntryView, StickTable } from '../../stick-table/table.js';
 import type { SummedTable } from '../shares.js';
 import type { RedisClient } from './client.js';
 import { EntryCodec, signatureOf, storesConnections } from './entries.js';
-import { tableKeys } from './keys.js';
+import { nodeKeys, tableKeys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { LogReader, type OwnName } from './reader.js';
 import { type Liveness, type NodeStatus, OverwritingSink, SharesSink } from './sinks.js';
@@ -21,6 +21,7 @@ export interface SyncedTable {
 export interface TableSyncOptions extends SyncedTable {
 	readonly link: RedisLink;
 	readonly prefix: string;
+	readonly keepMs: number;
 	readonly clock: Clock;
 	readonly liveness: Liveness;
 	/** This process has written to the table's entries before, under another declaration: nothing is to be taken back. */
@@ -67,7 +68,7 @@ export class TableSync {
 	readonly #key: Buffer;
 
 	constructor(options: TableSyncOptions) {
-		const { table, summed, link, prefix, clock, complain, liveness, guard } = options;
+		const { table, summed, link, prefix, keepMs, clock, complain, liveness, guard } = options;
 		this.table = table;
 		this.summed = summed;
 		this.wireName = wireNameOf(table.name);
@@ -89,6 +90,7 @@ export class TableSync {
 		const common = { table, wireName: this.wireName, keys, signature, codec, record, link, clock, complain };
 		this.#writer = new ShareWriter({
 			...common,
+			keepMs,
 			emptied: options.emptied,
 			isOwnShare: summed !== undefined,
 			absorb:
@@ -101,6 +103,7 @@ export class TableSync {
 		});
 		this.#reader = new LogReader({
 			...common,
+			nodeKeys: nodeKeys(prefix),
 			isShared: summed === undefined,
 			isTimed: table.model.expireMs !== undefined,
 			sink: this.#sink,

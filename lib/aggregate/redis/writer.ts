@@ -41,6 +41,10 @@ const LOG_LENGTH = 100_000;
 /** Entries are kept a little longer than they live, for clocks. */
 const LIFE_MARGIN_MS = 60_000;
 const NEWLINE = 0x0a;
+/** What is to be given a life is there by then. */
+const FIRST_RENEW_MS = 1000;
+/** Longest time between two renewals of what has no life of its own. */
+const MAX_RENEW_MS = 3_600_000;
 const MAX_UPDATE_ID = 2 ** 32;
 
 export interface WriterOptions {
@@ -52,6 +56,8 @@ export interface WriterOptions {
 	readonly record: EntryRecord;
 	readonly link: RedisLink;
 	readonly clock: Clock;
+	/** How long entries that live for ever stay in Redis when nobody renews them. */
+	readonly keepMs: number;
 	/** Only this node writes to these entries. */
 	readonly isOwnShare: boolean;
 	/** An entry that an earlier process of this node has left. */
@@ -76,6 +82,7 @@ export class ShareWriter {
 	#line: NodeLine | undefined;
 	#absorbed: { life: number; cursor: string } | undefined;
 	#epoch = -1;
+	#nextRenewMs = 0;
 	/** Entries of Redis, as of the last write; 0: not known. */
 	entryCount = 0;
 	batchesWritten = 0;
@@ -123,10 +130,24 @@ export class ShareWriter {
 		if (this.#state === 'new' || this.#state === 'unsure') now = await this.#enter(client, node, life);
 		if (this.#state === 'absorbing') await this.#absorb(client, node);
 		if (this.#state === 'open') {
+			if (this.#options.clock.monotonicMs() >= this.#nextRenewMs) await this.#renew(client, node);
 			await this.#write(client, node);
 			await this.#sweep(client, node);
 		}
 		return now;
+	}
+
+	/**
+	 * Nothing in Redis lives for ever: while this node is there it says so now and then, and what nobody speaks for any more
+	 * goes by itself.
+	 */
+	async #renew(client: RedisClient, node: string): Promise<void> {
+		const { keys, keepMs, table, clock } = this.#options;
+		const lifeMs = Math.max(keepMs, entriesLifeMs(this.#options));
+		await client.pexpire(keys.directory, lifeMs);
+		await client.pexpire(keys.log, lifeMs);
+		if (table.model.expireMs === undefined) await client.pexpire(keys.entriesOf(node), keepMs);
+		this.#nextRenewMs = clock.monotonicMs() + Math.min(MAX_RENEW_MS, keepMs / 4) * (0.75 + Math.random() / 4);
 	}
 
 	async #sweep(client: RedisClient, node: string): Promise<void> {
@@ -215,6 +236,7 @@ export class ShareWriter {
 		this.#local.seekStart();
 		this.#learned ??= updates.openReader('learned');
 		this.#learned.seekStart();
+		this.#nextRenewMs = this.#options.clock.monotonicMs() + FIRST_RENEW_MS;
 		this.#state = 'open';
 	}
 
@@ -331,8 +353,7 @@ export class ShareWriter {
 		redisMs: number,
 		lines: Buffer,
 	): Promise<number | string> {
-		const { keys, table } = this.#options;
-		const { expireMs } = table.model;
+		const { keys } = this.#options;
 		return client.holdfastWrite(
 			keys.directory,
 			keys.entriesOf(node),
@@ -340,11 +361,17 @@ export class ShareWriter {
 			node,
 			formatLine(line),
 			formatLine(next),
-			expireMs === undefined ? 0 : expireMs + LIFE_MARGIN_MS,
+			entriesLifeMs(this.#options),
 			flags,
 			redisMs,
 			LOG_LENGTH,
 			lines,
 		);
 	}
+}
+
+/** How long a hash of entries outlives its last batch. */
+export function entriesLifeMs({ table, keepMs }: Pick<WriterOptions, 'table' | 'keepMs'>): number {
+	const { expireMs } = table.model;
+	return expireMs === undefined ? keepMs : expireMs + LIFE_MARGIN_MS;
 }

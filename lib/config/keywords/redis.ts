@@ -2,7 +2,7 @@
  * `redis` in a peers section: its tables are shared through Redis instead of from node to node.
  *
  *     redis <url> [prefix <p>] [user <name>] [password-file <f>] [ca-file <f>] [crt <f>]
- *                 [verify none|required] [interval <time>]
+ *                 [verify none|required] [interval <time>] [keep <time>]
  *
  *     url            where Redis is, see redis-url.ts
  *     prefix         what all keys begin with; `holdfast:<name of the section>` without it. Nodes that share it share their
@@ -16,6 +16,9 @@
  *                    in between may then count what he likes)
  *     interval       pause between two rounds of writing and reading, 50 ms without it. What one node counts is known to the
  *                    others after one and a half of it, and twice the way to Redis
+ *     keep           how long Redis keeps what a node has counted in tables without `expire` after the node was heard of
+ *                    last, and everything else after the last node of all; 7 days without it. Entries of tables with
+ *                    `expire` go by that
  *
  * The node's name is that of the local peer (`-L`, `localpeer`, host name); a `peer` or `server` line is only needed
  * for the local peer, where a new process of this node is taught by the old one. Redis 5.0 and later will do; 6.2 and
@@ -31,7 +34,10 @@ import type { PeersSite } from './peers.js';
 const DEFAULT_INTERVAL_MS = 50;
 const MIN_INTERVAL_MS = 5;
 const MAX_INTERVAL_MS = 10_000;
-const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'crt', 'verify', 'interval'] as const;
+const DEFAULT_KEEP_MS = 7 * 86_400_000;
+const MIN_KEEP_MS = 60_000;
+const MAX_KEEP_MS = 24 * 86_400_000;
+const OPTIONS = ['prefix', 'user', 'password-file', 'ca-file', 'crt', 'verify', 'interval', 'keep'] as const;
 
 export function readRedis(statement: Statement, { peers, state }: PeersSite): void {
 	const url = statement.word(1);
@@ -55,6 +61,7 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 	let certificate: string | undefined;
 	let verify: RedisModel['verify'] = 'required';
 	let intervalMs = DEFAULT_INTERVAL_MS;
+	let keepMs = DEFAULT_KEEP_MS;
 	for (let at = 2; at < statement.words.length; at += 2) {
 		const option = statement.choice(at, 'redis', OPTIONS);
 		if (option === undefined) return;
@@ -126,6 +133,16 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 				intervalMs = given;
 				break;
 			}
+			case 'keep': {
+				const given = statement.timeMs(at + 1, 'keep');
+				if (given === undefined) return;
+				if (given < MIN_KEEP_MS || given > MAX_KEEP_MS) {
+					statement.alert(`'redis' : 'keep' is between a minute and 24 days, not '${value}'.`);
+					return;
+				}
+				keepMs = given;
+				break;
+			}
 		}
 	}
 	const redis: RedisModel = {
@@ -136,6 +153,7 @@ export function readRedis(statement: Statement, { peers, state }: PeersSite): vo
 		certificate,
 		verify,
 		intervalMs,
+		keepMs,
 	};
 	peers.redis = redis;
 }

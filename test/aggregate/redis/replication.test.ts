@@ -262,3 +262,31 @@ t.test('who was cut off keeps what was touched last', async (t) => {
 	t.same([value(a, 'x'), value(b, 'x')], [4, 4], "a's was the later one");
 	t.same([value(a, 'y'), value(b, 'y')], [5, 5], "b's was the later one");
 });
+
+t.test('what is cleared here leaves Redis, and does not come back with the next process', async (t) => {
+	const redis = new MockRedis();
+	let laterMs = 0;
+	const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + laterMs };
+	for (const expireMs of [undefined, 600_000]) {
+		const prefix = `clear${expireMs}`;
+		const options = { model: redisModel('redis://mock', { prefix }), clock, onlySums: true, table: { expireMs } };
+		const a = await redis.node('a', options);
+		await rounds([a], 3);
+		for (const key of ['x', 'y', 'z']) a.request(key);
+		await rounds([a]);
+		const share = `{${prefix}//req.local}:share:a`;
+		t.equal(await redis.client.hlen(share), 3);
+		a.own.clear(clock.monotonicMs());
+		a.request('x');
+		for (let i = 0; i < 6; i++) {
+			laterMs += 20_000;
+			await rounds([a]);
+		}
+		t.same(await redis.client.hkeys(share), [Buffer.from('x').toString('base64')]);
+		await a.replication.leave();
+		const again = await redis.node('a', options);
+		await rounds([again], 3);
+		t.same([again.counts('x')[1], again.counts('y')[1]], [1, 0]);
+		again.replication.close();
+	}
+});
