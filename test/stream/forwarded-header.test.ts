@@ -12,6 +12,7 @@ async function fieldFor(t: Test, option: string, rules = ''): Promise<string | u
 		head = request.head;
 		request.socket.write(OK('ok'));
 	});
+	t.teardown(() => origin.close());
 	const harness = await startHarness(`
 defaults
 	mode http
@@ -28,7 +29,7 @@ backend b
 	${option}
 	server s 127.0.0.1:${origin.port}
 `);
-	t.teardown(() => Promise.all([harness.close(), origin.close()]));
+	t.teardown(() => harness.close());
 	await exchangeOnce(
 		harness.port('f'),
 		'GET / HTTP/1.1\r\nhost: haproxy.org\r\nx-src: 127.0.0.1\r\nx-port: 60138\r\nconnection: close\r\n\r\n',
