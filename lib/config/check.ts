@@ -442,7 +442,6 @@ function listenerOf(place: Place, address: SocketAddress, options: BindOptions):
 		acceptProxy: options.acceptProxy,
 		cipMagic: options.cipMagic,
 		proto: options.proto,
-		ws: options.ws,
 		tls: options.ssl ? { ...options.tls } : undefined,
 	};
 }

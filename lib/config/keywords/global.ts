@@ -438,7 +438,7 @@ const BUILT: readonly Row[] = [
 		name: 'h2-workaround-bogus-websocket-clients',
 		invertible: true,
 		parse: (statement, { global }) => {
-			global.tune.h2.feWebSocket = statement.prefix === 'no';
+			global.tune.h2 = { ...global.tune.h2, feWebSocket: statement.prefix === 'no' };
 		},
 	},
 	{
