@@ -536,3 +536,35 @@ t.test('a server whose last answer comes with its end', async (t) => {
 	for (let i = 0; i < 5; i++) t.match(await exchangeOnce(port, get('/')), /last/);
 	t.equal(server.connections.length, 5);
 });
+
+t.test('fetches of connections that carry several streams', async (t) => {
+	const waiting: FrameRequest[] = [];
+	const { port } = await setUp(
+		t,
+		(request) => {
+			if (request.path === '/wait') waiting.push(request);
+			else request.connection.ok(request.stream);
+		},
+		{
+			back: `http-reuse always
+	http-response set-header x-seen "%[bc_http_major] %[bc_nb_streams] %[bc_setting_streams_limit] %[bc_glitches] %[bc_reused] %[fc_http_major] %[fc_nb_streams] %[fc_settings_streams_limit] %[fc_glitches]"`,
+			settings: setting(3, 7),
+		},
+	);
+	const seen = (answer: string): string | undefined => /x-seen: (.*)\r/.exec(answer)?.[1];
+	t.equal(seen(await exchangeOnce(port, get('/'))), '2 1 7 0 0 1 1 1 0');
+	const waits = exchangeOnce(port, get('/wait'));
+	await waitFor('the request', () => waiting.length === 1);
+	t.equal(seen(await exchangeOnce(port, get('/'))), '2 2 7 0 1 1 1 1 0');
+	const [first] = waiting as [FrameRequest];
+	// An oddity that harms nobody.
+	first.connection.send(frame(22, 0, 0, 'unknown'));
+	first.connection.ok(first.stream);
+	t.equal(seen(await waits), '2 1 7 1 1 1 1 1 0');
+	const session = http2.connect(`http://127.0.0.1:${port}`);
+	session.on('error', () => undefined);
+	t.teardown(() => session.destroy());
+	const stream = session.request({ ':path': '/' });
+	const fields = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once('response', resolve));
+	t.equal(fields['x-seen'], '2 1 7 1 1 2 1 100 0');
+});
