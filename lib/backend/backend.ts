@@ -23,8 +23,7 @@ import { rdpCookie, rdpServerAddress } from './balance/rdp-cookie.js';
 import { Farm } from './farm.js';
 import { CookiePersistence } from './persistence.js';
 import type { QueueTicket } from './queue.js';
-import { type ResolvedAddress, Server, serverAddressKey } from './server.js';
-import type { ServerTls } from './server-tls.js';
+import { type ResolvedAddress, Server, type ServerLink, serverAddressKey } from './server.js';
 import { Slots } from './slots.js';
 import type { StickRules } from './stick-rules.js';
 
@@ -89,8 +88,8 @@ export interface BackendOptions {
 	readonly fullconn: number;
 	/** Where the stream counts, read here for the rates that fetches ask for; 0 where nobody counts. */
 	readonly counters?: Counters;
-	/** TLS towards servers, by server name. */
-	readonly serverTls?: ReadonlyMap<string, ServerTls>;
+	/** By server name. */
+	readonly serverLinks?: ReadonlyMap<string, ServerLink>;
 	/** By position of the server. */
 	readonly serverCounters?: readonly Counters[];
 	readonly random?: () => number;
@@ -192,7 +191,7 @@ export class Backend implements ProxyView {
 					reuse: model.httpReuse,
 					backendName: model.name,
 					counters: options.serverCounters?.[index],
-					tls: options.serverTls?.get(server.name),
+					link: options.serverLinks?.get(server.name),
 				}),
 			);
 		}
@@ -239,10 +238,10 @@ export class Backend implements ProxyView {
 	 * `add server`: one more server, whose state stands in shared memory already. Requests meet it once
 	 * `ServerStates.serversChanged` has been called, after all threads know it.
 	 */
-	addServer(model: ServerModel, index: number, counters: Counters | undefined, tls: ServerTls | undefined): Server {
+	addServer(model: ServerModel, index: number, counters: Counters | undefined, link: ServerLink | undefined): Server {
 		const { states, name } = this;
 		const reuse = this.model.httpReuse;
-		const server = new Server({ model, index, states, clock: this.#clock, reuse, backendName: name, counters, tls });
+		const server = new Server({ model, index, states, clock: this.#clock, reuse, backendName: name, counters, link });
 		this.#enter(server);
 		this.persistence?.addressesChanged();
 		return server;

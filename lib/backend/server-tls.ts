@@ -6,8 +6,10 @@ import net from 'node:net';
 import tls from 'node:tls';
 import type { SocketAddress } from '../core/address.js';
 import { type ClientTlsSettings, clientTlsOptions } from '../core/tls.js';
+import { WANTED_TLS_FACTS } from '../sample/tls-facts.js';
 import type { StreamView } from '../sample/types.js';
 import type { Destination } from './server.js';
+import { SocksTunnel } from './socks4.js';
 
 /** Sessions kept for different names of one server. */
 const SESSIONS_MAX = 64;
@@ -17,6 +19,8 @@ export interface ServerTlsOptions {
 	/** The expression of `sni`. */
 	readonly source?: SocketAddress | undefined;
 	readonly sni: ((view: StreamView) => string | undefined) | undefined;
+	/** The SOCKS4 proxy on the way. */
+	readonly socks4?: SocketAddress | undefined;
 }
 
 export class ServerTls {
@@ -24,12 +28,14 @@ export class ServerTls {
 	#options: tls.ConnectionOptions;
 	readonly #sni: ServerTlsOptions['sni'];
 	readonly #source: { readonly localAddress?: string };
+	readonly #socks4: SocketAddress | undefined;
 	readonly #sessions: Map<string, Buffer> | undefined;
 	/** Files that the runtime API has changed. */
 	readonly #replaced = new Map<string, string>();
 
 	/** @throws HoldfastError FILE_UNREADABLE, or what OpenSSL says of a certificate */
-	constructor({ settings, sni, source }: ServerTlsOptions) {
+	constructor({ settings, sni, source, socks4 }: ServerTlsOptions) {
+		this.#socks4 = socks4;
 		this.#settings = settings;
 		this.#options = connectionOptions(settings, this.#replaced);
 		this.#sni = sni;
@@ -51,13 +57,13 @@ export class ServerTls {
 	connect(destination: Destination, view: StreamView, header?: Buffer, alpn?: readonly string[]): tls.TLSSocket {
 		const name = this.#sni?.(view) ?? '';
 		const session = this.#sessions?.get(name);
-		const where =
+		const where: { readonly path: string } | { readonly host: string; readonly port: number } =
 			destination.kind === 'unix'
 				? { path: destination.abstract ? `\0${destination.path}` : destination.path }
 				: { host: destination.host, port: destination.port, ...this.#source };
 		const options = {
 			...this.#options,
-			...(header === undefined ? where : { socket: headed(where, header) }),
+			...this.#under(where, header),
 			// Never the host itself; 'verifyhost' is checked and not sent.
 			servername: name,
 			...(session === undefined ? {} : { session }),
@@ -66,8 +72,18 @@ export class ServerTls {
 		};
 		const socket = tls.connect(options as tls.ConnectionOptions);
 		socket.setNoDelay(true);
+		if (WANTED_TLS_FACTS.exchangeWithServer) socket.once('keylog', (line) => keepRandom(socket, line));
 		if (this.#sessions !== undefined) socket.on('session', (given) => this.#keep(name, given));
 		return socket;
+	}
+
+	/** What TLS stands on: a connection of its own, or one that has begun with something else. */
+	#under(where: { readonly path: string } | { readonly host: string; readonly port: number }, header?: Buffer): object {
+		if (this.#socks4 === undefined || 'path' in where)
+			return header === undefined ? where : { socket: headed(where, header) };
+		const socket = new SocksTunnel(this.#socks4, where.host, where.port, this.#source);
+		if (header !== undefined) socket.write(header);
+		return { socket };
 	}
 
 	#keep(name: string, session: Buffer): void {
@@ -76,6 +92,17 @@ export class ServerTls {
 		sessions.set(name, session);
 	}
 }
+
+const randoms = new WeakMap<object, Buffer>();
+
+/** Each line of the key log names the random bytes of the client: `<label> <random> <secret>`. */
+function keepRandom(socket: object, line: Buffer): void {
+	const [, random = ''] = line.toString('latin1').split(' ');
+	randoms.set(socket, Buffer.from(random, 'hex'));
+}
+
+/** The random bytes that a connection to a server has begun with, where a fetch asks for them. */
+export const clientRandomOf = (socket: object): Buffer | undefined => randoms.get(socket);
 
 /** A connection that begins with these bytes. */
 function headed(where: object, header: Buffer): net.Socket {

@@ -11,6 +11,7 @@ import type { ServerView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { ServerStates } from '../shared/server-state.js';
 import { IdlePool, type PooledConnection } from './pool.js';
+import type { ProxyHeader } from './proxy-header.js';
 import type { ServerTls } from './server-tls.js';
 
 /** An address that a socket can be connected to. */
@@ -45,8 +46,15 @@ export interface ServerOptions {
 	readonly reuse: 'never' | 'safe' | 'aggressive' | 'always';
 	readonly backendName: string;
 	readonly counters?: Counters | undefined;
-	/** Connections to it use TLS. */
+	readonly link?: ServerLink | undefined;
+}
+
+/** How connections to a server begin, as far as it was compiled from its line. */
+export interface ServerLink {
+	/** They use TLS. */
 	readonly tls?: ServerTls | undefined;
+	/** They begin with a header of the PROXY protocol. */
+	readonly proxyHeader?: ProxyHeader | undefined;
 }
 
 export class Server implements ServerView {
@@ -67,6 +75,7 @@ export class Server implements ServerView {
 	readonly idle: IdlePool<PooledConnection>;
 	readonly states: ServerStates;
 	readonly tls: ServerTls | undefined;
+	readonly proxyHeader: ProxyHeader | undefined;
 	/** The name that its address comes from: of its line, of an SRV record, or set at run time. */
 	hostName: string | undefined = undefined;
 	readonly #counters: Counters | undefined;
@@ -99,7 +108,8 @@ export class Server implements ServerView {
 			clock: options.clock,
 			sharedIdle: { count: () => states.idle(index), add: (amount) => states.addIdle(index, amount) },
 		});
-		this.tls = options.tls;
+		this.tls = options.link?.tls;
+		this.proxyHeader = options.link?.proxyHeader;
 		this.#counters = options.counters;
 		this.#clock = options.clock;
 		this.#observes = model.health.observe;

@@ -9,7 +9,7 @@ import { type Condition, compileCondition } from '../acl/condition.js';
 import { Backend, type BackendOptions, type PersistRule, type UseServerRule } from '../backend/backend.js';
 import { compileHealthCheck } from '../backend/health/compile-check.js';
 import type { CompiledCheck } from '../backend/health/steps.js';
-import type { ServerTls } from '../backend/server-tls.js';
+import type { ServerLink } from '../backend/server.js';
 import { StickRules } from '../backend/stick-rules.js';
 import { CacheStore } from '../cache/store.js';
 import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
@@ -52,7 +52,7 @@ import {
 	tableModels,
 } from './shared-state.js';
 import { provideStatistics } from './statistics.js';
-import { compileBindTls, compileServerTls } from './tls.js';
+import { compileBindTls, compileServerLinks } from './tls.js';
 import { checkUnusedDefaults } from './unused-defaults.js';
 
 /** What a thread is made of. */
@@ -109,7 +109,7 @@ interface ProxyParts {
 	readonly hashExpression: Expression | undefined;
 	readonly streamLogger: StreamLogger | undefined;
 	readonly healthCheck: CompiledCheck | undefined;
-	readonly serverTls: ReadonlyMap<string, ServerTls>;
+	readonly serverLinks: ReadonlyMap<string, ServerLink>;
 	readonly stats: StatsAccess | undefined;
 	readonly forwarded: ForwardedHeader | undefined;
 }
@@ -182,6 +182,7 @@ export function compileConfiguration(
 	const tlsAcceptors = compileBindTls(
 		model.proxies.flatMap(({ binds, disabled }) => (disabled ? [] : binds)),
 		shared.ticketKeys,
+		model.global.tune.tls,
 		diagnostics,
 	);
 	if (diagnostics.errorCount > errorsBefore || parts.length < model.proxies.length) return undefined;
@@ -291,7 +292,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 	const stickRules = compileAll(model.stickRules, (rule) => compileStickRule(rule, context));
 	const persistRules = compileAll(model.persistRules, (rule) => compilePersistRule(rule, context));
 	const hashExpression = compileHashExpression(model, context);
-	const serverTls = compileServerTls(model, context);
+	const serverLinks = compileServerLinks(model, context);
 	const forwarded = compileForwarded(model, context);
 	const healthCheck = isBackendSide(model) ? compileHealthCheck(model, context) : undefined;
 	const streamLogger = isFrontendSide(model) ? compileStreamLogger(model, context, trafficLogs) : undefined;
@@ -307,7 +308,7 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		persistRules === undefined ||
 		(model.stats !== undefined && stats === undefined) ||
 		(isBackendSide(model) && healthCheck === undefined) ||
-		serverTls === undefined ||
+		serverLinks === undefined ||
 		forwarded === 'failed' ||
 		(model.uniqueIdFormat !== undefined && uniqueIdFormat === undefined)
 	) {
@@ -328,8 +329,8 @@ function compileProxy(model: ProxyModel, context: ProxyContext, trafficLogs: Tra
 		streamLogger,
 		stats,
 		healthCheck,
+		serverLinks,
 		forwarded,
-		serverTls,
 	};
 }
 
@@ -438,7 +439,7 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		fullconn: fullconnOf(proxy, surroundings.model),
 		counters: ownCounters,
 		serverCounters,
-		serverTls: part.serverTls,
+		serverLinks: part.serverLinks,
 		...(resolved === undefined ? {} : { resolved }),
 		...(hashExpression === undefined ? {} : { hashExpression: hashExpression.evaluate }),
 	};

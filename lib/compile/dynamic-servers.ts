@@ -14,7 +14,7 @@ import type { CounterMemory } from '../shared/counters.js';
 import type { BackendTraffic } from '../stream/proxies.js';
 import type { Names, ProxyContext } from './context.js';
 import type { CounterIndexes } from './shared-state.js';
-import { compileServerTls } from './tls.js';
+import { compileServerLinks } from './tls.js';
 
 export interface DynamicServersOptions {
 	readonly model: ConfigModel;
@@ -39,11 +39,11 @@ export class DynamicServers {
 		const traffic = backends.get(backendName);
 		if (traffic === undefined) return `there is no backend ${backendName}`;
 		const context = contextOf(traffic.model);
-		const tls = compileServerTls({ ...traffic.model, servers: [model] }, context);
-		if (tls === undefined) return context.diagnostics.list.map(({ text }) => text).join('\n');
+		const links = compileServerLinks({ ...traffic.model, servers: [model] }, context);
+		if (links === undefined) return context.diagnostics.list.map(({ text }) => text).join('\n');
 		const own = counters.object(counterIndexes.server(backendName, index));
 		traffic.serverCounters[index] = own;
-		return traffic.backend.addServer(model, index, own, tls.get(model.name));
+		return traffic.backend.addServer(model, index, own, links.get(model.name));
 	}
 
 	remove(backendName: string, serverName: string): void {

@@ -162,7 +162,8 @@ export function allocateShared(model: ConfigModel, resolved: ResolvedServers, fo
 		),
 		counters: CounterMemory.allocate(counterShape),
 		counterShape,
-		gates: new SharedArrayBuffer(indexes.count * Int32Array.BYTES_PER_ELEMENT),
+		// One for each object, and one for all TLS connections.
+		gates: new SharedArrayBuffer((indexes.count + 1) * Int32Array.BYTES_PER_ELEMENT),
 		ticketKeys: TICKET_KEYS,
 		resolved,
 		stats: {

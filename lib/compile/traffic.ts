@@ -48,6 +48,7 @@ export function openTraffic(compiled: CompiledConfiguration, shared: SharedState
 	const { model, thread, counterIndexes, counters } = compiled;
 	const words = new Int32Array(shared.gates);
 	const processGate = new ConnectionGate(words, counterIndexes.process, model.global.maxconn ?? 0);
+	const tlsGate = new ConnectionGate(words, counterIndexes.count, model.global.maxsslconn);
 	const rates = new ProcessRates(counters.object(counterIndexes.process), model.global.rateLimits);
 	const listeners: OpenListener[] = [];
 	const frontendGates = new Map<string, ConnectionGate>();
@@ -59,6 +60,7 @@ export function openTraffic(compiled: CompiledConfiguration, shared: SharedState
 		for (const bind of frontend.model.binds) {
 			const at = counterIndexes.listener(frontend.name, bind.id);
 			const gates = [processGate, frontendGate, new ConnectionGate(words, at, bind.maxconn ?? 0)];
+			if (bind.tls !== undefined && tlsGate.limit > 0) gates.push(tlsGate);
 			const { socketStats } = frontend.model.options;
 			const listener = new Listener({
 				bind,

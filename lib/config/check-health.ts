@@ -14,7 +14,9 @@ export function checkHealthChecks(model: ConfigModel, diagnostics: Diagnostics):
 		for (const server of proxy.servers) {
 			const alert = (text: string): void =>
 				diagnostics.alert(server.place, `'server ${proxy.name}/${server.name}' : ${text}`);
-			checkServer(proxy, server, alert);
+			checkServer(proxy, server, alert, (text) =>
+				diagnostics.warning(server.place, `'server ${proxy.name}/${server.name}' : ${text}`),
+			);
 			if (server.health.track !== undefined) checkTrack(model, proxy, server, alert);
 		}
 	}
@@ -57,13 +59,13 @@ export function warnOfUnusedProgram({ kind, name, place, health }: ProxyDraft, d
 
 type Alert = (text: string) => void;
 
-function checkServer(proxy: ProxyModel, server: ServerModel, alert: Alert): void {
+function checkServer(proxy: ProxyModel, server: ServerModel, alert: Alert, warn: Alert): void {
 	const { health, check, address } = server;
 	if (health.agentCheck && health.agent.port === 0) {
 		alert(`server ${server.name} does not have agent port. Agent check has been disabled; give it with 'agent-port'.`);
 	}
 	if (health.observe !== 'none' && !check) {
-		alert(`unable to enable health observing because checks are not enabled: add 'check'.`);
+		warn(`'observe ${health.observe}' means nothing without 'check'.`);
 	}
 	if (health.observe === 'layer7' && proxy.mode !== 'http') {
 		alert(`unable to enable layer7 health observing: it needs 'mode http'.`);

@@ -37,11 +37,12 @@ function checkProtocols(proxy: ProxyModel, diagnostics: Diagnostics): void {
 function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void {
 	const refuse = (place: Place, what: string): void =>
 		diagnostics.alert(place, `${what} is not supported by holdfast with 'tune.http.engine node'`);
-	for (const { place, tls, sendProxy, proto, ws } of proxy.servers) {
+	for (const { place, tls, sendProxy, proto, ws, socks4 } of proxy.servers) {
 		if (proto === 'h2') refuse(place, `'proto h2' on 'server' lines`);
 		if (ws === 'h2') refuse(place, `'ws h2'`);
 		if (tls !== undefined) refuse(place, `'ssl' on 'server' lines`);
 		if (sendProxy !== 'none') refuse(place, `'send-proxy'`);
+		if (socks4 !== undefined) refuse(place, `'socks4'`);
 	}
 	for (const { place, tls, acceptProxy, cipMagic } of proxy.binds) {
 		if (tls !== undefined) refuse(place, `'ssl' on 'bind' lines`);

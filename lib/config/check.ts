@@ -208,7 +208,15 @@ function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel
 }
 
 export function finishServer(server: ServerDraft, id: number, source: ServerModel['source']): ServerModel {
-	const { tlsDraft: _draft, tlsEnabled: _enabled, verifyGiven: _given, shard: _shard, ...kept } = server;
+	const {
+		tlsDraft: _draft,
+		tlsEnabled: _enabled,
+		verifyGiven: _given,
+		shard: _shard,
+		sendsLine: _line,
+		sendsBinary: _binary,
+		...kept
+	} = server;
 	// `minconn` alone, or not below `maxconn`, is a plain limit (manual, 5.2 `minconn`).
 	const plain = server.minconn > 0 && server.minconn >= server.maxconn;
 	return {

@@ -30,6 +30,7 @@ import type {
 	StickTableModel,
 	SumModel,
 	TimeoutsModel,
+	TlsTuning,
 	TuneModel,
 	UserlistModel,
 } from './model.js';
@@ -116,7 +117,7 @@ export interface GlobalDraft
 		Writable<GlobalModel>,
 		'tune' | 'rateLimits' | 'unixBind' | 'localpeer' | 'localpeerOrigin' | 'nbthread' | 'serverLineDefaults'
 	> {
-	tune: Writable<TuneModel>;
+	tune: Omit<Writable<TuneModel>, 'tls'> & { tls: Writable<TlsTuning> };
 	rateLimits: Writable<GlobalModel['rateLimits']>;
 	unixBind: { -readonly [K in keyof GlobalModel['unixBind']]: GlobalModel['unixBind'][K] };
 	localpeer: string | undefined;
@@ -132,7 +133,24 @@ export interface GlobalDraft
 	bindTlsDefaults: Partial<BindTlsModel>;
 	serverTlsDefaults: Partial<ServerTlsModel>;
 	caBase: string | undefined;
+	keyBase: string | undefined;
+	certificateFiles: CertificateFileRules;
 }
+
+/** How the files of certificates are looked for (manual, 3.1 `issuers-chain-path`, `ssl-load-extra-files`, ...). */
+export interface CertificateFileRules {
+	/** Kinds of files that are looked for beside a certificate. */
+	extras: ReadonlySet<ExtraFile>;
+	/** `site.key` beside `site.crt`, not `site.crt.key`. */
+	dropsExtension: boolean;
+	/** The directory of chains for certificates without one. */
+	chains: string | undefined;
+	skipsSelfIssued: boolean;
+}
+
+export const EXTRA_FILES = ['bundle', 'sctl', 'ocsp', 'issuer', 'key'] as const;
+
+export type ExtraFile = (typeof EXTRA_FILES)[number];
 
 export interface PeersDraft extends Omit<Writable<PeersModel>, 'bind' | 'peers'> {
 	binds: BindDraft[];
@@ -284,9 +302,11 @@ export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
 	feInitialWindowSize: 65535,
 	feMaxConcurrentStreams: 100,
 	feMaxTotalStreams: 0,
+	feGlitchesThreshold: 0,
 	feWebSocket: true,
 	beInitialWindowSize: 65535,
 	beMaxConcurrentStreams: 100,
+	beGlitchesThreshold: 0,
 };
 
 export const NO_BIND_TLS: BindTlsModel = {
@@ -458,6 +478,7 @@ export function newGlobal(): GlobalDraft {
 		nbthread: undefined,
 		maxconn: undefined,
 		rateLimits: { connections: 0, sessions: 0, tls: 0 },
+		maxsslconn: 0,
 		compressionRateMax: 0,
 		compressionCpuMaxPercent: 100,
 		pidfile: undefined,
@@ -480,6 +501,7 @@ export function newGlobal(): GlobalDraft {
 		statsMaxconn: 10,
 		unixBind: { prefix: '', mode: undefined, uid: undefined, gid: undefined },
 		tune: {
+			tls: { keylog: false, captureBytes: 0, recordBytesMax: undefined, generatedMax: 1000 },
 			httpEngine: 'native',
 			bufsizeBytes: 16384,
 			maxrewriteBytes: 1024,
@@ -517,5 +539,12 @@ export function newGlobal(): GlobalDraft {
 		bindTlsDefaults: {},
 		serverTlsDefaults: {},
 		caBase: undefined,
+		keyBase: undefined,
+		certificateFiles: {
+			extras: new Set(EXTRA_FILES),
+			dropsExtension: false,
+			chains: undefined,
+			skipsSelfIssued: false,
+		},
 	};
 }

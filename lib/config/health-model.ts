@@ -27,6 +27,8 @@ export interface ConnectStep {
 	readonly ssl: boolean;
 	readonly sni: string | undefined;
 	readonly alpn: readonly string[];
+	/** `via-socks4`: by way of the server's SOCKS4 proxy. */
+	readonly viaSocks4: boolean;
 	/** Closed cleanly, not by a reset. */
 	readonly linger: boolean;
 }
@@ -137,6 +139,8 @@ export interface ServerHealthModel {
 	readonly checkPort: number | undefined;
 	readonly checkAddress: SocketAddress | undefined;
 	/** `check-ssl`, `no-check-ssl`; undefined: as the traffic, unless port or address differ. */
+	/** `check-via-socks4`. */
+	readonly checkViaSocks4?: boolean;
 	readonly checkTls: boolean | undefined;
 	readonly checkSni: string | undefined;
 	readonly checkAlpn: readonly string[];

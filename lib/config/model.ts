@@ -61,6 +61,8 @@ export interface GlobalModel {
 	readonly maxconn: number | undefined;
 	/** `maxconnrate`, `maxsessrate`, `maxsslrate`: new ones per second in the whole process; 0: no limit. */
 	readonly rateLimits: { readonly connections: number; readonly sessions: number; readonly tls: number };
+	/** `maxsslconn`: TLS connections of clients at a time; 0: no limit of their own. */
+	readonly maxsslconn: number;
 	/** `maxcomprate`: bytes per second that may be compressed by the whole process; 0: no limit. */
 	readonly compressionRateMax: number;
 	/** `maxcompcpuusage`: percent of a core beyond which nothing more is compressed. */
@@ -113,7 +115,20 @@ export interface GlobalModel {
 	readonly forkWanted: boolean;
 }
 
+/** `tune.ssl.*` that holds for every `bind` line. */
+export interface TlsTuning {
+	/** `tune.ssl.keylog`: the secrets of a connection can be fetched. */
+	readonly keylog: boolean;
+	/** `tune.ssl.capture-buffer-size`: bytes of each list of a client's hello that are kept; 0: none. */
+	readonly captureBytes: number;
+	/** `tune.ssl.hard-maxrecord`, or `tune.ssl.maxrecord`: bytes of a record; undefined: as many as fit. */
+	readonly recordBytesMax: number | undefined;
+	/** `tune.ssl.ssl-ctx-cache-size`: generated certificates that are kept. */
+	readonly generatedMax: number;
+}
+
 export interface TuneModel {
+	readonly tls: TlsTuning;
 	/** `native` or `node`, `tune.http.engine`. */
 	readonly httpEngine: 'native' | 'node';
 	readonly bufsizeBytes: number;
@@ -145,8 +160,11 @@ export interface H2Tuning {
 	readonly feMaxConcurrentStreams: number;
 	/** Requests of one connection, then it is asked to go; 0: no limit. */
 	readonly feMaxTotalStreams: number;
+	/** Oddities that end a connection; 0: never. */
+	readonly feGlitchesThreshold: number;
 	readonly beInitialWindowSize: number;
 	readonly beMaxConcurrentStreams: number;
+	readonly beGlitchesThreshold: number;
 	/** Clients are told that WebSocket over HTTP/2 is served; not with `h2-workaround-bogus-websocket-clients`. */
 	readonly feWebSocket: boolean;
 }
@@ -396,15 +414,21 @@ export type CertificateOptions = Partial<
 		| 'verify'
 		| 'ca'
 		| 'caFile'
+		| 'caVerify'
+		| 'caVerifyFile'
 		| 'crl'
 		| 'crlFile'
 		| 'ciphers'
 		| 'ciphersuites'
 		| 'curves'
+		| 'sigalgs'
 		| 'minVersion'
 		| 'maxVersion'
 	>
 >;
+
+/** Errors of clients' certificates that do not end a handshake. */
+export type IgnoredErrors = 'all' | readonly number[];
 
 export interface BindTlsModel {
 	/** What the files of `crt` and `crt-list` hold; the first one is for clients that name nobody. */
@@ -427,6 +451,21 @@ export interface BindTlsModel {
 	readonly minVersion: string | undefined;
 	readonly maxVersion: string | undefined;
 	readonly strictSni: boolean;
+	readonly prefersClientCiphers?: boolean;
+	readonly sigalgs?: string | undefined;
+	/** `ssl-security-level`. */
+	readonly securityLevel?: number | undefined;
+	/** Authorities that clients' certificates are verified by and that they are not meant to be told of; their text. */
+	readonly caVerifyFile?: string | undefined;
+	readonly caVerify?: string | undefined;
+	/** `ca-ignore-err`: beyond the client's own certificate; `crt-ignore-err`: of it. */
+	readonly caIgnoredErrors?: IgnoredErrors | undefined;
+	readonly crtIgnoredErrors?: IgnoredErrors | undefined;
+	/** `generate-certificates`, and who signs them: the text of `ca-sign-file`. */
+	readonly generates?: boolean;
+	readonly signFile?: string | undefined;
+	readonly signer?: string | undefined;
+	readonly signPassphrase?: string | undefined;
 	/** `tls-ticket-keys`: the file and its keys, base64, the oldest first. */
 	readonly ticketKeys?: TicketKeysModel | undefined;
 }
@@ -503,6 +542,8 @@ export interface ServerModel {
 }
 
 export interface ServerTlsModel {
+	readonly sigalgs?: string | undefined;
+	readonly securityLevel?: number | undefined;
 	readonly ciphersuites?: string | undefined;
 	readonly curves?: string | undefined;
 	readonly crlFile?: string | undefined;

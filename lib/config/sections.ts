@@ -9,6 +9,7 @@ import { didYouMean, type Place } from '../core/diagnostics.js';
 import { inheritDefaults, newProxy, type ProxyDraft } from './draft.js';
 import { AGGREGATIONS_KEYWORDS, newAggregation } from './keywords/aggregations.js';
 import { CACHE_KEYWORDS, newCache } from './keywords/cache.js';
+import { CRT_STORE_KEYWORDS } from './keywords/crt-store.js';
 import { DYNAMIC_UPDATE_KEYWORDS } from './keywords/dynamic-update.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
@@ -24,7 +25,6 @@ import { Statement } from './statement.js';
 /** Sections of the manual, and of HAProxy Enterprise, that Holdfast refuses by name. */
 export const REFUSED_SECTIONS: readonly string[] = [
 	'acme',
-	'crt-store',
 	'fcgi-app',
 	'log-forward',
 	'mailers',
@@ -48,6 +48,7 @@ export const BUILT_SECTIONS = [
 	'userlist',
 	'http-errors',
 	'cache',
+	'crt-store',
 ];
 
 const SECTION_NAMES: ReadonlySet<string> = new Set([...REFUSED_SECTIONS, ...BUILT_SECTIONS]);
@@ -207,6 +208,13 @@ export class SectionReader {
 				const cache = newCache(this.#name, statement.place);
 				this.#state.caches.push(cache);
 				this.#reader = (line) => CACHE_KEYWORDS.read(line, cache);
+				return;
+			}
+			case 'crt-store': {
+				// It may go without a name.
+				if (this.#name !== '' && !this.#namedSection(statement, '')) return;
+				const store = { name: this.#name, state: this.#state, crtBase: undefined, keyBase: undefined };
+				this.#reader = (line) => CRT_STORE_KEYWORDS.read(line, store);
 				return;
 			}
 			case 'http-errors': {

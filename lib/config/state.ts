@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
 import { systemReason } from '../core/errors.js';
+import type { StoredCertificate } from './certificates.js';
 import type {
 	AggregationDraft,
 	CacheDraft,
@@ -36,6 +37,8 @@ export class ParserState {
 	readonly userlists: UserlistDraft[] = [];
 	readonly httpErrors: HttpErrorsDraft[] = [];
 	readonly caches: CacheDraft[] = [];
+	/** Certificates of `crt-store` sections, by what `crt` calls them: `@store/alias`, or a path. */
+	readonly storedCertificates = new Map<string, StoredCertificate>();
 	/** A table's line was refused: that a rule does not find the table is then no news. */
 	tableRefused = false;
 	/** Contents of files by the path as the configuration writes it. */

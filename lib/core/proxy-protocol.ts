@@ -15,6 +15,9 @@ const LINE_SIZE_MAX = 107;
 /** Version 2 may say up to 65,535; what a balancer sends is some hundred, and a header must fit one buffer. */
 export const HEADER_SIZE_MAX = 16_384;
 
+/** What remains of a header for one field, be it the only one. */
+const FIELD_SIZE_MAX = HEADER_SIZE_MAX - 256;
+
 /** Types of fields of version 2 (section 2.2). */
 export const TlvType = {
 	ALPN: 0x01,
@@ -23,6 +26,12 @@ export const TlvType = {
 	NOOP: 0x04,
 	UNIQUE_ID: 0x05,
 	SSL: 0x20,
+	/** In the field SSL. */
+	SSL_VERSION: 0x21,
+	SSL_CN: 0x22,
+	SSL_CIPHER: 0x23,
+	SSL_SIG_ALG: 0x24,
+	SSL_KEY_ALG: 0x25,
 	NETNS: 0x30,
 } as const;
 
@@ -203,12 +212,7 @@ export function writeProxyHeader(
 	fields: readonly (readonly [type: number, value: Buffer])[] = [],
 ): Buffer {
 	const addresses = endpoints === undefined ? Buffer.alloc(0) : addressBytes(endpoints);
-	const tlvs = fields.map(([type, value]) => {
-		const head = Buffer.alloc(3);
-		head[0] = type;
-		head.writeUInt16BE(value.length, 1);
-		return Buffer.concat([head, value]);
-	});
+	const tlvs = fields.map(([type, value]) => writeField(type, value));
 	const head = Buffer.alloc(FIXED_SIZE);
 	SIGNATURE.copy(head);
 	head[12] = 0x20 | (endpoints === undefined ? 0 : 1);
@@ -222,6 +226,16 @@ export function writeProxyHeader(
 		whole.writeUInt32BE(crc32c(whole), at);
 	}
 	return whole;
+}
+
+/** One field of version 2; of a value that is too long, what fits. */
+export function writeField(type: number, value: Buffer): Buffer {
+	const length = Math.min(value.length, FIELD_SIZE_MAX);
+	const field = Buffer.alloc(3 + length);
+	field[0] = type;
+	field.writeUInt16BE(length, 1);
+	value.copy(field, 3, 0, length);
+	return field;
 }
 
 function addressBytes(endpoints: ProxyEndpoints): Buffer {

@@ -14,9 +14,8 @@ import { cipherOptions } from '../core/tls.js';
 
 /** What serves a name. */
 export interface Served {
-	readonly context: tls.SecureContext;
-	readonly alpn: readonly string[];
-	readonly verify: BindTlsModel['verify'];
+	/** The line's options, with those of the certificate's own line of a list. */
+	readonly settings: BindTlsModel;
 	/** Whose they are; several when they differ in the kind of their keys. */
 	readonly certificates: readonly CertificateModel[];
 }
@@ -68,13 +67,14 @@ export class CertificateStore {
 		return JSON.stringify(options) === JSON.stringify(own);
 	}
 
-	get hasStaples(): boolean {
-		return this.#staples.size > 0;
+	/** Whoever comes is served the same, whatever name they ask for. */
+	get servesAllAlike(): boolean {
+		return this.#served.length === 1 && !this.#isStrict;
 	}
 
-	/** Whether a certificate has protocols of its own. */
-	get hasOwnAlpn(): boolean {
-		return this.#served.some(({ certificates }) => certificates[0]?.options?.alpn !== undefined);
+	/** Whether there is a response for one of its certificates. */
+	hasStaple({ certificates }: Served): boolean {
+		return certificates.some(({ ocsp }) => ocsp !== undefined);
 	}
 
 	/** The OCSP response for a certificate, both DER. */
@@ -82,15 +82,29 @@ export class CertificateStore {
 		return this.#staples.get(certificate.toString('latin1'));
 	}
 
-	/** Exact names first, then `*.` for one label, then the first certificate. Undefined: `strict-sni`, and nobody has that name. */
-	find(serverName: string): Served | undefined {
-		const name = serverName.toLowerCase();
+	/**
+	 * Exact names first, then `*.` for one label, then the first certificate. Undefined: `strict-sni`, and nobody has that
+	 * name, or the client has named nobody.
+	 */
+	find(serverName: string | undefined): Served | undefined {
+		return (serverName === undefined ? undefined : this.#named(serverName.toLowerCase())) ?? this.#default;
+	}
+
+	/** Whether a certificate was made out for this very name, or a wildcard for it. */
+	knows(serverName: string): boolean {
+		return this.#named(serverName.toLowerCase()) !== undefined;
+	}
+
+	get #default(): Served | undefined {
+		return this.#isStrict ? undefined : this.fallback;
+	}
+
+	#named(name: string): Served | undefined {
 		const exact = this.#exact.get(name);
 		if (exact !== undefined) return exact;
 		const dot = name.indexOf('.');
 		const wildcard = (dot < 0 ? undefined : this.#wildcards.get(name.slice(dot))) ?? this.#wildcards.get('');
-		if (wildcard !== undefined && this.#excluded.get(wildcard)?.has(name) !== true) return wildcard;
-		return this.#isStrict ? undefined : this.fallback;
+		return wildcard === undefined || this.#excluded.get(wildcard)?.has(name) === true ? undefined : wildcard;
 	}
 
 	#add(name: string, served: Served): void {
@@ -164,17 +178,20 @@ function namesOf(certificate: X509Certificate): string[] {
 	return common === undefined || names.includes(common) ? names : [...names, common];
 }
 
-/** The context of certificates of one name, with what their line of a list says instead of the `bind` line. */
+/**
+ * What serves certificates of one name, with what their line of a list says instead of the `bind` line. OpenSSL has seen
+ * that they can be used; the context that does so is made when a client asks for them (served-tls.ts).
+ */
 export function serveCertificate(certificates: readonly CertificateModel[], model: BindTlsModel): Served {
 	const settings = { ...model, ...certificates[0]?.options };
 	const paths = certificates.map(({ path }) => `'${path}'`).join(', ');
 	try {
-		const context = tls.createSecureContext({
+		tls.createSecureContext({
 			...contextOptions(settings),
 			cert: certificates.map(({ pem }) => pem),
 			key: certificates.map(({ key }) => key),
 		});
-		return { context, alpn: settings.alpn, verify: settings.verify, certificates };
+		return { settings, certificates };
 	} catch (error) {
 		throw new Error(`${paths}: ${reasonOf(error)}`, { cause: error });
 	}
@@ -182,15 +199,18 @@ export function serveCertificate(certificates: readonly CertificateModel[], mode
 
 /** What a bind line means for Node's contexts. */
 export function contextOptions(settings: BindTlsModel): tls.SecureContextOptions {
+	// Node tells clients the names of all of them.
+	const authorities = [settings.ca, settings.caVerify].filter((text) => text !== undefined);
 	return {
-		...(settings.ca === undefined ? {} : { ca: settings.ca }),
+		...(authorities.length === 0 ? {} : { ca: authorities }),
 		...(settings.crl === undefined ? {} : { crl: settings.crl }),
 		...cipherOptions(settings),
 		...(settings.curves === undefined ? {} : { ecdhCurve: settings.curves }),
+		...(settings.sigalgs === undefined ? {} : { sigalgs: settings.sigalgs }),
 		...(settings.minVersion === undefined ? {} : { minVersion: settings.minVersion as tls.SecureVersion }),
 		...(settings.maxVersion === undefined ? {} : { maxVersion: settings.maxVersion as tls.SecureVersion }),
 		...(settings.tickets ? {} : { secureOptions: constants.SSL_OP_NO_TICKET }),
 		dhparam: 'auto',
-		honorCipherOrder: true,
+		honorCipherOrder: settings.prefersClientCiphers !== true,
 	};
 }

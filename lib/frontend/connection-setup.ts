@@ -3,12 +3,12 @@
  * handshake. Bounded in bytes and in time; a client that fails here has cost a socket and is gone.
  */
 import { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import type { Timer } from '../core/clock.js';
 import { readCipHeader } from '../core/netscaler-cip.js';
 import { type ProxyHeader, readProxyHeader } from '../core/proxy-protocol.js';
 import { resetSocket } from '../core/reset-socket.js';
 import type { Session } from '../stream/session.js';
+import type { SecuredClient } from '../stream/tls-view.js';
 import type { TlsAcceptor } from './tls-acceptor.js';
 
 export interface SetupOptions {
@@ -125,16 +125,16 @@ export class ConnectionSetup {
 			this.#become(this.#socket);
 			return;
 		}
-		tls.accept(this.#socket, (socket, error) => {
-			if (this.#isOver) socket?.destroy();
-			else if (socket === undefined) this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`);
-			else this.#becomeSecure(socket);
+		tls.accept(this.#socket, (accepted, error) => {
+			if (this.#isOver) accepted?.socket.destroy();
+			else if (accepted === undefined) this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`);
+			else this.#becomeSecure(accepted);
 		});
 	}
 
-	#becomeSecure(socket: TLSSocket): void {
-		this.#options.session.tlsSocket = socket;
-		this.#become(socket);
+	#becomeSecure(accepted: SecuredClient): void {
+		this.#options.session.secured(accepted);
+		this.#become(accepted.socket);
 	}
 
 	#become(socket: Socket): void {

@@ -105,6 +105,40 @@ export function signatureAlgorithm({ raw }: X509Certificate): string | undefined
 	return SIGNATURE_ALGORITHMS.get(number) ?? number;
 }
 
+/** One of a certificate's extensions (RFC 5280, section 4.2). */
+export interface CertificateExtension {
+	/** The number of its kind, with dots. */
+	readonly id: string;
+	readonly isCritical: boolean;
+	readonly content: Buffer;
+}
+
+const EXPLICIT_EXTENSIONS = 0xa3;
+const BOOLEAN = 0x01;
+
+/** Undefined: the certificate cannot be read. */
+export function extensionsOf({ raw }: X509Certificate): readonly CertificateExtension[] | undefined {
+	const [signed] = outer(raw);
+	if (signed?.tag !== SEQUENCE) return undefined;
+	const explicit = elementsOf(signed.content).find(({ tag }) => tag === EXPLICIT_EXTENSIONS);
+	if (explicit === undefined) return [];
+	const list = elementAt(explicit.content, 0);
+	if (list?.tag !== SEQUENCE) return undefined;
+	const found: CertificateExtension[] = [];
+	for (const extension of elementsOf(list.content)) {
+		const [id, ...others] = elementsOf(extension.content);
+		const content = others.at(-1);
+		if (id?.tag !== OBJECT_IDENTIFIER || content?.tag !== OCTET_STRING) return undefined;
+		const critical = others.length > 1 ? others[0] : undefined;
+		found.push({
+			id: readObjectIdentifier(id.content),
+			isCritical: critical?.tag === BOOLEAN && critical.content[0] !== 0,
+			content: content.content,
+		});
+	}
+	return found;
+}
+
 export interface SessionSecrets {
 	readonly id: Buffer;
 	readonly key: Buffer;

@@ -16,12 +16,19 @@ const RECORD_MAX = 16384;
 
 const SERVER_NAME = 0;
 const SUPPORTED_GROUPS = 10;
+const POINT_FORMATS = 11;
+const SIGNATURE_ALGORITHMS = 13;
 const ALPN = 16;
 const SESSION_TICKET = 35;
+const SUPPORTED_VERSIONS = 43;
 
 export interface Hello {
 	/** 1: of the client, 2: of the server. */
 	readonly type: number;
+	/** 32 bytes of chance. */
+	readonly random: Buffer;
+	/** Of a client: the ciphers that it offers, two bytes each. */
+	readonly ciphers: Buffer;
 	/** The version that the hello names: 0x0303 is TLS 1.2, and that of TLS 1.3 too. */
 	readonly version: number;
 	/** Contents by number; undefined where the hello has no extensions, as one of SSLv3. */
@@ -97,17 +104,18 @@ export function readHello(bytes: Buffer): HelloReading {
 	cursor.number(3);
 	const version = cursor.number(2);
 	if (version >> 8 !== 3) return 'none';
-	cursor.take(32);
+	const random = cursor.take(32);
 	cursor.take(cursor.number(1));
+	let ciphers: Buffer = Buffer.alloc(0);
 	if (type === CLIENT_HELLO) {
-		cursor.take(cursor.number(2));
+		ciphers = cursor.take(cursor.number(2));
 		cursor.take(cursor.number(1));
 	} else cursor.take(3);
 	if (cursor.failed) return 'none';
 	// Before TLS 1.2 a hello may end here.
 	if (version < 0x0301 || cursor.at === message.length)
-		return { type, version, extensions: undefined, isBroken: false };
-	return { type, version, ...readExtensions(cursor) };
+		return { type, version, random, ciphers, extensions: undefined, isBroken: false };
+	return { type, version, random, ciphers, ...readExtensions(cursor) };
 }
 
 function readExtensions(cursor: Cursor): Pick<Hello, 'extensions' | 'isBroken'> {
@@ -154,4 +162,60 @@ export function ticketState(hello: Hello): 0 | 1 | 2 | undefined {
 	const ticket = hello.extensions.get(SESSION_TICKET);
 	if (ticket === undefined && hello.isBroken) return undefined;
 	return ticket === undefined ? 0 : ticket.length === 0 ? 1 : 2;
+}
+
+/** Values that clients make up so that servers pass over what they do not know (RFC 8701): 0x0a0a, 0x1a1a, ... */
+const isGrease = (value: number): boolean => (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
+
+/** Numbers of two bytes each, without GREASE. */
+export function withoutGrease(list: Buffer): Buffer {
+	const kept: Buffer[] = [];
+	for (let at = 0; at + 2 <= list.length; at += 2) {
+		if (!isGrease(list.readUInt16BE(at))) kept.push(list.subarray(at, at + 2));
+	}
+	return Buffer.concat(kept);
+}
+
+/** What is kept of a client's hello for rules (manual, 3.2 `tune.ssl.capture-buffer-size`). */
+export interface HelloLists {
+	readonly version: number;
+	/** All of them, whatever is kept. */
+	readonly allCiphers: Buffer;
+	/** Two bytes each, but for the formats of points. */
+	readonly ciphers: Buffer;
+	readonly extensions: Buffer;
+	readonly groups: Buffer;
+	readonly pointFormats: Buffer;
+	readonly signatureAlgorithms: Buffer;
+	readonly versions: Buffer;
+}
+
+/** One buffer for all lists, in the order of the fields: the last ones find it full. */
+export function listsOf(hello: Hello, bytesMax: number): HelloLists {
+	let free = bytesMax;
+	const keep = (list: Buffer, unit: 1 | 2): Buffer => {
+		const length = Math.min(list.length, free - (free % unit));
+		free -= length;
+		// A copy: the hello's own buffer is a read buffer.
+		return Buffer.from(list.subarray(0, length));
+	};
+	const { version, ciphers, extensions } = hello;
+	/** The content of an extension that is one list behind its length. */
+	const list = (number: number, lengthSize: 1 | 2): Buffer => {
+		const cursor = new Cursor(extensions?.get(number) ?? Buffer.alloc(0));
+		const found = cursor.take(cursor.number(lengthSize));
+		return cursor.failed ? Buffer.alloc(0) : found;
+	};
+	const numbers = Buffer.alloc(2 * (extensions?.size ?? 0));
+	for (const [index, number] of [...(extensions?.keys() ?? [])].entries()) numbers.writeUInt16BE(number, 2 * index);
+	return {
+		version,
+		allCiphers: Buffer.from(ciphers),
+		ciphers: keep(ciphers, 2),
+		extensions: keep(numbers, 2),
+		groups: keep(list(SUPPORTED_GROUPS, 2), 2),
+		pointFormats: keep(list(POINT_FORMATS, 1), 1),
+		signatureAlgorithms: keep(list(SIGNATURE_ALGORITHMS, 2), 2),
+		versions: keep(list(SUPPORTED_VERSIONS, 1), 2),
+	};
 }

@@ -10,8 +10,19 @@ export interface TlsFacts {
 	session: boolean;
 	/** The messages that `tls-unique` is made of (RFC 5929). */
 	finished: boolean;
+	/** The client's hello, or the lists in it. */
+	hello: boolean;
+	/** The name of the curve of a connection to a server, and the random bytes it began with. */
+	exchangeWithServer: boolean;
 	/** Anything of connections to servers. */
 	ofServers: boolean;
 }
 
-export const WANTED_TLS_FACTS: TlsFacts = { ownCertificate: false, session: false, finished: false, ofServers: false };
+export const WANTED_TLS_FACTS: TlsFacts = {
+	ownCertificate: false,
+	session: false,
+	finished: false,
+	hello: false,
+	exchangeWithServer: false,
+	ofServers: false,
+};

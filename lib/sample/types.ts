@@ -14,6 +14,7 @@
  * A keyword is a row in a table: name, arguments, type, what it needs. From `needs` follows, when the file
  * is read, which rule may use which fetch; nothing is left to discover under traffic (manual, chapter 7).
  */
+
 import type { X509Certificate } from 'node:crypto';
 import type { ConfigModel, Line, ProxyModel, UserlistModel } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
@@ -23,6 +24,7 @@ import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { SessionSecrets } from './certificate.js';
+import type { HelloLists } from './client-hello.js';
 import type { SharedChange } from './shared-change.js';
 import type { Decision } from './sightings.js';
 
@@ -157,6 +159,15 @@ export interface ServerView {
 }
 
 /** A TLS connection whose handshake is over. */
+/** OpenSSL's numbers of errors of a certificate that were to be ignored; 0: none. */
+export interface PeerVerification {
+	readonly result: number;
+	/** The first of the certificate itself, and of those that it comes from, with its place. */
+	readonly error: number;
+	readonly caError: number;
+	readonly caErrorDepth: number;
+}
+
 export interface TlsView {
 	/** `TLSv1.3` */
 	readonly version: string;
@@ -166,6 +177,8 @@ export interface TlsView {
 	readonly serverName: string | undefined;
 	readonly alpn: string | undefined;
 	readonly isResumed: boolean;
+	/** What is wrong with the certificate of the other side; absent: nothing. */
+	readonly verification?: PeerVerification | undefined;
 	/** Of the other side: the client's, or the server's. */
 	readonly peerCertificate: X509Certificate | undefined;
 	/** Of this side, and what follows: only where a line asks for it (tls-facts.ts). */
@@ -173,6 +186,13 @@ export interface TlsView {
 	readonly session?: SessionSecrets | undefined;
 	/** `tls-unique` (RFC 5929). */
 	readonly uniqueId?: Buffer | undefined;
+	/** The client's bytes of chance. */
+	readonly clientRandom?: Buffer | undefined;
+	readonly helloLists?: HelloLists | undefined;
+	/** By their labels of the key log, as hexadecimal digits. */
+	readonly secrets?: ReadonlyMap<string, string> | undefined;
+	/** Of a connection to a server. */
+	readonly curve?: string | undefined;
 }
 
 /** The client connection. */

@@ -3,7 +3,6 @@
  * variables that live as long as it does. It is the `SessionView` of every stream on it.
  */
 import type { Socket } from 'node:net';
-import type { TLSSocket } from 'node:tls';
 import { IpAddress } from '../core/address.js';
 import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
@@ -11,7 +10,7 @@ import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import type { ProcessVariables } from './process-variables.js';
 import type { FrontendTraffic } from './proxies.js';
 import type { ThreadRuntime } from './thread-runtime.js';
-import { SocketTlsView } from './tls-view.js';
+import { type SecuredClient, SocketTlsView } from './tls-view.js';
 
 /** The listener as a session needs it. */
 export interface ListenerView {
@@ -84,8 +83,8 @@ export class Session implements SessionView {
 	}
 
 	/** The handshake is over. */
-	set tlsSocket(socket: TLSSocket) {
-		this.#tls = new SocketTlsView(socket, true);
+	secured(accepted: SecuredClient): void {
+		this.#tls = new SocketTlsView(accepted.socket, true, accepted);
 	}
 
 	get isTls(): boolean {

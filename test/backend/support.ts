@@ -91,6 +91,8 @@ export function serverModel(name: string, fields: Partial<ServerModel> = {}): Se
 		maxReuse: -1,
 		source: undefined,
 		sendProxy: 'none',
+		proxyFields: [],
+		proxyFormats: [],
 		tls: undefined,
 		check: false,
 		interMs: 2000,

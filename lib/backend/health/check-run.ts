@@ -7,11 +7,13 @@
  */
 import net from 'node:net';
 import tls from 'node:tls';
+import type { SocketAddress } from '../../core/address.js';
 import type { Clock, Timer } from '../../core/clock.js';
 import { resetSocket } from '../../core/reset-socket.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { DEFAULT_HEAD_LIMITS, parseResponseHead } from '../../http/head-parser.js';
 import { HttpRefusal } from '../../http/refusal.js';
+import { SocksTunnel } from '../socks4.js';
 import { type CheckResult, CheckStatus } from './check-status.js';
 import type { CheckView } from './check-view.js';
 import type { CompiledCheck, ConnectAction, ExpectAction, Received, SendAction } from './steps.js';
@@ -29,6 +31,9 @@ export interface CheckTarget {
 	/** The PROXY protocol header to send where it is asked for. */
 	readonly proxyHeader: (local: net.AddressInfo, host: string, port: number) => Buffer;
 	readonly usesProxyHeader: boolean;
+	/** Connections to the server go by way of it, those of checks where it is asked for. */
+	readonly socks4?: SocketAddress | undefined;
+	readonly usesSocks4?: boolean;
 }
 
 export interface CheckRunOptions {
@@ -175,11 +180,12 @@ export class CheckRun {
 		const where = usesUnix ? { path: destination.path } : { host, port };
 		const usesTls = action.ssl || (fromServer && target.usesTls);
 		const usesProxy = action.sendProxy || (fromServer && target.usesProxyHeader);
-		const socket = net.connect({
-			...where,
-			...(target.localAddress === undefined || usesUnix ? {} : { localAddress: target.localAddress }),
-			noDelay: true,
-		} as net.NetConnectOpts);
+		const from = target.localAddress === undefined || usesUnix ? {} : { localAddress: target.localAddress };
+		const viaSocks = !usesUnix && (action.viaSocks4 || (fromServer && target.usesSocks4)) ? target.socks4 : undefined;
+		const socket =
+			viaSocks === undefined
+				? net.connect({ ...where, ...from, noDelay: true } as net.NetConnectOpts)
+				: (new SocksTunnel(viaSocks, host, port, from) as unknown as net.Socket);
 		this.#socket = socket;
 		this.#arm(Math.min(this.#options.connectTimeoutMs, this.#options.intervalMs));
 		socket.once('error', (error) => this.#connectionFailed(error));

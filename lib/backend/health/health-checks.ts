@@ -1,6 +1,6 @@
 /**
- * The health checks of a configuration: a monitor for each server that is checked or tracks one that is, a checker
- * for each that is asked. They run once in a process, in its control thread; what they find is in the shared
+ * The health checks of a configuration: a monitor for each server, which says what becomes of it whoever decides that,
+ * and a checker for each that is asked. They run once in a process, in its control thread; what they find is in the shared
  * memory of the servers.
  */
 import type { AddressInfo } from 'node:net';
@@ -54,7 +54,7 @@ export class HealthChecks {
 		this.#options = options;
 		this.#checks = new Map(options.backends.map(({ backend, check }) => [backend, check]));
 		for (const { backend } of options.backends) {
-			for (const server of backend.servers) if (isMonitored(server.model)) this.#addMonitor(backend, server);
+			for (const server of backend.servers) this.#addMonitor(backend, server);
 		}
 		for (const monitor of this.#monitors.values()) this.#follow(monitor);
 		for (const monitor of this.#monitors.values()) {
@@ -71,7 +71,8 @@ export class HealthChecks {
 	takeOver(former: HealthChecks): void {
 		for (const [key, monitor] of this.#monitors) {
 			const known = former.#monitors.get(key);
-			if (known !== undefined && isSameServer(known.server, monitor.server)) monitor.takeOver(known);
+			if (known === undefined || !isMonitored(monitor.server.model)) continue;
+			if (isSameServer(known.server, monitor.server)) monitor.takeOver(known);
 		}
 	}
 
@@ -87,7 +88,6 @@ export class HealthChecks {
 
 	/** `add server`: its checks and its agent wait until they are enabled (management guide, 9.3). */
 	addServer(backend: Backend, server: Server): void {
-		if (!isMonitored(server.model)) return;
 		const monitor = this.#addMonitor(backend, server);
 		monitor.checksEnabled = false;
 		monitor.agentEnabled = false;
@@ -185,6 +185,8 @@ export class HealthChecks {
 			},
 			usesTls: health.checkTls ?? (!elsewhere && model.tls !== undefined),
 			proxyHeader: (local, host, port) => checkProxyHeader(model.sendProxy, local, host, port),
+			socks4: model.socks4,
+			usesSocks4: health.checkViaSocks4 === true,
 			usesProxyHeader: health.checkSendProxy ?? (!elsewhere && model.sendProxy !== 'none'),
 		};
 		// Its address may change while the program runs.

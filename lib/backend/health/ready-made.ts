@@ -17,6 +17,7 @@ const connect = (number: number): ConnectAction => ({
 	host: undefined,
 	usesServerSettings: true,
 	sendProxy: false,
+	viaSocks4: false,
 	ssl: false,
 	sni: undefined,
 	alpn: [],

@@ -45,6 +45,7 @@ export interface ConnectAction {
 	/** The server line's own ways apply: TLS and PROXY header. */
 	readonly usesServerSettings: boolean;
 	readonly sendProxy: boolean;
+	readonly viaSocks4: boolean;
 	readonly ssl: boolean;
 	readonly sni: string | undefined;
 	readonly alpn: readonly string[];

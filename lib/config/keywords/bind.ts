@@ -4,13 +4,15 @@
  */
 import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
-import { readBindCertificates, readTicketKeys } from '../certificates.js';
+import { readBindCertificates } from '../certificates.js';
 import { type BindDraft, NO_BIND_TLS, type Writable } from '../draft.js';
 import { remarkPending } from '../features.js';
 import type { BindTlsModel, CertificateOptions } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
+import { BIND_TLS_OPTIONS } from './bind-tls.js';
 import { readCertificateOptions } from './crt-list.js';
+import { userTimeout } from './tls-words.js';
 
 /** The most listeners one line may make: all ports of one address. */
 const MAX_LISTENERS_PER_LINE = 65535;
@@ -35,35 +37,15 @@ export interface BindOptions {
 	crtLists: string[];
 }
 
-interface BindOption {
+export interface BindOption {
 	readonly name: string;
 	/** Number of words that follow it. */
 	readonly arguments: number;
 	parse?(statement: Statement, index: number, options: BindOptions, state: ParserState): void;
+	/** Looks at an argument that nothing is done with. */
+	check?(statement: Statement, index: number): void;
 	readonly withoutEffect?: string;
 	readonly refused?: true;
-}
-
-export const TLS_VERSIONS: ReadonlyMap<string, string> = new Map([
-	['TLSv1.0', 'TLSv1'],
-	['TLSv1.1', 'TLSv1.1'],
-	['TLSv1.2', 'TLSv1.2'],
-	['TLSv1.3', 'TLSv1.3'],
-]);
-
-const NEWER: readonly (readonly [suffix: string, own: string, next: string])[] = [
-	['tlsv10', 'TLSv1', 'TLSv1.1'],
-	['tlsv11', 'TLSv1.1', 'TLSv1.2'],
-	['tlsv12', 'TLSv1.2', 'TLSv1.3'],
-];
-
-/** A TLS version's name as Node's tls has it. */
-export function tlsVersion(statement: Statement, index: number, name: string): string | undefined {
-	const version = TLS_VERSIONS.get(statement.word(index));
-	if (version === undefined) {
-		statement.alert(`'${name}' expects one of ${[...TLS_VERSIONS.keys()].map((known) => `'${known}'`).join(', ')}`);
-	}
-	return version;
 }
 
 /** An octal file mode, as `mode 660`. */
@@ -98,6 +80,46 @@ export function httpProtocol(statement: Statement, index: number, keyword: strin
 	return undefined;
 }
 
+/** The most threads of HAProxy. */
+const MAX_THREADS = 64;
+
+/** `all`, `odd`, `even`, `3`, `2-5`, `2-`; a sentence if it is none of them, or not within the bounds. */
+function wrongRange(text: string, max: number): string | undefined {
+	const match = /^(\d+)(?:-(\d*))?$/.exec(text);
+	if (['all', 'odd', 'even'].includes(text)) return undefined;
+	if (match === null) return `'${text}' is not a valid number/range.`;
+	const last = match[2] || match[1];
+	return [match[1], last].every((bound) => Number(bound) >= 1 && Number(bound) <= max)
+		? undefined
+		: `'${text}' is not a valid number/range. It supports numbers from 1 to ${max}.`;
+}
+
+/** `process <process-set>[/<thread-set>]`: there is one process. */
+function checkProcess(statement: Statement, index: number): void {
+	const [processes = '', threads = 'all'] = statement.word(index).split('/');
+	const wrong = wrongRange(processes, 1) ?? wrongRange(threads, MAX_THREADS);
+	if (wrong !== undefined) statement.alert(`'process' : ${wrong}`);
+}
+
+/** `thread [<thread-group>/]<thread-set>`: there is one group. */
+function checkThreads(statement: Statement, index: number): void {
+	const text = statement.word(index);
+	const slash = text.indexOf('/');
+	const wrong =
+		(slash < 0 ? undefined : wrongRange(text.slice(0, slash), 1)) ?? wrongRange(text.slice(slash + 1), MAX_THREADS);
+	if (wrong !== undefined) statement.alert(`'thread' : ${wrong}`);
+}
+
+function checkShards(statement: Statement, index: number): void {
+	if (statement.word(index) === 'by-thread' || statement.word(index) === 'by-group') return;
+	statement.integer(index, 'shards', 1, MAX_THREADS);
+}
+
+function checkSegmentSize(statement: Statement, index: number): void {
+	const size = statement.integer(index, 'mss', -65535, 65535);
+	if (size === 0) statement.alert(`'mss' : expects an MSS with and absolute value between 1 and 65535`);
+}
+
 const BIND_OPTIONS: readonly BindOption[] = [
 	{
 		name: 'name',
@@ -117,7 +139,8 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		name: 'maxconn',
 		arguments: 1,
 		parse: (s, i, o) => {
-			o.maxconn = s.integer(i, 'maxconn', 1, MAX_ID);
+			// 0 is no limit.
+			o.maxconn = s.integer(i, 'maxconn', 0, MAX_ID) || undefined;
 		},
 	},
 	{
@@ -204,164 +227,41 @@ const BIND_OPTIONS: readonly BindOption[] = [
 			o.proto = httpProtocol(s, i, 'bind');
 		},
 	},
-	// TLS
-	{
-		name: 'ssl',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.ssl = true;
-		},
-	},
-	{ name: 'crt', arguments: 1, parse: (s, i, o, state) => void o.tls.crt.push(based(state.global.crtBase, s.word(i))) },
-	{
-		name: 'ca-file',
-		arguments: 1,
-		parse: (s, i, o, state) => {
-			o.tls.caFile = based(state.global.caBase, s.word(i));
-		},
-	},
-	{
-		name: 'crl-file',
-		arguments: 1,
-		parse: (s, i, o, state) => {
-			o.tls.crlFile = based(state.global.caBase, s.word(i));
-		},
-	},
-	{
-		name: 'verify',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.verify = s.choice(i, 'verify', ['none', 'optional', 'required']) ?? 'none';
-		},
-	},
-	{
-		name: 'alpn',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.alpn = s.word(i).split(',');
-		},
-	},
-	{
-		name: 'ciphers',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.ciphers = s.word(i);
-		},
-	},
-	{
-		name: 'ciphersuites',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.ciphersuites = s.word(i);
-		},
-	},
-	{
-		name: 'curves',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.curves = s.word(i);
-		},
-	},
-	{
-		name: 'ecdhe',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.curves = s.word(i);
-		},
-	},
-	{
-		name: 'ssl-min-ver',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.minVersion = tlsVersion(s, i, 'ssl-min-ver');
-		},
-	},
-	{
-		name: 'ssl-max-ver',
-		arguments: 1,
-		parse: (s, i, o) => {
-			o.tls.maxVersion = tlsVersion(s, i, 'ssl-max-ver');
-		},
-	},
-	{
-		name: 'strict-sni',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.tls.strictSni = true;
-		},
-	},
-	...NEWER.map(
-		([suffix, , next]): BindOption => ({
-			name: `no-${suffix}`,
-			arguments: 0,
-			parse: (_s, _i, o) => {
-				o.tls.minVersion = next;
-			},
-		}),
-	),
-	...[...NEWER, ['tlsv13', 'TLSv1.3', ''] as const].map(
-		([suffix, own]): BindOption => ({
-			name: `force-${suffix}`,
-			arguments: 0,
-			parse: (_s, _i, o) => {
-				o.tls.minVersion = own;
-				o.tls.maxVersion = own;
-			},
-		}),
-	),
-	{
-		name: 'no-tlsv13',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.tls.maxVersion = 'TLSv1.2';
-		},
-	},
-	{ name: 'crt-list', arguments: 1, parse: (s, i, o) => void o.crtLists.push(s.word(i)) },
-	{
-		name: 'tls-ticket-keys',
-		arguments: 1,
-		parse: (s, i, o, state) => {
-			o.tls.ticketKeys = readTicketKeys(s, s.word(i), state);
-		},
-	},
-	{
-		name: 'no-tls-tickets',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.tls.tickets = false;
-		},
-	},
-	{ name: 'no-sslv3', arguments: 0, withoutEffect: 'SSLv3 is never spoken' },
-	{ name: 'no-ca-names', arguments: 0, withoutEffect: 'it changes only what a client is shown' },
-	{ name: 'prefer-client-ciphers', arguments: 0, withoutEffect: 'TLS 1.3 has no such order' },
+	...BIND_TLS_OPTIONS,
 	{ name: 'defer-accept', arguments: 0, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'guid-prefix', arguments: 1, withoutEffect: 'listeners are known by their addresses' },
 	{ name: 'label', arguments: 1, withoutEffect: 'the master process keeps the sockets over a reload' },
-	{ name: 'nice', arguments: 1, withoutEffect: 'data threads have no such priorities' },
-	{ name: 'process', arguments: 1, withoutEffect: 'every data thread listens on every address' },
-	{ name: 'thread', arguments: 1, withoutEffect: 'every data thread listens on every address' },
-	{ name: 'shards', arguments: 1, withoutEffect: 'every data thread listens on every address' },
-	{ name: 'mss', arguments: 1, withoutEffect: 'the system offers no such option to Node' },
+	{
+		name: 'nice',
+		arguments: 1,
+		check: (s, i) => void s.integer(i, 'nice', -1024, 1024),
+		withoutEffect: 'data threads have no such priorities',
+	},
+	{ name: 'process', arguments: 1, check: checkProcess, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'thread', arguments: 1, check: checkThreads, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'shards', arguments: 1, check: checkShards, withoutEffect: 'every data thread listens on every address' },
+	{ name: 'mss', arguments: 1, check: checkSegmentSize, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'tfo', arguments: 0, withoutEffect: 'the system offers no such option to Node' },
-	{ name: 'tcp-ut', arguments: 1, withoutEffect: 'the system offers no such option to Node' },
-	{ name: 'expose-fd', arguments: 1, withoutEffect: 'the master process keeps the sockets over a reload' },
-	{ name: 'severity-output', arguments: 1, withoutEffect: 'answers carry no severity' },
+	{ name: 'tcp-ut', arguments: 1, check: userTimeout, withoutEffect: 'the system offers no such option to Node' },
+	{
+		name: 'expose-fd',
+		arguments: 1,
+		check: (s, i) => void s.choice(i, 'expose-fd', ['listeners']),
+		withoutEffect: 'the master process keeps the sockets over a reload',
+	},
+	{
+		name: 'severity-output',
+		arguments: 1,
+		check: (s, i) => void s.choice(i, 'severity-output', ['none', 'number', 'string']),
+		withoutEffect: 'answers carry no severity',
+	},
 	...[
-		['allow-0rtt', 0],
-		['ca-ignore-err', 1],
-		['ca-sign-file', 1],
-		['ca-sign-pass', 1],
-		['ca-verify-file', 1],
 		['cc', 1],
-		['crt-ignore-err', 1],
-		['force-sslv3', 0],
-		['generate-certificates', 0],
 		['idle-ping', 1],
 		['interface', 1],
 		['ktls', 1],
 		['namespace', 1],
 		['nbconn', 1],
-		['npn', 1],
 		['quic-force-retry', 0],
 		['quic-cc-algo', 1],
 		['tcp-md5sig', 1],
@@ -373,11 +273,6 @@ const BY_NAME: ReadonlyMap<string, BindOption> = new Map(BIND_OPTIONS.map((optio
 
 /** Names of all options, for the matrix of `-vv`. */
 export const bindOptionRows = (): readonly Pick<BindOption, 'name' | 'refused' | 'withoutEffect'>[] => BIND_OPTIONS;
-
-/** `ca-base` and `crt-base` go before relative paths (manual, 3.1). */
-export function based(base: string | undefined, path: string): string {
-	return base === undefined || path.startsWith('/') ? path : `${base}/${path}`;
-}
 
 export function newBindOptions(): BindOptions {
 	return {
@@ -452,6 +347,7 @@ export function readBindOptions(
 		} else if (option.arguments === 1 && statement.word(i + 1) === '') {
 			statement.alert(`'${keyword} ${statement.word(1)}' : '${word}' : missing value`);
 		} else if (option.withoutEffect !== undefined) {
+			option.check?.(statement, i + 1);
 			statement.diagnostics.noticeOnce(
 				`bind ${word}`,
 				statement.place,
@@ -489,7 +385,8 @@ export function readBind(
 		statement.warning(`'level' on '${keyword} ${addresses}' means nothing: it belongs to 'stats socket' lines.`);
 	}
 	const drafts: BindDraft[] = [];
-	for (const text of addresses.split(',')) {
+	// A comma at the end is no address more.
+	for (const text of addresses.replace(/(?<=.),$/, '').split(',')) {
 		const parsed = parseAddress(text, {
 			port: 'required',
 			range: true,

@@ -19,6 +19,7 @@ function readConnect(words: StepWords): ConnectStep | undefined {
 		port: undefined,
 		address: undefined,
 		sendProxy: false,
+		viaSocks4: false,
 		ssl: false,
 		sni: undefined,
 		alpn: [],
@@ -70,11 +71,12 @@ function readConnect(words: StepWords): ConnectStep | undefined {
 				step.comment = words.value();
 				break;
 			case 'via-socks4':
-				words.fail(`: 'via-socks4' is not supported by holdfast`);
+				step.viaSocks4 = true;
+				words.at++;
 				break;
 			default:
 				words.fail(
-					`expects 'comment', 'port', 'addr', 'send-proxy', 'ssl', 'sni', 'alpn', 'linger', 'proto' or 'default' but got '${words.word}'`,
+					`expects 'comment', 'port', 'addr', 'send-proxy', 'ssl', 'via-socks4', 'sni', 'alpn', 'linger', 'proto' or 'default' but got '${words.word}'`,
 				);
 		}
 	}

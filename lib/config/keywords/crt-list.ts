@@ -3,6 +3,7 @@
  * can choose with the certificate.
  */
 import { didYouMean } from '../../core/diagnostics.js';
+import { readAuthorityFile } from '../certificates.js';
 import type { CertificateOptions } from '../model.js';
 import type { ParserState } from '../state.js';
 import { Statement } from '../statement.js';
@@ -19,7 +20,10 @@ const CERTIFICATE_OPTIONS = new Map<string, keyof CertificateOptions>([
 	['alpn', 'alpn'],
 	['verify', 'verify'],
 	['ca-file', 'caFile'],
+	['ca-verify-file', 'caVerifyFile'],
 	['crl-file', 'crlFile'],
+	['sigalgs', 'sigalgs'],
+	['no-alpn', 'alpn'],
 	['ciphers', 'ciphers'],
 	['ciphersuites', 'ciphersuites'],
 	['curves', 'curves'],
@@ -28,7 +32,7 @@ const CERTIFICATE_OPTIONS = new Map<string, keyof CertificateOptions>([
 	['ssl-max-ver', 'maxVersion'],
 ]);
 /** Part of the list's language and of no effect, as on `bind` lines. */
-const CERTIFICATE_OPTIONS_WITHOUT_EFFECT = new Set(['no-ca-names']);
+const CERTIFICATE_OPTIONS_WITHOUT_EFFECT = new Set(['no-ca-names', 'allow-0rtt', 'npn']);
 
 /** The words between the brackets of a line, into `read` by way of the rows; undefined after an alert. */
 export function readCertificateOptions(
@@ -56,8 +60,9 @@ export function readCertificateOptions(
 		}
 		i += 1 + count;
 	}
-	const { caFile, crlFile } = read;
-	if (caFile !== undefined) found.ca = state.readFile(caFile, line.place, `'ca-file'`);
-	if (crlFile !== undefined) found.crl = state.readFile(crlFile, line.place, `'crl-file'`);
+	const { caFile, caVerifyFile, crlFile } = read;
+	if (caFile !== undefined) found.ca = readAuthorityFile(caFile, line, state, 'ca-file');
+	if (caVerifyFile !== undefined) found.caVerify = readAuthorityFile(caVerifyFile, line, state, 'ca-verify-file');
+	if (crlFile !== undefined) found.crl = readAuthorityFile(crlFile, line, state, 'crl-file');
 	return line.diagnostics.errorCount > errorsBefore ? undefined : (found as CertificateOptions);
 }

@@ -104,13 +104,6 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 		'tune.ssl.cachesize',
 		'tune.ssl.force-private-cache',
 		'tune.ssl.lifetime',
-		'tune.ssl.ssl-ctx-cache-size',
-	]),
-	...withoutEffect<ParserState>('it concerns what OpenSSL does inside', [
-		'ssl-skip-self-issued-ca',
-		'tune.ssl.capture-buffer-size',
-		'tune.ssl.capture-cipherlist-size',
-		'tune.ssl.maxrecord',
 	]),
 	...withoutEffect<ParserState>('it is what -q and -V of the command line are for', ['quiet']),
 	...withoutEffect<ParserState>('it is a limit per scope that only variables of huge size would meet', [
@@ -122,19 +115,7 @@ export const ACCEPTED_GLOBAL: readonly Row[] = [
 	]),
 ];
 
-const TLS_KEYWORDS = [
-	'issuers-chain-path',
-	'maxsslconn',
-	'ssl-engine',
-	'ssl-load-extra-del-ext',
-	'ssl-load-extra-files',
-	'ssl-mode-async',
-	'ssl-propquery',
-	'ssl-provider',
-	'ssl-provider-path',
-	'tune.ssl.hard-maxrecord',
-	'tune.ssl.keylog',
-];
+const TLS_KEYWORDS = ['ssl-engine', 'ssl-mode-async', 'ssl-propquery', 'ssl-provider', 'ssl-provider-path'];
 
 export const REFUSED_GLOBAL: readonly Row[] = [
 	...refused<ParserState>(TLS_KEYWORDS),

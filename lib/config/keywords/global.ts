@@ -8,6 +8,7 @@ import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from '
 import { ACCEPTED_GLOBAL, REFUSED_GLOBAL } from './global-unbuilt.js';
 import { readLog } from './log.js';
 import { TLS_DEFAULT_KEYWORDS } from './tls-defaults.js';
+import { TLS_GLOBAL_KEYWORDS } from './tls-global.js';
 
 const MAX_INT = 2 ** 31 - 1;
 const MAX_THREADS = 64;
@@ -516,6 +517,8 @@ const BUILT: readonly Row[] = [
 	h2Row('tune.h2.fe.max-concurrent-streams', ['feMaxConcurrentStreams'], 0, MAX_INT),
 	h2Row('tune.h2.be.max-concurrent-streams', ['beMaxConcurrentStreams'], 0, MAX_INT),
 	h2Row('tune.h2.fe.max-total-streams', ['feMaxTotalStreams'], 0, MAX_INT),
+	h2Row('tune.h2.fe.glitches-threshold', ['feGlitchesThreshold'], 0, MAX_INT),
+	h2Row('tune.h2.be.glitches-threshold', ['beGlitchesThreshold'], 0, MAX_INT),
 	tuneRow('tune.comp.maxlevel', 'compressionLevelMax', 1, 9),
 	numberRow('maxcomprate', 0, MAX_INT, (global, kilobytes) => {
 		global.compressionRateMax = kilobytes * 1024;
@@ -559,6 +562,7 @@ const BUILT: readonly Row[] = [
 export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(
 	BUILT,
 	TLS_DEFAULT_KEYWORDS,
+	TLS_GLOBAL_KEYWORDS,
 	ACCEPTED_GLOBAL,
 	REFUSED_GLOBAL,
 );

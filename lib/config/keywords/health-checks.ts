@@ -199,6 +199,7 @@ const implicitConnect = (place: CheckStepModel['place']): ConnectStep => ({
 	port: undefined,
 	address: undefined,
 	sendProxy: false,
+	viaSocks4: false,
 	ssl: false,
 	sni: undefined,
 	alpn: [],

@@ -61,11 +61,16 @@ export function positiveTime(statement: Statement, index: number, name: string):
 	return undefined;
 }
 
-/** An address without a port, for checks. */
-function checkAddress(statement: Statement, index: number, name: string): ServerHealthModel['checkAddress'] {
-	const parsed = parseAddress(statement.word(index), { port: 'optional' });
-	if (parsed.ok && parsed.address.kind === 'ip') return parsed.address;
-	statement.alert(`'${name}' expects an IP address${parsed.ok ? '' : ` : ${parsed.reason}`}`);
+/** An address for checks; a name is looked up when the configuration is loaded. */
+function checkAddress(
+	statement: Statement,
+	index: number,
+	name: string,
+	port: 'optional' | 'forbidden',
+): ServerHealthModel['checkAddress'] {
+	const parsed = parseAddress(statement.word(index), { port, names: true });
+	if (parsed.ok && (parsed.address.kind === 'ip' || parsed.address.kind === 'name')) return parsed.address;
+	statement.alert(`'${name}' expects an IP address or a host name${parsed.ok ? '' : ` : ${parsed.reason}`}`);
 	return undefined;
 }
 
@@ -79,8 +84,9 @@ function readTrack(statement: Statement, index: number): Partial<ServerHealthMod
 export const SERVER_CHECK_OPTIONS: readonly ServerOption[] = [
 	value('fastinter', (s, i) => ({ fastinterMs: positiveTime(s, i, 'fastinter') })),
 	value('downinter', (s, i) => ({ downinterMs: positiveTime(s, i, 'downinter') })),
-	value('port', (s, i) => ({ checkPort: s.integer(i, 'port', 1, 65535) })),
-	value('addr', (s, i) => ({ checkAddress: checkAddress(s, i, 'addr') })),
+	// 0 is the server's own.
+	value('port', (s, i) => ({ checkPort: s.integer(i, 'port', 0, 65535) || undefined })),
+	value('addr', (s, i) => ({ checkAddress: checkAddress(s, i, 'addr', 'optional') })),
 	flag('check-ssl', { checkTls: true }),
 	flag('no-check-ssl', { checkTls: false }),
 	value('check-sni', (s, i) => ({ checkSni: s.word(i) })),
@@ -101,12 +107,12 @@ export const SERVER_CHECK_OPTIONS: readonly ServerOption[] = [
 	{
 		name: 'agent-port',
 		arguments: 1,
-		parse: (s, i, o) => setAgent(o, { port: s.integer(i, 'agent-port', 1, 65535) ?? 0 }),
+		parse: (s, i, o) => setAgent(o, { port: s.integer(i, 'agent-port', 0, 65535) ?? 0 }),
 	},
 	{
 		name: 'agent-addr',
 		arguments: 1,
-		parse: (s, i, o) => setAgent(o, { address: checkAddress(s, i, 'agent-addr') }),
+		parse: (s, i, o) => setAgent(o, { address: checkAddress(s, i, 'agent-addr', 'forbidden') }),
 	},
 	{
 		name: 'agent-inter',
@@ -124,15 +130,15 @@ export const SERVER_CHECK_OPTIONS: readonly ServerOption[] = [
 		return onError && { onError };
 	}),
 	value('on-marked-down', (s, i) => {
-		const action = s.choice(i, 'on-marked-down', ['shutdown-sessions', 'none']);
+		const action = s.choice(i, 'on-marked-down', ['shutdown-sessions']);
 		return { shutdownWhenDown: action === 'shutdown-sessions' };
 	}),
 	value('on-marked-up', (s, i) => {
-		const action = s.choice(i, 'on-marked-up', ['shutdown-backup-sessions', 'none']);
+		const action = s.choice(i, 'on-marked-up', ['shutdown-backup-sessions']);
 		return { shutdownBackupsWhenUp: action === 'shutdown-backup-sessions' };
 	}),
 	value('slowstart', (s, i) => ({ slowstartMs: s.timeMs(i, 'slowstart') ?? 0 })),
-	{ ...value('track', readTrack), serverOnly: true },
+	value('track', readTrack),
 	value('init-state', (s, i) => {
 		const initState = s.choice(i, 'init-state', ['none', 'up', 'fully-up', 'down', 'fully-down']);
 		return initState && { initState };

@@ -118,7 +118,7 @@ export function readServerTemplate(statement: Statement, defaults: ServerOptions
 		statement.alert(`Wrong ${keyword} number or range arg '${range}'.`);
 		return [];
 	}
-	const refused = rest.find((word) => word === 'id' || word === 'cookie');
+	const refused = rest.find((word) => word === 'id');
 	if (refused !== undefined) {
 		statement.alert(`'${keyword} ${prefix}' : '${refused}' cannot be shared by servers`);
 		return [];

@@ -9,9 +9,11 @@ import { remarkPending } from '../features.js';
 import type { ServerTlsModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
-import { based, httpProtocol, tlsVersion } from './bind.js';
+import { httpProtocol } from './bind.js';
 import { positiveTime, SERVER_CHECK_OPTIONS } from './server-checks.js';
 import { SERVER_RESOLUTION_OPTIONS, withServicePort } from './server-resolution.js';
+import { SERVER_TRANSPORT_OPTIONS } from './server-transport.js';
+import { based, tlsVersion, userTimeout, VERSION_FLAGS } from './tls-words.js';
 
 export interface ServerOption {
 	readonly name: string;
@@ -24,8 +26,12 @@ export interface ServerOption {
 	readonly peers?: true;
 	/** For a peer only. */
 	readonly peersOnly?: true;
+	/** Looks at an argument that nothing is done with. */
+	check?(statement: Statement, index: number): void;
 	readonly withoutEffect?: string;
 	readonly refused?: true;
+	/** An argument in brackets belongs to its name. */
+	readonly takesBrackets?: true;
 }
 
 const MAX_ID = 2 ** 31 - 1;
@@ -38,14 +44,7 @@ const TLS_FLAGS: readonly (readonly [name: string, fields: Partial<ServerTlsMode
 	['no-ssl-reuse', { reuse: false }],
 	['tls-tickets', { tickets: true }],
 	['no-tls-tickets', { tickets: false }],
-	['no-tlsv10', { minVersion: 'TLSv1.1' }],
-	['no-tlsv11', { minVersion: 'TLSv1.2' }],
-	['no-tlsv12', { minVersion: 'TLSv1.3' }],
-	['no-tlsv13', { maxVersion: 'TLSv1.2' }],
-	['force-tlsv10', { minVersion: 'TLSv1', maxVersion: 'TLSv1' }],
-	['force-tlsv11', { minVersion: 'TLSv1.1', maxVersion: 'TLSv1.1' }],
-	['force-tlsv12', { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' }],
-	['force-tlsv13', { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3' }],
+	...VERSION_FLAGS,
 ];
 
 const SERVER_OPTIONS: readonly ServerOption[] = [
@@ -118,7 +117,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	{
 		name: 'cookie',
 		arguments: 1,
-		serverOnly: true,
 		parse: (s, i, o) => {
 			o.cookie = s.word(i);
 		},
@@ -173,34 +171,6 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		},
 	},
 	{ name: 'source', arguments: 1, parse: readSource },
-	{
-		name: 'send-proxy',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.sendProxy = 'v1';
-		},
-	},
-	{
-		name: 'send-proxy-v2',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.sendProxy = 'v2';
-		},
-	},
-	{
-		name: 'no-send-proxy',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.sendProxy = 'none';
-		},
-	},
-	{
-		name: 'no-send-proxy-v2',
-		arguments: 0,
-		parse: (_s, _i, o) => {
-			o.sendProxy = 'none';
-		},
-	},
 	{
 		name: 'check',
 		arguments: 0,
@@ -352,6 +322,27 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		},
 	},
 	{
+		name: 'sigalgs',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tlsDraft.sigalgs = s.word(i);
+		},
+	},
+	{
+		name: 'curves',
+		arguments: 1,
+		parse: (s, i, o) => {
+			o.tlsDraft.curves = s.word(i);
+		},
+	},
+	{
+		name: 'no-alpn',
+		arguments: 0,
+		parse: (_s, _i, o) => {
+			o.tlsDraft.alpn = [];
+		},
+	},
+	{
 		name: 'crl-file',
 		arguments: 1,
 		parse: (s, i, o, state) => {
@@ -376,34 +367,39 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	{ name: 'no-sslv3', arguments: 0, peers: true, withoutEffect: 'SSLv3 is never spoken' },
 	{ name: 'tfo', arguments: 0, peers: true, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'no-tfo', arguments: 0, peers: true, withoutEffect: 'fast open is never used' },
-	{ name: 'tcp-ut', arguments: 1, peers: true, withoutEffect: 'the system offers no such option to Node' },
+	{
+		name: 'tcp-ut',
+		arguments: 1,
+		peers: true,
+		check: userTimeout,
+		withoutEffect: 'the system offers no such option to Node',
+	},
+	{
+		name: 'log-proto',
+		arguments: 1,
+		check: (s, i) => void s.choice(i, 'log-proto', ['legacy', 'octet-count']),
+		withoutEffect: "it speaks of servers in 'ring' sections",
+	},
+	{ name: 'allow-0rtt', arguments: 0, withoutEffect: 'early data is never sent, requests follow the handshake' },
+	{ name: 'npn', arguments: 1, withoutEffect: "it was ALPN's draft, and is spoken by nobody any more; see 'alpn'" },
 	{ name: 'no-sni-auto', arguments: 0, withoutEffect: "no name is told unless 'sni' says which" },
 	{ name: 'no-check-sni-auto', arguments: 0, withoutEffect: "no name is told unless 'check-sni' says which" },
 	{ name: 'no-renegotiate', arguments: 0, withoutEffect: 'renegotiation is never done' },
 	...SERVER_CHECK_OPTIONS,
 	...SERVER_RESOLUTION_OPTIONS,
+	...SERVER_TRANSPORT_OPTIONS,
 	...[
-		['allow-0rtt', 0],
 		['cc', 1],
 		['check-pool-conn-name', 1],
 		['check-reuse-pool', 0],
 		['check-sni-auto', 0],
-		['check-via-socks4', 0],
-		['force-sslv3', 0],
 		['idle-ping', 1],
+		['interface', 1],
 		['ktls', 1],
-		['log-proto', 1],
 		['namespace', 1],
-		['no-send-proxy-v2-ssl', 0],
-		['no-send-proxy-v2-ssl-cn', 0],
-		['npn', 1],
 		['pool-conn-name', 1],
-		['proxy-v2-options', 1],
 		['renegotiate', 0],
-		['send-proxy-v2-ssl', 0],
-		['send-proxy-v2-ssl-cn', 0],
 		['sni-auto', 0],
-		['socks4', 1],
 		['sslv3', 0],
 		['strict-maxconn', 0],
 		['usesrc', 1],
@@ -412,7 +408,14 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 
 const BY_NAME: ReadonlyMap<string, ServerOption> = new Map(SERVER_OPTIONS.map((option) => [option.name, option]));
 
-export const serverOption = (name: string): ServerOption | undefined => BY_NAME.get(name);
+/** By the word of a line, `name` or `name(argument)`. */
+export function serverOption(word: string): ServerOption | undefined {
+	const bracket = word.indexOf('(');
+	if (bracket < 0) return BY_NAME.get(word);
+	const option = BY_NAME.get(word.slice(0, bracket));
+	return option?.takesBrackets === true ? option : undefined;
+}
+
 export const serverOptionNames = (): Iterable<string> => BY_NAME.keys();
 
 export const serverOptionRows = (): readonly Pick<ServerOption, 'name' | 'refused' | 'withoutEffect'>[] =>
@@ -444,7 +447,7 @@ export function readServerOptions(
 	const subject = kind === 'default-server' ? kind : `${kind} ${statement.word(1)}`;
 	for (let i = from; i < statement.words.length; ) {
 		const word = statement.word(i);
-		const option = BY_NAME.get(word);
+		const option = serverOption(word);
 		if (option === undefined) {
 			statement.alert(`'${subject}' : unknown keyword '${word}'${didYouMean(word, BY_NAME.keys())}`);
 			return;
@@ -458,6 +461,7 @@ export function readServerOptions(
 		} else if (option.arguments === 1 && statement.word(i + 1) === '') {
 			statement.alert(`'${subject}' : '${word}' expects an argument`);
 		} else if (option.withoutEffect !== undefined) {
+			option.check?.(statement, i + 1);
 			statement.diagnostics.noticeOnce(
 				`server ${word}`,
 				statement.place,
@@ -485,6 +489,9 @@ export function tlsOf(options: ServerOptions, state: ParserState): ServerOptions
 		minVersion: tlsDraft.minVersion ?? defaults.minVersion,
 		maxVersion: tlsDraft.maxVersion ?? defaults.maxVersion,
 		tickets: tlsDraft.tickets ?? defaults.tickets,
+		curves: tlsDraft.curves ?? defaults.curves,
+		sigalgs: tlsDraft.sigalgs ?? defaults.sigalgs,
+		securityLevel: defaults.securityLevel,
 	};
 }
 

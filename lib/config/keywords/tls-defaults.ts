@@ -7,8 +7,10 @@ import { newServerOptions, readServerOptions } from './server.js';
 
 /** Fields that `...-options` lines may set; they have the same names on both sides. */
 const VERSION_FIELDS = ['minVersion', 'maxVersion', 'tickets'] as const;
+/** And those of `bind` lines only. */
+const BIND_FIELDS = [...VERSION_FIELDS, 'prefersClientCiphers', 'strictSni'] as const;
 
-type TextField = 'ciphers' | 'ciphersuites' | 'curves';
+type TextField = 'ciphers' | 'ciphersuites' | 'curves' | 'sigalgs';
 
 const text = (name: string, side: 'bindTlsDefaults' | 'serverTlsDefaults', field: TextField): Keyword<ParserState> => ({
 	name,
@@ -26,13 +28,16 @@ export const TLS_DEFAULT_KEYWORDS: readonly Keyword<ParserState>[] = [
 	text('ssl-default-bind-curves', 'bindTlsDefaults', 'curves'),
 	text('ssl-default-server-ciphers', 'serverTlsDefaults', 'ciphers'),
 	text('ssl-default-server-ciphersuites', 'serverTlsDefaults', 'ciphersuites'),
+	text('ssl-default-bind-sigalgs', 'bindTlsDefaults', 'sigalgs'),
+	text('ssl-default-server-curves', 'serverTlsDefaults', 'curves'),
+	text('ssl-default-server-sigalgs', 'serverTlsDefaults', 'sigalgs'),
 	{
 		name: 'ssl-default-bind-options',
 		parse(statement, state) {
 			const options = newBindOptions();
 			readBindOptions(statement, 1, options, state, 'ssl-default-bind-options');
 			const found: Record<string, unknown> = {};
-			for (const field of VERSION_FIELDS) found[field] = options.tls[field];
+			for (const field of BIND_FIELDS) found[field] = options.tls[field];
 			state.global.bindTlsDefaults = { ...state.global.bindTlsDefaults, ...(found as Partial<BindTlsModel>) };
 		},
 	},

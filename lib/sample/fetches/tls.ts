@@ -1,9 +1,6 @@
 /**
  * Fetches from TLS connections, the client's and the server's, and their certificates (manual, 7.3.4), and from the header
- * of the PROXY protocol. What Node's tls does not tell (randoms, traffic secrets, the lists of the client hello) is
- * refused by name.
- *
- * A peer whose certificate is not accepted has no connection: `ssl_c_err` and its kin are 0 wherever a rule sees one.
+ * of the PROXY protocol. What Node's tls does not tell (the server's random bytes, the client's curve) is refused by name.
  */
 import type { X509Certificate } from 'node:crypto';
 import { TlvType } from '../../core/proxy-protocol.js';
@@ -19,6 +16,7 @@ import type {
 	TlsView,
 } from '../types.js';
 import { numberArgument, optional, plain, required, textArgument } from './define.js';
+import { CLIENT_HELLO_FETCHES } from './tls-client-hello.js';
 
 /** A side of the load balancer: what its connection needs, and where it is found. */
 interface Side {
@@ -245,8 +243,6 @@ function connectionRows(side: Side): readonly FetchDescriptor[] {
 
 const nonEmpty = (bytes: Buffer | undefined): Buffer | undefined => (bytes?.length === 0 ? undefined : bytes);
 
-const zero = (name: string): FetchDescriptor => ofTls(name, 'sint', () => 0);
-
 const ofField = (name: string, type: number): FetchDescriptor =>
 	plain(name, 'str', 'session', ({ session }) => session.proxyFields?.get(type)?.toString('latin1'));
 
@@ -269,10 +265,15 @@ export const TLS_FETCHES: readonly FetchDescriptor[] = [
 	plain('fc_err', 'sint', 'session', () => 0),
 	plain('fc_err_str', 'str', 'session', () => 'Success'),
 	ofTls('ssl_c_used', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
-	zero('ssl_c_verify'),
-	zero('ssl_c_err'),
-	zero('ssl_c_ca_err'),
-	zero('ssl_c_ca_err_depth'),
+	// Errors that `ca-ignore-err` and `crt-ignore-err` let pass; without them no such client comes to a rule.
+	ofTls('ssl_c_verify', 'sint', ({ verification }) => verification?.result ?? 0),
+	ofTls('ssl_c_err', 'sint', ({ verification }) => verification?.error ?? 0),
+	ofTls('ssl_c_ca_err', 'sint', ({ verification }) => verification?.caError ?? 0),
+	ofTls('ssl_c_ca_err_depth', 'sint', ({ verification }) => verification?.caErrorDepth ?? 0),
+	...CLIENT_HELLO_FETCHES,
+	row('ssl_fc_client_random', 'bin', CLIENT, ({ clientRandom }) => clientRandom, ['hello']),
+	row('ssl_bc_client_random', 'bin', SERVER, ({ clientRandom }) => clientRandom, ['exchangeWithServer']),
+	row('ssl_bc_curve', 'str', SERVER, ({ curve }) => curve, ['exchangeWithServer']),
 	...HOLDERS.flatMap(certificateRows),
 	distinguishedName(CLIENT_CERTIFICATE, 'r_dn', rootName),
 	// OpenSSL gives a server the client's chain without its certificate, and a client the server's with it.

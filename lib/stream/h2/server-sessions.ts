@@ -12,8 +12,8 @@
  * gets no new streams; what the server says it has not seen is sent again (server-stream.ts).
  */
 import type { Socket } from 'node:net';
-import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
+import { SocksTunnel } from '../../backend/socks4.js';
 import type { ServerModel } from '../../config/model.js';
 import type { Timer } from '../../core/clock.js';
 import type { RequestHead } from '../../http/message.js';
@@ -110,7 +110,7 @@ export class ServerSessions implements SessionKeeper {
 
 	#connect(stream: ServerStream, request: Stream, destination: Destination): void {
 		const { server } = this;
-		const header = proxyHeaderFor(server.model, request.session);
+		const header = server.proxyHeader?.write(request);
 		// Under TLS it comes before the handshake.
 		const secure = server.tls?.connect(destination, request, header, alpnFor(server.model, request.request));
 		const session = new H2ServerSession(
@@ -118,7 +118,7 @@ export class ServerSessions implements SessionKeeper {
 			this,
 			destination,
 			request.session,
-			secure,
+			secure ?? tunnelTo(server, destination),
 			secure === undefined ? header : undefined,
 		);
 		session.streams.add(stream);
@@ -214,4 +214,12 @@ function sameDestination(one: Destination, other: Destination): boolean {
 	if (one === other) return true;
 	if (one.kind === 'tcp') return other.kind === 'tcp' && one.host === other.host && one.port === other.port;
 	return other.kind === 'unix' && one.path === other.path && one.abstract === other.abstract;
+}
+
+/** By way of the SOCKS4 proxy of its line, if there is one. */
+function tunnelTo(server: Server, destination: Destination): Socket | undefined {
+	const { socks4, source } = server.model;
+	if (socks4 === undefined || destination.kind !== 'tcp') return undefined;
+	const from = source?.kind === 'ip' ? { localAddress: source.address } : {};
+	return new SocksTunnel(socks4, destination.host, destination.port, from) as unknown as Socket;
 }

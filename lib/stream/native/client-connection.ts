@@ -9,8 +9,8 @@
  */
 
 import type { Socket } from 'node:net';
-import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
+import { SocksTunnel } from '../../backend/socks4.js';
 import { CHUNKED_BODY, CLOSE_BODY, type HeaderList, type ResponseHead } from '../../http/message.js';
 import {
 	type LocalReplyOptions,
@@ -114,12 +114,27 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	/** For a server behind TLS, where the PROXY protocol header comes before the handshake. */
 	#socketTo(server: Server, destination: Destination, stream: Stream): Socket | undefined {
-		return server.tls?.connect(
-			destination,
-			stream,
-			proxyHeaderFor(server.model, this.session),
-			alpnFor(server.model, stream.request),
+		const { tls, model } = server;
+		if (tls !== undefined) {
+			return tls.connect(destination, stream, this.headerFor(server), alpnFor(model, stream.request));
+		}
+		if (model.socks4 === undefined || destination.kind !== 'tcp') return undefined;
+		const { source } = model;
+		const tunnel = new SocksTunnel(
+			model.socks4,
+			destination.host,
+			destination.port,
+			source?.kind === 'ip' ? { localAddress: source.address } : {},
 		);
+		const header = this.headerFor(server);
+		if (header !== undefined) tunnel.write(header);
+		return tunnel as unknown as Socket;
+	}
+
+	/** What a connection to the server begins with (`send-proxy`). */
+	headerFor(server: Server): Buffer | undefined {
+		const { stream } = this;
+		return stream === undefined ? undefined : server.proxyHeader?.write(stream);
 	}
 
 	#takeIdle(server: Server): ServerConnection | undefined {
@@ -498,7 +513,8 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	#holdsWholeBody(server: ServerConnection): boolean {
 		const framing = this.stream?.response?.framing;
-		if (framing === undefined || framing.kind === 'close' || (server.hasFrames && framing.kind === 'chunked')) return false;
+		if (framing === undefined || framing.kind === 'close' || (server.hasFrames && framing.kind === 'chunked'))
+			return false;
 		return !heldBody.begin(framing) || heldBody.peekComplete(server.heldBytes ?? EMPTY_CHUNK);
 	}
 
@@ -716,9 +732,18 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		tunnel.touch(nowMs);
 		this.resumeReading();
 		server.resumeReading();
+		if (stream.inspectsResponse) {
+			stream.serverSpoke(nowMs);
+			if (stream.ended) return;
+		}
 		this.#reprocessGuarded();
 		server.flush();
 		if (this.readEnded) tunnel.clientEnded(nowMs);
+	}
+
+	/** Mode tcp: what the server has said goes on to the client. */
+	releaseResponse(): void {
+		this.tunnel?.release(this.thread.nowMs());
 	}
 
 	tunnelEnded(): void {

@@ -9,7 +9,6 @@
 import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
-import { proxyHeaderFor } from '../../backend/proxy-header.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
@@ -117,10 +116,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 		this.localAddress = transport?.localAddress;
 		this.localPort = transport?.localPort;
 		if (transport instanceof TLSSocket && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(transport, false);
-		const header =
-			this.isEncrypted || this.client === undefined
-				? undefined
-				: proxyHeaderFor(this.server.model, this.client.session);
+		const header = this.isEncrypted || this.client === undefined ? undefined : this.client.headerFor(this.server);
 		if (header !== undefined) this.writeBuffer(header, undefined);
 		const { wasReused } = this;
 		if (wasReused) this.servedCount = 1;
