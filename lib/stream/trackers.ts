@@ -16,6 +16,7 @@ class EventSlots {
 	readonly failure: readonly DataSlot[];
 	readonly bytesIn: readonly DataSlot[];
 	readonly bytesOut: readonly DataSlot[];
+	readonly glitch: readonly DataSlot[];
 
 	constructor(table: StickTable) {
 		this.session = table.eventSlots('sess');
@@ -24,6 +25,7 @@ class EventSlots {
 		this.failure = table.eventSlots('http_fail');
 		this.bytesIn = table.eventSlots('bytes_in');
 		this.bytesOut = table.eventSlots('bytes_out');
+		this.glitch = table.eventSlots('glitch');
 	}
 }
 
@@ -61,6 +63,8 @@ function slotsFor(slots: EventSlots, event: TrackedEvent): readonly DataSlot[] {
 			return slots.failure;
 		case 'session':
 			return slots.session;
+		case 'glitch':
+			return slots.glitch;
 	}
 }
 

@@ -38,6 +38,8 @@ export interface H2Events<T> {
 	pingAnswered(): void;
 	/** The peer opens no more streams, or takes none above `lastStreamId` of ours. */
 	goawayReceived(lastStreamId: number, code: number): void;
+	/** The peer has done something odd: `glitches` is one more. */
+	glitchSeen?(): void;
 	/** The peer has broken the connection's rules; GOAWAY is in the output. */
 	connectionFailed(code: number, reason: string): void;
 }
@@ -55,4 +57,6 @@ export interface H2Options {
 	readonly buffers: OutputBuffers;
 	/** Undefined: the peer is one of ours. */
 	readonly guard?: FloodGuard | undefined;
+	/** So many oddities end the connection, harmless ones too (`tune.h2.fe.glitches-threshold`); 0: never. */
+	readonly glitchesMax?: number;
 }

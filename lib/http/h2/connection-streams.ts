@@ -41,6 +41,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	protected readonly events: H2Events<T>;
 	protected readonly isServer: boolean;
 	readonly #guard: FloodGuard | undefined;
+	readonly #glitchesMax: number;
 	readonly #windowBytes: number;
 	protected readonly numbers: StreamNumbers;
 	protected peerStreamsOpen = 0;
@@ -61,6 +62,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		this.numbers = new StreamNumbers(isServer);
 		this.settings = { ...defaultSettings(), ...options.settings };
 		this.#guard = options.guard;
+		this.#glitchesMax = options.glitchesMax || Number.POSITIVE_INFINITY;
 		this.#windowBytes = Math.min(MAX_WINDOW_BYTES, Math.max(DEFAULT_WINDOW_BYTES, options.connectionWindowBytes));
 		this.output = new H2Output<T>(options.buffers, this.encoder, {
 			dataTaken: (stream) => events.dataTaken(stream),
@@ -197,7 +199,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	/** A connection error (section 5.4.1), which the owner may find as well. */
 	fail(code: number, reason: string): void {
 		if (this.isOver) return;
-		this.glitches++;
+		this.#glitch();
 		this.leave(code);
 		this.stop();
 		this.events.connectionFailed(code, reason);
@@ -262,10 +264,15 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 
 	/** Counts something that costs us more than the peer. True: that was one too many, the connection is over. */
 	protected odd(points: number, isGlitch = true): boolean {
-		if (isGlitch) this.glitches++;
+		if (isGlitch) this.#glitch();
 		if (this.isOver) return true;
-		if (this.#guard === undefined || !this.#guard.note(points, this.nowMs)) return false;
-		this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many of what costs nothing');
-		return true;
+		const isEnough = this.#guard?.note(points, this.nowMs) === true || (isGlitch && this.glitches >= this.#glitchesMax);
+		if (isEnough) this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too many of what costs nothing');
+		return isEnough;
+	}
+
+	#glitch(): void {
+		this.glitches++;
+		this.events.glitchSeen?.();
 	}
 }

@@ -90,7 +90,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 			default:
 				if (type > FrameType.CONTINUATION) {
 					// Section 5.5: ignored, but not for ever.
-					if (!this.odd(Offence.IDLE_FRAME)) this.skip();
+					if (!this.odd(Offence.IDLE_FRAME, false)) this.skip();
 					return;
 				}
 		}
@@ -374,7 +374,8 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 			if (stream === undefined) return;
 			this.forget(stream);
 			this.events.streamReset(stream, readUint32(bytes, start), true);
-			this.odd(Offence.RESET);
+			// It may: browsers do so when a page is left.
+			this.odd(Offence.RESET, false);
 		}
 	}
 
@@ -407,7 +408,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 		this.hasPeerSettings = true;
 		this.events.settingsReceived();
 		output.pump();
-		if (!isFirst) this.odd(Offence.SETTINGS);
+		if (!isFirst) this.odd(Offence.SETTINGS, false);
 	}
 
 	/** Section 6.9.2: a change of the initial window holds for all streams, below 0 even. */

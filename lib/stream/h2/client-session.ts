@@ -23,6 +23,7 @@ import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
+import { countOnAll } from '../trackers.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
 import { Malformed, RequestHeads } from './request-head.js';
 
@@ -76,6 +77,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,
 				guard: new FloodGuard(),
+				glitchesMax: tuning.feGlitchesThreshold,
 			},
 			this,
 		);
@@ -247,6 +249,10 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 
 	pingAnswered(): void {
 		if (this.#leaving) this.#leaveNow();
+	}
+
+	glitchSeen(): void {
+		countOnAll(undefined, this.#session.trackers, 'glitch', 1, this.thread.currentMs);
 	}
 
 	connectionFailed(code: number, reason: string): void {

@@ -97,6 +97,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,
+				glitchesMax: thread.h2.beGlitchesThreshold,
 			},
 			this,
 		);
