@@ -19,6 +19,7 @@ import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
 import type { H2Stream } from '../../http/h2/stream.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Column } from '../../shared/counters.js';
+import type { MessageParties } from '../message-captures.js';
 import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { Stream } from '../stream.js';
@@ -187,7 +188,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		}
 		const request = this.#heads.read(fields, !ends);
 		if (request instanceof Malformed) {
-			this.#refuse(h2, request.reason);
+			this.#refuse(h2, request, fields);
 			return;
 		}
 		if (request instanceof HttpRefusal) {
@@ -210,12 +211,37 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 	}
 
 	/** RFC 9113, section 8.1.1: no answer, and no request in anybody's count but the errors. */
-	#refuse(h2: H2Stream<ClientStream>, reason: string): void {
+	#refuse(h2: H2Stream<ClientStream>, malformed: Malformed, fields: FieldList): void {
 		const { counters, name } = this.#session.frontend;
+		const { reason } = malformed;
+		this.#capture(malformed, fields);
 		counters.slice[Column.ereq] = (counters.slice[Column.ereq] as number) + 1;
 		this.thread.logger.debug({ reason }, `frontend ${name}: malformed request over HTTP/2`);
 		this.codec.refuse(h2, ErrorCode.PROTOCOL_ERROR);
 		if (this.#streams.size === 0) this.#waitIdle();
+	}
+
+	/** Notes it for `show errors`, as lines. */
+	#capture({ reason, index }: Malformed, fields: FieldList): void {
+		const session = this.#session;
+		const { model } = session.frontend;
+		let lines = '';
+		let position = 0;
+		for (let i = 0; i < fields.count; i++) {
+			if (i === index) position = lines.length;
+			lines += `${fields.names[i]}: ${fields.values[i]}\r\n`;
+		}
+		const parties: MessageParties = {
+			direction: 'request',
+			proxy: model.name,
+			proxyId: model.id,
+			other: undefined,
+			otherId: -1,
+			server: undefined,
+			serverId: -1,
+			source: session.source === undefined ? 'unix' : `${session.source}:${session.sourcePort}`,
+		};
+		this.thread.captures.add(parties, Buffer.from(lines, 'latin1'), { position, reason });
 	}
 
 	payloadReceived(h2: H2Stream<ClientStream>, bytes: Buffer, start: number, end: number): void {

@@ -26,9 +26,12 @@ export const CONNECTION_FIELDS: ReadonlySet<string> = new Set([
 /** The request is malformed: its stream ends with PROTOCOL_ERROR. The text is for the log. */
 export class Malformed {
 	readonly reason: string;
+	/** The field that is wrong; -1: none of them by itself. */
+	readonly index: number;
 
-	constructor(reason: string) {
+	constructor(reason: string, index = -1) {
 		this.reason = reason;
+		this.index = index;
 	}
 }
 
@@ -142,32 +145,32 @@ export function requestOf(
 	for (let i = 0; i < names.length; i++) {
 		const name = names[i] as string;
 		const value = values[i] as string;
-		if (!isCleanValue(value)) return new Malformed(`value of '${safeName(name)}'`);
+		if (!isCleanValue(value)) return new Malformed(`value of '${safeName(name)}'`, i);
 		if (name.charCodeAt(0) === 58) {
-			if (!PSEUDO.has(name)) return new Malformed('unknown pseudo field');
-			if (seenRegular) return new Malformed('pseudo field after a field');
-			if (pseudo[name as keyof Pseudo] !== undefined) return new Malformed(`more than one ${name}`);
+			if (!PSEUDO.has(name)) return new Malformed('unknown pseudo field', i);
+			if (seenRegular) return new Malformed('pseudo field after a field', i);
+			if (pseudo[name as keyof Pseudo] !== undefined) return new Malformed(`more than one ${name}`, i);
 			pseudo[name as keyof Pseudo] = value;
 			continue;
 		}
 		seenRegular = true;
-		if (!isLowerToken(name)) return new Malformed('field name');
-		if (CONNECTION_FIELDS.has(name)) return new Malformed(`connection-specific field '${name}'`);
+		if (!isLowerToken(name)) return new Malformed('field name', i);
+		if (CONNECTION_FIELDS.has(name)) return new Malformed(`connection-specific field '${name}'`, i);
 		switch (name) {
 			case 'te':
-				if (value !== 'trailers') return new Malformed(`'te' that is not 'trailers'`);
+				if (value !== 'trailers') return new Malformed(`'te' that is not 'trailers'`, i);
 				lines += 'te: trailers\r\n';
 				break;
 			case 'host':
-				if (host !== undefined) return new Malformed(`more than one 'host'`);
+				if (host !== undefined) return new Malformed(`more than one 'host'`, i);
 				host = value;
 				break;
 			case 'cookie':
 				cookies = cookies === '' ? value : `${cookies}; ${value}`;
 				break;
 			case 'content-length':
-				if (hasLength) return new Malformed(`more than one 'content-length'`);
-				if (!hasBody && !/^0+$/.test(value)) return new Malformed(`'content-length' and no body`);
+				if (hasLength) return new Malformed(`more than one 'content-length'`, i);
+				if (!hasBody && !/^0+$/.test(value)) return new Malformed(`'content-length' and no body`, i);
 				hasLength = true;
 				lines += `content-length: ${value}\r\n`;
 				break;
