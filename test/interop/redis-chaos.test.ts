@@ -37,7 +37,7 @@ t.test(`seed ${seed}`, { skip: skipUnlessRedis() }, async (t) => {
 						if (property === 'status' && cut.has(name)) return 'reconnecting';
 						const value: unknown = Reflect.get(target, property);
 						if (typeof value !== 'function') return value;
-						if (cut.has(name) && property !== 'disconnect') {
+						if (cut.has(name) && !['disconnect', 'on', 'defineCommand'].includes(String(property))) {
 							return () => Promise.reject(new Error('Connection is closed.'));
 						}
 						return value.bind(target);

@@ -10,6 +10,8 @@
  * Dates in Redis are by its own clock. Each heartbeat brings one reading of it; the reading that came back fastest is
  * off by half its way at most and is kept for a while. A jump, as after a fail-over to another machine, begins anew.
  */
+import { createRequire } from 'node:module';
+import type ioredis from 'ioredis';
 import type { RedisModel } from '../../config/model.js';
 import { redisUrlText } from '../../config/redis-url.js';
 import type { Clock, Timer } from '../../core/clock.js';
@@ -272,7 +274,8 @@ function isForOperator(kind: string): boolean {
 
 /** ioredis for single servers, Sentinel and Cluster, set to fail at once rather than to keep commands for later. */
 export const openIoredis: OpenClient = async ({ servers, ca, certificate, verify }) => {
-	const { Redis, Cluster } = await import('ioredis');
+	// Not `import()`: in the built program, which comes from a code cache, Node finds no loader for it.
+	const { Redis, Cluster } = createRequire(import.meta.url)('ioredis') as typeof ioredis;
 	const { kind, nodes, tls, user, password, database, path, master } = servers;
 	const secure = {
 		...(ca === undefined ? {} : { ca }),
