@@ -15,6 +15,8 @@ const NO_EFFECTS: AdminEffects = {
 	serversChanged() {},
 	shutDownSessions() {},
 	setCheckEnabled() {},
+	administered() {},
+	healthForced() {},
 };
 
 /** Gives the thread its services, and the ring in which it notes whom it refused. */

@@ -85,9 +85,15 @@ export class StatsKeeper {
 			case 'shutdown-sessions':
 				void view.threads.ask({ ask: 'shutdown-server-sessions', backend, server: message.server });
 				break;
-			case 'check-enabled': {
+			case 'check-enabled':
+			case 'administered':
+			case 'health-forced': {
 				const server = view.backends.get(backend)?.backend.serverByName(message.server);
-				if (server !== undefined) view.setCheckEnabled?.(server, message.enabled);
+				if (server === undefined) break;
+				if (message.kind === 'check-enabled') view.setCheckEnabled?.(server, message.enabled);
+				else if (message.kind === 'administered') {
+					view.monitorOf?.(server)?.administered(message.former, message.operation);
+				} else view.monitorOf?.(server)?.forceHealth(message.operation, message.former);
 				break;
 			}
 		}

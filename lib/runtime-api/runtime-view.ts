@@ -185,7 +185,7 @@ export interface RuntimeView extends StatSource {
 		/** The words of a `set-var` or `set-var-fmt` line of `global`; what is wrong with them. */
 		set(words: readonly string[]): string | undefined;
 	};
-	/** What checks and agent a server has, to look at and to change; undefined: none, and it follows no other. */
+	/** What is known of a server, to look at and to change: whose states have log lines, followers and sessions to end. */
 	monitorOf?(server: Server): ServerMonitor | undefined;
 	/** `enable health`, `disable health`; undefined: no server is checked. */
 	setCheckEnabled?(server: Server, enabled: boolean): void;

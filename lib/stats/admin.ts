@@ -20,19 +20,41 @@ export interface AdminEffects {
 	serversChanged(backend: string): void;
 	shutDownSessions(backend: string, server: string): void;
 	setCheckEnabled(backend: string, server: string, enabled: boolean): void;
+	/** The administrative state is another than these flags, which go with that operational state: what follows from it. */
+	administered(backend: string, server: string, former: number, operation: ServerOperation): void;
+	/** The operational state has been forced to another than `former`. */
+	healthForced(backend: string, server: string, operation: ServerOperation, former: ServerOperation): void;
 }
 
 /** The same as a message to the control thread, which reaches all others. */
 export type AdminMessage =
 	| { readonly kind: 'servers-changed'; readonly backend: string }
 	| { readonly kind: 'shutdown-sessions'; readonly backend: string; readonly server: string }
-	| { readonly kind: 'check-enabled'; readonly backend: string; readonly server: string; readonly enabled: boolean };
+	| { readonly kind: 'check-enabled'; readonly backend: string; readonly server: string; readonly enabled: boolean }
+	| {
+			readonly kind: 'administered';
+			readonly backend: string;
+			readonly server: string;
+			readonly former: number;
+			readonly operation: ServerOperation;
+	  }
+	| {
+			readonly kind: 'health-forced';
+			readonly backend: string;
+			readonly server: string;
+			readonly operation: ServerOperation;
+			readonly former: ServerOperation;
+	  };
 
 export function effectsByMessage(tell: (message: AdminMessage) => void): AdminEffects {
 	return {
 		serversChanged: (backend) => tell({ kind: 'servers-changed', backend }),
 		shutDownSessions: (backend, server) => tell({ kind: 'shutdown-sessions', backend, server }),
 		setCheckEnabled: (backend, server, enabled) => tell({ kind: 'check-enabled', backend, server, enabled }),
+		administered: (backend, server, former, operation) =>
+			tell({ kind: 'administered', backend, server, former, operation }),
+		healthForced: (backend, server, operation, former) =>
+			tell({ kind: 'health-forced', backend, server, operation, former }),
 	};
 }
 
@@ -50,16 +72,25 @@ const MAINTENANCE = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT;
 /** Sets and clears flags; applied even if they were so before. */
 const administrative =
 	(set: number, clear: number): Apply =>
-	({ server, nowMs }) => {
+	({ server, nowMs, effects }) => {
 		const { states, index } = server;
-		states.setAdmin(index, (states.admin(index) & ~clear) | set, nowMs);
+		const former = states.admin(index);
+		const flags = (former & ~clear) | set;
+		if (flags === former) return true;
+		const operation = states.operation(index);
+		states.setAdmin(index, flags, nowMs);
+		effects.administered(server.backendName, server.name, former, operation);
 		return true;
 	};
 
 const operational =
 	(operation: ServerOperation): Apply =>
-	({ server, nowMs }) => {
-		server.states.setOperation(server.index, operation, nowMs);
+	({ server, nowMs, effects }) => {
+		const { states, index } = server;
+		const former = states.operation(index);
+		if (former === operation || states.isInMaintenance(index)) return true;
+		states.setOperation(index, operation, nowMs);
+		effects.healthForced(server.backendName, server.name, operation, former);
 		return true;
 	};
 

@@ -16,15 +16,16 @@ import { parseAgentReply } from './agent-reply.js';
 import { type CheckResult, CheckStatus, describeResult, verdictOf } from './check-status.js';
 import { Health } from './health.js';
 import {
+	backLine,
 	checkLine,
+	downAndMaintenanceLine,
 	downLine,
 	drainLine,
 	Level,
 	maintenanceLine,
 	noServerLine,
-	readyLine,
 	standingOf,
-	stillDrainingLine,
+	stillInLine,
 	stoppingLine,
 	upLine,
 } from './state-lines.js';
@@ -60,8 +61,9 @@ export interface CheckEndpoint {
 const WARMUP_STEPS = 20;
 const WARMUP_STEP_MIN_MS = 50;
 
-const MAINT =
-	ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.INHERITED_MAINT | ServerAdmin.RESOLUTION_MAINT;
+const MAINT = ServerAdmin.FORCED_MAINT | ServerAdmin.INHERITED_MAINT | ServerAdmin.RESOLUTION_MAINT;
+const DRAIN = ServerAdmin.FORCED_DRAIN | ServerAdmin.INHERITED_DRAIN;
+const INHERITED = ServerAdmin.INHERITED_MAINT | ServerAdmin.INHERITED_DRAIN;
 
 export class ServerMonitor {
 	readonly backend: Backend;
@@ -81,6 +83,7 @@ export class ServerMonitor {
 	/** What `hurried` asks for is done by the checker at once. */
 	onHurry: (() => void) | undefined;
 	readonly #followers: ServerMonitor[] = [];
+	#leader: ServerMonitor | undefined;
 	readonly #clock: Clock;
 	readonly #host: MonitorHost;
 	#warmupTimer: Timer | undefined;
@@ -106,6 +109,7 @@ export class ServerMonitor {
 	/** Servers of `track` lines follow this one. */
 	addFollower(follower: ServerMonitor): void {
 		this.#followers.push(follower);
+		follower.#leader = this;
 	}
 
 	removeFollower(follower: ServerMonitor): void {
@@ -116,9 +120,21 @@ export class ServerMonitor {
 	/** Puts the state a server starts with into the shared memory: most start up. */
 	begin(): void {
 		const { states, index } = this.server;
+		for (const { server } of this.#chain()) {
+			const inherited = this.isInMaintenance ? ServerAdmin.INHERITED_MAINT : 0;
+			server.states.setAdmin(server.index, server.states.admin(server.index) | inherited, this.#clock.monotonicMs());
+		}
 		const up = this.health.isUp && this.agentHealth.isUp;
 		if (up || !this.server.model.check) return;
 		states.setOperation(index, ServerOperation.DOWN, this.#clock.monotonicMs());
+	}
+
+	/** All that follow this one, and those that follow them. */
+	*#chain(): Iterable<ServerMonitor> {
+		for (const follower of this.#followers) {
+			yield follower;
+			yield* follower.#chain();
+		}
 	}
 
 	/**
@@ -162,7 +178,7 @@ export class ServerMonitor {
 
 	get isInMaintenance(): boolean {
 		const { states, index } = this.server;
-		return (states.admin(index) & MAINT) !== 0;
+		return states.isInMaintenance(index);
 	}
 
 	/** A health check has ended. */
@@ -208,9 +224,9 @@ export class ServerMonitor {
 		if (reply.weightPercent !== undefined) {
 			const weight = Math.min(256, Math.ceil((this.server.initialWeight * reply.weightPercent) / 100));
 			if (states.weight(index) !== weight) {
-				const before = standingOf(this.backend);
+				const wasServing = states.isUsable(index) && states.weight(index) > 0;
 				states.setWeight(index, weight);
-				this.#changed(before);
+				this.#changed(wasServing);
 			}
 		}
 		if (reply.maxconn !== undefined && states.maxconn(index) !== reply.maxconn) {
@@ -218,6 +234,7 @@ export class ServerMonitor {
 			this.#host.changed(this.backend);
 		}
 		if (reply.admin !== undefined) this.#administer(reply.admin);
+		if (this.isInMaintenance) return;
 		const state = reply.state ?? (this.agentHealth.isUp ? 'up' : undefined);
 		if (state === undefined) return;
 		const isUp = state === 'up';
@@ -231,7 +248,9 @@ export class ServerMonitor {
 		const isNews = this.lastAgentResult?.status !== result.status;
 		this.lastAgentResult = result;
 		const healthChanged = isUp ? this.agentHealth.succeed() : this.agentHealth.fail();
-		if (isNews || healthChanged) this.#logCheck('Agent', result, this.agentHealth.toString());
+		// A reply about weight or drain alone says nothing new of the health.
+		const isNamed = reply.state !== undefined;
+		if ((isNews && isNamed) || healthChanged) this.#logCheck('Agent', result, this.agentHealth.toString());
 		this.#settle(false, this.#reason(result));
 	}
 
@@ -241,34 +260,101 @@ export class ServerMonitor {
 		this.#become(isUp ? ServerOperation.UP : ServerOperation.DOWN, ', changed from CLI');
 	}
 
+	/**
+	 * `set server ... health`: as if the checks had said so. In maintenance nobody is asked. A form of the statistics page
+	 * has put it into shared memory already, and tells what it was before.
+	 */
+	forceHealth(operation: ServerOperation, former?: ServerOperation): void {
+		if (this.isInMaintenance) return;
+		this.health.value = operation === ServerOperation.DOWN ? 0 : this.health.rise + this.health.fall - 1;
+		this.#become(operation, ', changed from CLI', former);
+	}
+
+	/** As an agent says it. */
 	#administer(word: 'ready' | 'drain' | 'maint'): void {
+		const flags = this.server.states.admin(this.server.index);
+		if (word === 'maint') this.administer(flags | ServerAdmin.FORCED_MAINT);
+		else if (word === 'drain') this.administer(flags | ServerAdmin.FORCED_DRAIN);
+		else this.administer(flags & ~(ServerAdmin.FORCED_MAINT | ServerAdmin.FORCED_DRAIN));
+	}
+
+	/**
+	 * Another administrative state, by the runtime API, the agent, or the server that this one follows, which is then its
+	 * `cause`.
+	 */
+	administer(flags: number, cause = ''): void {
 		const { states, index } = this.server;
+		const former = states.admin(index);
+		if (former === flags) return;
+		const operation = states.operation(index);
+		states.setAdmin(index, flags, this.#clock.monotonicMs());
+		this.administered(former, operation, cause);
+	}
+
+	/**
+	 * What follows from another administrative state that shared memory has already: by `administer`, or by a form of the
+	 * statistics page. `former` and `operation` are of before.
+	 */
+	administered(former: number, operation: ServerOperation, cause = ''): void {
+		const { backend, server } = this;
+		const { states, index } = server;
 		const flags = states.admin(index);
-		const before = standingOf(this.backend);
-		const nowMs = this.#clock.monotonicMs();
-		const setFlags = (next: number): void => states.setAdmin(index, next, nowMs);
-		switch (word) {
-			case 'maint':
-				if ((flags & ServerAdmin.FORCED_MAINT) !== 0) return;
-				setFlags(flags | ServerAdmin.FORCED_MAINT);
-				this.#log(Level.NOTICE, maintenanceLine(this.backend, this.server));
-				break;
-			case 'drain':
-				if ((flags & ServerAdmin.FORCED_DRAIN) !== 0) return;
-				setFlags(flags | ServerAdmin.FORCED_DRAIN);
-				if ((flags & MAINT) === 0) this.#log(Level.NOTICE, drainLine(this.backend, this.server));
-				break;
-			case 'ready': {
-				const forced = ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT | ServerAdmin.FORCED_DRAIN;
-				if ((flags & forced) === 0) return;
-				setFlags(flags & ~forced);
-				const wasMaintenance = (flags & MAINT) !== 0;
-				const state = states.operation(index) === ServerOperation.DOWN ? 'DOWN' : 'UP';
-				this.#log(Level.NOTICE, readyLine(this.server, state, wasMaintenance ? 'maintenance' : 'drain'));
-				break;
+		const wasIn = (former & MAINT) !== 0;
+		const isIn = this.isInMaintenance;
+		const wasDraining = (former & DRAIN) !== 0;
+		const isDraining = states.isDraining(index);
+		const isUp = operation !== ServerOperation.DOWN;
+		if (isIn && !wasIn) {
+			this.#endWarmUp();
+			if (isUp) {
+				this.#log(this.#levelOfLeaving(operation, wasDraining), maintenanceLine(backend, server, cause));
+				if (server.model.health.shutdownWhenDown) this.#host.shutdownSessions(backend, server, 'D');
+			} else this.#log(Level.NOTICE, downAndMaintenanceLine(server, cause));
+		} else if (wasIn && !isIn) {
+			this.#comeBack();
+			const state = states.operation(index) === ServerOperation.DOWN ? 'DOWN' : 'UP';
+			const left = (former & ServerAdmin.FORCED_MAINT) !== 0 ? 'forced maintenance' : 'maintenance';
+			this.#log(Level.NOTICE, backLine(server, `${state}/${isDraining ? 'DRAIN' : 'READY'}`, left));
+			if ((flags & ServerAdmin.FORCED_DRAIN) !== 0) this.#log(Level.NOTICE, stillInLine(server, 'drain mode'));
+		} else if (isIn) {
+			if ((former & ~flags & ServerAdmin.INHERITED_MAINT) !== 0) {
+				this.#log(Level.NOTICE, stillInLine(server, 'maintenance'));
 			}
+		} else if (isDraining && !wasDraining) {
+			this.#log(Level.NOTICE, drainLine(backend, server, cause, isUp));
+		} else if (wasDraining && !isDraining) {
+			this.#log(Level.NOTICE, backLine(server, isUp ? 'UP' : 'DOWN', 'forced drain'));
+		} else if (((former ^ flags) & ServerAdmin.INHERITED_DRAIN) !== 0) {
+			this.#log(Level.NOTICE, stillInLine(server, 'drain mode'));
 		}
-		this.#changed(before);
+		this.#changed(operation === ServerOperation.UP && !wasIn && !wasDraining);
+		const via = ` via ${backend.name}/${server.name}`;
+		for (const follower of this.#followers) follower.administer(follower.#inherited(this), via);
+	}
+
+	/** The flags of this server when it follows `leader`. */
+	#inherited({ server: { states, index }, isInMaintenance }: ServerMonitor): number {
+		const own = this.server.states.admin(this.server.index) & ~INHERITED;
+		return (
+			own |
+			(isInMaintenance ? ServerAdmin.INHERITED_MAINT : 0) |
+			(states.isDraining(index) ? ServerAdmin.INHERITED_DRAIN : 0)
+		);
+	}
+
+	/** Out of maintenance: up until a check says otherwise, as after the start, or as the server that this one follows. */
+	#comeBack(): void {
+		const { states, index } = this.server;
+		for (const health of [this.health, this.agentHealth]) if (!health.isUp) health.value = health.rise;
+		const leader = this.#leader?.server;
+		const operation = leader === undefined ? ServerOperation.UP : leader.states.operation(leader.index);
+		states.setOperation(index, operation, this.#clock.monotonicMs());
+		if (operation === ServerOperation.UP) this.#warmUp();
+	}
+
+	/** A server that was stopping or draining was expected to leave. */
+	#levelOfLeaving(operation: ServerOperation, wasDraining: boolean): number {
+		return operation === ServerOperation.UP && !wasDraining ? Level.ALERT : Level.NOTICE;
 	}
 
 	/** A data thread has seen `error-limit` errors in a row (manual, 5.2 `observe`). */
@@ -301,21 +387,20 @@ export class ServerMonitor {
 		this.#become(operation, reason);
 	}
 
-	#become(operation: ServerOperation, cause: string): void {
+	#become(operation: ServerOperation, cause: string, known?: ServerOperation): void {
 		const { backend, server } = this;
 		const { states, index } = server;
-		const former = states.operation(index);
+		const former = known ?? states.operation(index);
 		if (former === operation) return;
-		const before = standingOf(backend);
+		const isDraining = states.isDraining(index);
+		const wasServing = former === ServerOperation.UP && !isDraining && !this.isInMaintenance;
 		states.setOperation(index, operation, this.#clock.monotonicMs());
 		if (former === ServerOperation.DOWN && operation === ServerOperation.UP) this.#warmUp();
 		if (operation === ServerOperation.DOWN) this.#endWarmUp();
 		const { shutdownWhenDown, shutdownBackupsWhenUp } = server.model.health;
 		switch (operation) {
 			case ServerOperation.DOWN:
-				// A server that was stopping was expected to leave.
-				this.#log(former === ServerOperation.STOPPING ? Level.NOTICE : Level.ALERT, downLine(backend, server, cause));
-				if (states.isDraining(index)) this.#log(Level.NOTICE, stillDrainingLine(server));
+				this.#log(this.#levelOfLeaving(former, isDraining), downLine(backend, server, cause));
 				if (shutdownWhenDown) this.#host.shutdownSessions(backend, server, 'D');
 				break;
 			case ServerOperation.UP:
@@ -328,7 +413,10 @@ export class ServerMonitor {
 				this.#log(Level.NOTICE, stoppingLine(backend, server, cause));
 				break;
 		}
-		this.#changed(before);
+		if (isDraining && operation !== ServerOperation.STOPPING) {
+			this.#log(Level.NOTICE, stillInLine(server, 'drain mode'));
+		}
+		this.#changed(wasServing);
 		for (const follower of this.#followers) follower.#become(operation, ` via ${backend.name}/${server.name}`);
 	}
 
@@ -336,9 +424,10 @@ export class ServerMonitor {
 		this.#host.log(this.backend, level, line);
 	}
 
-	#changed(before: { readonly active: number; readonly backup: number }): void {
-		const now = standingOf(this.backend);
-		if (before.active + before.backup > 0 && now.active + now.backup === 0) {
+	/** `wasServing`: this server was given traffic until now. */
+	#changed(wasServing: boolean): void {
+		const { active, backup } = standingOf(this.backend);
+		if (wasServing && active + backup === 0) {
 			this.#log(Level.EMERG, noServerLine(this.backend));
 		}
 		this.#host.changed(this.backend);

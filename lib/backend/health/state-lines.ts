@@ -46,13 +46,18 @@ export const upLine = (backend: Backend, server: Server, cause: string): string 
 	`${title(server)} is UP${cause}. ${joining(backend, server)}`;
 export const stoppingLine = (backend: Backend, server: Server, cause: string): string =>
 	`${title(server)} is stopping${cause}. ${joining(backend, server)}`;
-export const drainLine = (backend: Backend, server: Server): string =>
-	`${title(server)} enters drain state. ${joining(backend, server)}`;
-export const maintenanceLine = (backend: Backend, server: Server): string =>
-	`${title(server)} is going DOWN for maintenance. ${leaving(backend, server)}`;
-export const readyLine = (server: Server, state: string, left: 'maintenance' | 'drain'): string =>
-	`${title(server)} is ${left === 'maintenance' ? `${state}/READY` : state} (leaving forced ${left}).`;
-export const stillDrainingLine = (server: Server): string => `${title(server)} remains in forced drain mode.`;
+/** A server that is down has nothing to join. */
+export const drainLine = (backend: Backend, server: Server, cause: string, isUp: boolean): string =>
+	`${title(server)} enters drain state${cause}. ${isUp ? joining(backend, server) : leaving(backend, server)}`;
+export const maintenanceLine = (backend: Backend, server: Server, cause: string): string =>
+	`${title(server)} is going DOWN for maintenance${cause}. ${leaving(backend, server)}`;
+export const downAndMaintenanceLine = (server: Server, cause: string): string =>
+	`${title(server)} was DOWN and now enters maintenance${cause}.`;
+/** `state`: `UP/READY` and its kin after maintenance, `UP` or `DOWN` after draining. */
+export const backLine = (server: Server, state: string, left: string): string =>
+	`${title(server)} is ${state} (leaving ${left}).`;
+export const stillInLine = (server: Server, mode: 'maintenance' | 'drain mode'): string =>
+	`${title(server)} remains in forced ${mode}.`;
 
 export function noServerLine(backend: Backend): string {
 	return `${backend.model.kind === 'backend' ? 'backend' : 'proxy'} ${backend.name} has no server available!`;

@@ -27,6 +27,11 @@ function onServer(change: Change, at = 2): Command['run'] {
 // ---- administrative and operational state
 
 function setAdminState({ traffic, server }: NamedServer, flags: number, view: RuntimeView): Answer {
+	const monitor = view.monitorOf?.(server);
+	if (monitor !== undefined) {
+		monitor.administer(flags);
+		return DONE;
+	}
 	const { states, index } = server;
 	const nowMs = view.clock.monotonicMs();
 	const wasInMaintenance = states.isInMaintenance(index);
@@ -58,7 +63,8 @@ const setState: Change = (named, words, view) => {
 
 const enableServer: Change = (named, _words, view) => {
 	const { states, index } = named.server;
-	return setAdminState(named, states.admin(index) & ~ServerAdmin.FORCED_MAINT, view);
+	// HAProxy's "enable" means "ready": it ends draining, too.
+	return setAdminState(named, states.admin(index) & ~(ServerAdmin.FORCED_MAINT | ServerAdmin.FORCED_DRAIN), view);
 };
 
 const disableServer: Change = (named, _words, view) => {
@@ -75,6 +81,11 @@ const HEALTH: ReadonlyMap<string, ServerOperation> = new Map([
 const setHealth: Change = ({ traffic, server }, words, view) => {
 	const operation = HEALTH.get(words[0] ?? '');
 	if (operation === undefined) return fault("'set server <srv> health' expects 'up', 'stopping', or 'down'.");
+	const monitor = view.monitorOf?.(server);
+	if (monitor !== undefined) {
+		monitor.forceHealth(operation);
+		return DONE;
+	}
 	server.states.setOperation(server.index, operation, view.clock.monotonicMs());
 	serversChanged(view, traffic);
 	return DONE;

@@ -5,6 +5,7 @@ import type { CheckResult, CheckStatus } from '../../../lib/backend/health/check
 import { type MonitorHost, ServerMonitor } from '../../../lib/backend/health/server-monitor.js';
 import type { ServerHealthModel } from '../../../lib/config/health-model.js';
 import { NO_HEALTH } from '../../../lib/config/keywords/server-checks.js';
+import { ServerAdmin, ServerOperation } from '../../../lib/shared/server-state.js';
 import { backendModel, serverModel, VirtualClock } from '../support.js';
 
 function farm(health: Partial<ServerHealthModel> = {}) {
@@ -108,7 +109,7 @@ t.test('an agent drains, stops and brings back', async (t) => {
 	t.ok(first.server.isUsable());
 	t.same(lines, [
 		'5 Server app/s1 enters drain state',
-		'1 Server app/s1 is DOWN, reason: Layer7 wrong status, code: 0, info: "via agent : stopped (by hand)", check duration: 1ms',
+		'5 Server app/s1 is DOWN, reason: Layer7 wrong status, code: 0, info: "via agent : stopped (by hand)", check duration: 1ms',
 		'5 Server app/s1 remains in forced drain mode',
 		'5 Server app/s1 is DOWN (leaving forced drain)',
 		'5 Server app/s1 is UP, reason: Layer7 check passed, code: 0, info: "via agent : up", check duration: 1ms',
@@ -168,5 +169,101 @@ t.test(
 		check(monitor, 'L4TOUT', 'L4OK');
 		t.same(asked, ['s1']);
 		t.equal(monitor.health.value, health, 'no address, no verdict');
+	},
+);
+
+t.test('administration: the lines, levels and followers of HAProxy 2.6, command by command', async (t) => {
+	const { first, second, lines, ended } = farm({ shutdownWhenDown: true });
+	first.addFollower(second);
+	const { states } = first.server;
+	const { FORCED_MAINT, FORCED_DRAIN } = ServerAdmin;
+	const said = (act: () => void, ...expected: string[]): void => {
+		lines.length = 0;
+		act();
+		t.same(lines, expected);
+	};
+	const own = (flags: number) => (): void => first.administer(flags);
+	said(
+		own(FORCED_MAINT),
+		'1 Server app/s1 is going DOWN for maintenance',
+		'1 Server app/s2 is going DOWN for maintenance via app/s1',
+		'0 backend app has no server available!',
+	);
+	t.same(ended, ['s1 D', 's2 D']);
+	t.notOk(second.isRunning);
+	said(own(FORCED_MAINT));
+	said(() => first.forceHealth(ServerOperation.DOWN));
+	said(
+		own(0),
+		'5 Server app/s1 is UP/READY (leaving forced maintenance)',
+		'5 Server app/s2 is UP/READY (leaving maintenance)',
+	);
+	t.ok(second.isRunning);
+	said(
+		own(FORCED_DRAIN),
+		'5 Server app/s1 enters drain state',
+		'5 Server app/s2 enters drain state via app/s1',
+		'0 backend app has no server available!',
+	);
+	said(
+		own(FORCED_MAINT | FORCED_DRAIN),
+		'5 Server app/s1 is going DOWN for maintenance',
+		'5 Server app/s2 is going DOWN for maintenance via app/s1',
+	);
+	said(
+		own(FORCED_DRAIN),
+		'5 Server app/s1 is UP/DRAIN (leaving forced maintenance)',
+		'5 Server app/s1 remains in forced drain mode',
+		'5 Server app/s2 is UP/DRAIN (leaving maintenance)',
+	);
+	said(
+		() => first.forceHealth(ServerOperation.DOWN),
+		'5 Server app/s1 is DOWN, changed from CLI',
+		'5 Server app/s1 remains in forced drain mode',
+		'5 Server app/s2 is DOWN via app/s1',
+		'5 Server app/s2 remains in forced drain mode',
+	);
+	said(own(0), '5 Server app/s1 is DOWN (leaving forced drain)', '5 Server app/s2 is DOWN (leaving forced drain)');
+	said(
+		own(FORCED_MAINT),
+		'5 Server app/s1 was DOWN and now enters maintenance',
+		'5 Server app/s2 was DOWN and now enters maintenance via app/s1',
+	);
+	second.administer(states.admin(1) | FORCED_MAINT);
+	said(
+		own(0),
+		'5 Server app/s1 is UP/READY (leaving forced maintenance)',
+		'5 Server app/s2 remains in forced maintenance',
+	);
+	t.ok(first.health.isUp, 'until a check says otherwise');
+	check(first, 'L4CON');
+	t.notOk(first.isRunning);
+});
+
+t.test('a form of the page has changed the state already: its lines follow', async (t) => {
+	const { first, lines } = farm();
+	const { states } = first.server;
+	states.setAdmin(0, ServerAdmin.FORCED_MAINT, 1);
+	first.administered(0, ServerOperation.UP);
+	t.same(lines, ['1 Server app/s1 is going DOWN for maintenance']);
+	states.setAdmin(0, 0, 2);
+	states.setOperation(0, ServerOperation.DOWN, 2);
+	first.forceHealth(ServerOperation.DOWN, ServerOperation.UP);
+	t.equal(lines[1], '1 Server app/s1 is DOWN, changed from CLI');
+});
+
+t.test(
+	'a server that is disabled in the file is checked once it is enabled, and takes its followers along',
+	async (t) => {
+		const { first, second } = farm();
+		first.addFollower(second);
+		const { states } = first.server;
+		states.setAdmin(0, ServerAdmin.FORCED_MAINT | ServerAdmin.CONFIG_MAINT, 1);
+		first.begin();
+		t.notOk(second.isRunning);
+		first.administer(states.admin(0) & ~ServerAdmin.FORCED_MAINT);
+		t.ok(second.isRunning);
+		check(first, 'L4CON', 'L4CON', 'L4CON');
+		t.notOk(first.isRunning);
 	},
 );
