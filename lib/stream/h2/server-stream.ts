@@ -147,6 +147,7 @@ export class ServerStream extends ServerConnection {
 
 	/** The server has not acted on the request, and never will. */
 	#notSeen(): void {
+		this.#leave();
 		this.#release();
 		this.#h2 = undefined;
 		if (this.#wasResent || this.#bodySent) {
@@ -221,7 +222,6 @@ export class ServerStream extends ServerConnection {
 
 	protected override released(): void {
 		super.released();
-		this.#held = undefined;
 		this.#early.length = 0;
 		this.#earlyBytes = 0;
 		this.#leave();
@@ -234,6 +234,13 @@ export class ServerStream extends ServerConnection {
 		const h2 = this.#h2;
 		if (session === undefined || h2 === undefined) return;
 		h2.user = undefined;
+		const held = this.#held;
+		if (held !== undefined) {
+			// It counts in the window that all streams share.
+			this.#held = undefined;
+			for (const piece of held) session.codec.consumed(h2, piece.length);
+			session.flushSoon();
+		}
 		if (h2.isClosed) return;
 		const isWhole = h2.remoteEnded || (h2.expectedBytes >= 0 && h2.receivedBytes === h2.expectedBytes);
 		// Its END_STREAM is still on the way.

@@ -407,6 +407,38 @@ t.test('windows are given back as the client reads', async (t) => {
 	t.ok(server.connections[0]?.find(Type.WINDOW_UPDATE, 0));
 });
 
+t.test('clients that leave in the midst of a body give back what it took of the window of all', async (t) => {
+	const { port, server } = await setUp(
+		t,
+		({ connection, stream }) => {
+			connection.send(head(stream, [OK], false));
+			for (let i = 0; i < 6; i++) connection.send(data(stream, Buffer.alloc(10_000, 'x')));
+		},
+		{
+			back: 'http-reuse always\n\thttp-response pause 20s',
+			global: 'tune.h2.be.initial-window-size 65535\n\ttune.h2.be.max-concurrent-streams 3',
+		},
+	);
+	const sent = (): number => {
+		let bytes = 65_535;
+		for (const one of server.connections[0]?.frames ?? []) {
+			if (one.type === Type.WINDOW_UPDATE && one.stream === 0) bytes += one.payload.readUInt32BE(0);
+		}
+		return bytes;
+	};
+	for (let i = 0; i < 8; i++) {
+		const client = await rawClient(port);
+		client.send(get('/'));
+		await waitFor('the request', () => server.connections[0]?.find(Type.HEADERS, 2 * i + 1) !== undefined);
+		client.reset();
+		await waitFor('its end', () => server.connections[0]?.find(Type.RST_STREAM, 2 * i + 1) !== undefined);
+	}
+	t.equal(server.connections.length, 1);
+	// Eight bodies of 60,000 bytes: no more than half a window is still to be given back.
+	await waitFor('the window', () => sent() >= 8 * 60_000 + 65_535 * 2);
+	t.ok(sent() - 8 * 60_000 >= 65_535 * 2, `${sent() - 8 * 60_000} bytes of window left`);
+});
+
 t.test('rules that wait for a body of unknown length, and filters', async (t) => {
 	const { port } = await setUp(
 		t,
@@ -558,7 +590,7 @@ t.test('fetches of connections that carry several streams', async (t) => {
 	t.equal(seen(await exchangeOnce(port, get('/'))), '2 2 7 0 1 1 1 1 0');
 	const [first] = waiting as [FrameRequest];
 	// An oddity that harms nobody.
-	first.connection.send(frame(22, 0, 0, 'unknown'));
+	first.connection.send(frame(Type.PING, Flag.ACK, 0, Buffer.alloc(8)));
 	first.connection.ok(first.stream);
 	t.equal(seen(await waits), '2 1 7 1 1 1 1 1 0');
 	const session = http2.connect(`http://127.0.0.1:${port}`);
