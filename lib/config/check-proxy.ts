@@ -44,11 +44,21 @@ export function finishForMode(proxy: ProxyModel, diagnostics: Diagnostics): Prox
 			`missing timeouts for ${title}.\n   | While not properly invalid, you will certainly encounter various problems\n   | with such a configuration. To fix this, please ensure that all following\n   | timeouts are set to a non-zero value: 'client', 'connect', 'server'.`,
 		);
 	}
-	const writesFormat = typeof proxy.logFormat === 'string' || proxy.logFormat !== undefined;
+	if (proxy.kind === 'listen' && proxy.servers.length > 0 && leadsAway(proxy)) {
+		warn(
+			`In proxy '${proxy.name}', the 'default_backend' rule always has precedence over the servers, which will never be used.`,
+		);
+	}
+	const writesFormat =
+		proxy.logFormatSd !== undefined || typeof proxy.logFormat === 'string' || proxy.logFormat !== undefined;
 	if (proxy.kind !== 'backend' && writesFormat && proxy.logTargets.length === 0) {
 		warn(`log format ignored for ${title} since it has no log address.`);
 	}
 	return finished;
+}
+
+function leadsAway({ name, defaultBackend }: ProxyModel): boolean {
+	return defaultBackend !== undefined && defaultBackend.name !== name;
 }
 
 function lacksTimeouts(proxy: ProxyModel): boolean {

@@ -272,7 +272,23 @@ function finishProxy(
 		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
 	};
 	if (kind !== 'frontend') warnOfUnusedProgram(draft, diagnostics);
+	if (kind !== 'frontend') warnOfUnusedSteps(draft, diagnostics);
 	return finishForMode(model, diagnostics);
+}
+
+/** Steps of a kind of check that is not chosen. */
+function warnOfUnusedSteps({ kind, name, health }: ProxyDraft, diagnostics: Diagnostics): void {
+	const label = `${kind === 'listen' ? 'proxy' : kind} '${name}'`;
+	for (const [keyword, option, steps] of [
+		['http-check', 'httpchk', health.httpSteps],
+		['tcp-check', 'tcp-check', health.tcpSteps],
+	] as const) {
+		if (steps.length === 0 || health.chosen === option) continue;
+		diagnostics.warning(
+			undefined,
+			`${label} uses ${keyword} rules without 'option ${option}', so the rules are ignored.`,
+		);
+	}
 }
 
 /** As a proxy of both sides, of which nothing is said but what is wrong with its rules. */

@@ -11,6 +11,13 @@ import { isFieldValue, isToken } from '../http/characters.js';
 import { HeaderList } from '../http/message.js';
 import type { LocalReply } from './stream-control.js';
 
+/** An empty file (`errorfile 408 /dev/null`): the connection is closed without a word. */
+export function silentReply(status: number): LocalReply {
+	return { status, reason: '', headers: new HeaderList(), body: NOTHING, raw: NOTHING };
+}
+
+const NOTHING = Buffer.alloc(0);
+
 /** A message read from an error file, or a sentence on what is wrong with it. */
 export function parseErrorFile(content: string): LocalReply | string {
 	const end = /\r?\n\r?\n/.exec(content);

@@ -9,7 +9,7 @@ import { HeaderList } from '../http/message.js';
 import { ERROR_PAGES } from '../http/status.js';
 import type { CompileContext } from '../sample/types.js';
 import { RuleWords } from './action.js';
-import { parseErrorFile } from './error-file.js';
+import { parseErrorFile, silentReply } from './error-file.js';
 import { constantReply, copyReply, parseReply, type Reply } from './reply.js';
 import type { LocalReply, StreamControl } from './stream-control.js';
 
@@ -92,6 +92,7 @@ function compileErrorReply(status: number, model: ErrorReplyModel, context: Comp
 	const { diagnostics } = context;
 	switch (model.kind) {
 		case 'file': {
+			if (model.content === '') return constantReply(silentReply(status));
 			const parsed = parseErrorFile(model.content);
 			if (typeof parsed !== 'string') return constantReply(parsed);
 			diagnostics.alert(model.place, `errorfile ${status} '${model.path}' : ${parsed}.`);

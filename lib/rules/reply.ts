@@ -9,7 +9,7 @@ import { HeaderList } from '../http/message.js';
 import { ERROR_PAGES, standardReason } from '../http/status.js';
 import type { LogFormat } from '../sample/log-format.js';
 import type { RuleWords } from './action.js';
-import { parseErrorFile } from './error-file.js';
+import { parseErrorFile, silentReply } from './error-file.js';
 import { isFramingField, refuseFieldName, safeFieldValue } from './field-values.js';
 import type { LocalReply, StreamControl } from './stream-control.js';
 
@@ -24,7 +24,8 @@ export interface Reply {
 /** A copy whose fields may be changed, by `auth` and by `http-after-response` rules. */
 export function copyReply(reply: LocalReply | undefined): LocalReply | undefined {
 	if (reply === undefined) return undefined;
-	const { status, reason, headers, body, statusOfError } = reply;
+	const { status, reason, headers, body, statusOfError, raw } = reply;
+	if (raw !== undefined) return reply;
 	const copy = { status, reason, headers: headers.clone(), body };
 	return statusOfError === undefined ? copy : { ...copy, statusOfError };
 }
@@ -228,6 +229,7 @@ function fromSection(words: RuleWords, name: string, status: number): ParsedRepl
 	const model = section.replies.get(status);
 	// Only files may stand in such a section (manual, 3.8). Without one for the status the reply has no body.
 	if (model?.kind !== 'file') return { kind: 'reply', reply: emptyReply(status) };
+	if (model.content === '') return { kind: 'reply', reply: constantReply(silentReply(status)) };
 	const parsed = parseErrorFile(model.content);
 	if (typeof parsed === 'string') return words.fail(`'${model.path}': ${parsed}`);
 	return { kind: 'reply', reply: fileReply(parsed, status) };

@@ -37,7 +37,7 @@ export interface LocalReply {
 	readonly statusOfError?: number;
 	/** In place of `body`: pieces that are made while they are sent; `headers` then say no length. */
 	readonly source?: ReplySource;
-	/** Bytes sent as they are, head included; the connection then closes. Rules never make one. */
+	/** Bytes sent as they are, head included, of an `errorfile` that is empty: none; the connection then closes. */
 	readonly raw?: Buffer;
 }
 

@@ -95,6 +95,12 @@ function readFormat(statement: Statement): Line | undefined {
 	return statement.rest(1);
 }
 
+/** A backend writes no lines of its own. */
+function warnInBackend(statement: Statement, proxy: ProxyDraft): void {
+	if (proxy.kind !== 'backend') return;
+	statement.warning(`backend '${proxy.name}' : '${statement.word(0)}' directive is ignored in backends.`);
+}
+
 /** `capture request header <name> len <length>` */
 function readCapture(statement: Statement): CaptureModel | undefined {
 	const keyword = statement.words.slice(0, 3).join(' ');
@@ -237,10 +243,11 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 	},
 	{
 		name: 'server-state-file-name',
-		sections: ONLY_BACK,
+		sections: BACK,
 		parse(statement, { proxy }) {
-			const name = statement.onlyArgument(`'use-backend-name' or a file name`);
-			if (name !== undefined) proxy.stateFileName = name === 'use-backend-name' ? undefined : name;
+			// Without a word it is the name of the backend.
+			const name = statement.word(1);
+			if (statement.atMost(1)) proxy.stateFileName = name === 'use-backend-name' || name === '' ? undefined : name;
 		},
 	},
 	{
@@ -507,18 +514,21 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 				);
 			}
 			proxy.logFormat = format;
+			warnInBackend(statement, proxy);
 		},
 	},
 	{
 		name: 'error-log-format',
 		parse: (statement, { proxy }) => {
 			proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat;
+			warnInBackend(statement, proxy);
 		},
 	},
 	{
 		name: 'log-format-sd',
 		parse: (statement, { proxy }) => {
 			proxy.logFormatSd = readFormat(statement) ?? proxy.logFormatSd;
+			warnInBackend(statement, proxy);
 		},
 	},
 	{
@@ -584,13 +594,7 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>([
-		'dispatch',
-		'force-be-switch',
-		'max-session-srv-conns',
-		'quic-initial',
-		'transparent',
-	]),
+	...refused<ProxySite>(['dispatch', 'force-be-switch', 'max-session-srv-conns', 'quic-initial', 'transparent']),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),
