@@ -252,15 +252,15 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		const stream = h2.user;
 		if (stream === undefined || stream.trailersReceived(fields)) return;
 		this.codec.refuse(h2, ErrorCode.PROTOCOL_ERROR);
-		stream.streamLost(false);
+		stream.streamLost();
 	}
 
 	remoteEnded(h2: H2Stream<ClientStream>): void {
 		h2.user?.requestEnded();
 	}
 
-	streamReset(h2: H2Stream<ClientStream>, _code: number, byPeer: boolean): void {
-		h2.user?.streamLost(byPeer);
+	streamReset(h2: H2Stream<ClientStream>): void {
+		h2.user?.streamLost();
 	}
 
 	streamClosed(): void {}

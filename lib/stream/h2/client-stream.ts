@@ -74,8 +74,6 @@ export class ClientStream extends ClientConnection {
 	#isResuming = false;
 	#wantsWritten = false;
 	#isLeaving = false;
-	/** The client wanted no answer any more. */
-	wasReset = false;
 	/** What the client is told when the answer breaks off. */
 	#breakCode: number = ErrorCode.INTERNAL_ERROR;
 
@@ -165,9 +163,8 @@ export class ClientStream extends ClientConnection {
 	}
 
 	/** The client has reset it, or has broken a rule on it. */
-	streamLost(byPeer: boolean): void {
+	streamLost(): void {
 		if (this.closed) return;
-		this.wasReset = byPeer;
 		this.#held = undefined;
 		this.markClosed();
 		try {
