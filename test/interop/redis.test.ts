@@ -1,39 +1,11 @@
 /** Nodes that share their tables through a real redis-server, and what may happen to it and to them. */
 import t from 'tap';
 import { skipUnlessRedis, startRedis } from '../fixtures/redis.js';
-import { RedisNode, type RedisNodeOptions, redisModel } from '../fixtures/redis-node.js';
+import { RedisNode, redisModel } from '../fixtures/redis-node.js';
+import { show, startNode, startNodes, TIMING } from '../fixtures/redis-nodes.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
 const skip = skipUnlessRedis();
-/** What is said of slowness is only wanted where Redis is made slow: a busy machine is so by itself. */
-const TIMING = { beatMs: 150, heartbeatLifeMs: 1200, apartMs: 2500, slowMs: 20_000, silentMs: 30_000 };
-
-interface Test {
-	teardown(callback: () => unknown): void;
-}
-
-/** A node that is there until the test ends, or until `crash`. */
-function startNode(t: Test, name: string, url: string, options: Partial<RedisNodeOptions> = {}): RedisNode {
-	const node = new RedisNode(name, { model: redisModel(url), timing: TIMING, ...options }).start();
-	t.teardown(() => node.replication.close());
-	return node;
-}
-
-async function startNodes(t: Test, url: string, ...names: string[]): Promise<RedisNode[]> {
-	const nodes = names.map((name) => startNode(t, name, url));
-	await waitFor('all to write', () => nodes.every(({ isWriting }) => isWriting));
-	return nodes;
-}
-
-async function show(nodes: readonly RedisNode[], key: string, sum: number, type = 'http_req_cnt'): Promise<void> {
-	try {
-		await waitFor(`sum ${sum}`, () => nodes.every((node) => node.counts(key, type)[0] === sum));
-	} catch (error) {
-		const found = nodes.map((node) => `${node.name}: ${node.counts(key, type)} ${JSON.stringify(node.log)}`);
-		throw new Error(`${(error as Error).message}; ${found.join('; ')}`);
-	}
-}
-
 const seconds = (count: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, count * 1000));
 
 t.test('three nodes: sums, rates, connections, and the last value of what is overwritten', { skip }, async (t) => {
@@ -133,48 +105,6 @@ t.test('the cluster starts from nothing', { skip }, async (t) => {
 	);
 	for (const node of second) node.request('k');
 	await show(second, 'k', 9);
-});
-
-t.test('redis is killed and comes back empty', { skip }, async (t) => {
-	const redis = await startRedis(t);
-	const nodes = await startNodes(t, redis.url, 'a', 'b', 'c');
-	const [a, b] = nodes as [RedisNode, RedisNode];
-	a.request('k', 5);
-	await show(nodes, 'k', 5);
-	await redis.kill();
-	await waitFor('it is noticed', () => nodes.every(({ log }) => log.length === 1));
-	a.request('k', 2);
-	b.request('k', 1);
-	b.request('new', 1);
-	t.equal(a.counts('k')[0], 7, 'counted here at once');
-	t.equal(b.counts('k')[0], 6);
-	await redis.start();
-	await show(nodes, 'k', 8);
-	await show(nodes, 'new', 1);
-	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
-	for (const { log } of nodes) {
-		t.equal(log.length, 3);
-		t.match(log[1], /is well again after/);
-		t.match(log[2], /has lost what this node had told/);
-	}
-});
-
-t.test('FLUSHALL, and a table removed by hand', { skip }, async (t) => {
-	const redis = await startRedis(t);
-	const nodes = await startNodes(t, redis.url, 'a', 'b');
-	for (const node of nodes) node.request('k', 5);
-	await show(nodes, 'k', 10);
-	await redis.client.flushall();
-	await waitFor('told again', async () => (await redis.client.hlen('{test//req.local}:share:a')) === 1);
-	const late = startNode(t, 'late', redis.url);
-	await show([...nodes, late], 'k', 10);
-	t.equal(late.counts('k')[2], nodes[0]!.counts('k')[2]);
-	for (const { log } of nodes) t.match(log, [/has lost what this node had told/]);
-	await redis.client.del('{test//req.local}:share:a', '{test//req.local}:shares');
-	nodes[0]!.request('k');
-	await waitFor('told again', async () => (await redis.client.hlen('{test//req.local}:share:a')) === 1);
-	const later = startNode(t, 'later', redis.url);
-	await show([...nodes, late, later], 'k', 11);
 });
 
 t.test('redis stands still', { skip }, async (t) => {

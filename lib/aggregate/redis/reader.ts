@@ -85,6 +85,8 @@ export class LogReader {
 	readonly #options: ReaderOptions;
 	#lastId: string | undefined;
 	readonly #nodes = new Map<string, KnownNode>();
+	/** Of nodes that the directory has lost. */
+	readonly #formerLives = new Map<string, number>();
 	/** Entries to be read from hashes: node and cursor, by key. */
 	readonly #scans = new Map<string, { readonly node: string; cursor: string }>();
 	#nextCheckMs = 0;
@@ -197,8 +199,8 @@ export class LogReader {
 			this.#lastId = last?.[0] ?? '0-0';
 			this.#isAfterDirectory = true;
 		}
-		for (const [node] of this.#nodes) {
-			if (!lines.has(node) && !this.#scans.has(keys.entriesOf(node))) this.#nodes.delete(node);
+		for (const node of [...this.#nodes.keys()]) {
+			if (!lines.has(node) && !this.#scans.has(keys.entriesOf(node))) this.#forget(node);
 		}
 		await this.#forgetGone(client, lines, ownNode);
 	}
@@ -218,6 +220,18 @@ export class LogReader {
 		if (beat !== null && (isShared || redisMs - Number(beat) < GONE_MS)) return;
 		if (!isShared && (await client.exists(keys.entriesOf(node))) !== 0) return;
 		await client.hdel(keys.directory, node);
+	}
+
+	#forget(node: string): void {
+		const known = this.#nodes.get(node);
+		this.#nodes.delete(node);
+		if (this.#formerLives.size >= MAX_NODES) this.#formerLives.clear();
+		if (known !== undefined) this.#formerLives.set(node, known.life);
+	}
+
+	/** Of the process that wrote last under the name of a node, as far as it is known here. */
+	lifeOf(node: string): number {
+		return this.#nodes.get(node)?.life ?? this.#formerLives.get(node) ?? 1;
 	}
 
 	#know(node: string, { life, sequence, signature }: NodeLine): KnownNode {
@@ -291,8 +305,9 @@ export class LogReader {
 			sink.left(node);
 			return;
 		}
-		sink.heard(node, Number.isFinite(lagMs) ? lagMs : undefined, nowMs);
-		const fills = flags === 'f';
+		// Written back by another node (restorer.ts), this one says nothing itself.
+		if (flags !== 'b') sink.heard(node, Number.isFinite(lagMs) ? lagMs : undefined, nowMs);
+		const fills = flags === 'f' || flags === 'b';
 		const all = entries ?? '';
 		for (let at = 0; at < all.length; ) {
 			const space = all.indexOf(' ', at);

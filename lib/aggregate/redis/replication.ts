@@ -31,13 +31,14 @@
  *
  * ## What may happen to Redis
  * Away, slow, read-only, full: counting goes on, one line in the log (link.ts); afterwards each table goes on where the
- * directory says it was. Emptied: every node tells all again, at once. Fail-over that has lost the last writes: numbers no
- * longer match, what is lost is told again and read again. Foreign and damaged values: named in the log, in no sum.
+ * directory says it was. Emptied: every node tells all again, at once, and for nodes that are away the others write back
+ * what they know of their shares (restorer.ts). Fail-over that has lost the last writes: numbers no longer match, what is
+ * lost is told again and read again. Foreign and damaged values: named in the log, in no sum.
  *
  * ## What it gives up
  * All of one table is on one server of a cluster, the price of scripts that change hash, stream and directory in one
- * step. A sum lags by about one and a half rounds, where peers are told at once. A share whose node is gone for good and
- * which Redis loses too is gone. Entries of tables without `expire` stay in Redis for as long as `keep` says after their node was heard of last.
+ * step. A sum lags by about one and a half rounds, where peers are told at once. Entries of tables without
+ * `expire` stay in Redis for as long as `keep` says after their node was heard of last.
  */
 import { randomBytes } from 'node:crypto';
 import type { RedisModel } from '../../config/model.js';
@@ -212,12 +213,14 @@ export class RedisReplication implements Liveness {
 				link: this.#link,
 				prefix: this.#options.model.prefix,
 				keepMs: this.#options.model.keepMs,
+				heartbeatLifeMs: this.#timing.heartbeatLifeMs,
 				clock: this.#clock,
 				liveness: this,
 				isContinued: before !== undefined && isKnown,
 				guard: (make) => this.#guard(make),
 				complain: (text) => this.#complain(text),
 				emptied: () => this.#emptied(),
+				note: (text) => this.#say(text),
 			});
 		});
 	}
@@ -447,6 +450,11 @@ export class RedisReplication implements Liveness {
 		if (redisMs === undefined) return;
 		const alive = await client.zrangebyscore(this.#keys.beats, redisMs - this.#timing.heartbeatLifeMs, '+inf');
 		for (const node of alive) if (node !== this.#node) this.#alive.add(node);
+		// One that died together with Redis is in no answer of a beat: there is nothing of it that could grow old.
+		const { heartbeatLifeMs } = this.#timing;
+		const isSettled =
+			nowMs - (this.#link.wellSinceMs ?? nowMs) > 2 * heartbeatLifeMs && nowMs - this.#emptiedMs > 2 * heartbeatLifeMs;
+		if (isSettled) for (const node of [...this.#alive]) if (!alive.includes(node)) this.#gone(node);
 		for (const table of this.#tables) table.present(this.#alive);
 	}
 
@@ -477,6 +485,8 @@ export class RedisReplication implements Liveness {
 	/** One line for all tables, after the one that says that Redis is back. */
 	#emptied(): void {
 		this.#isEmptied = true;
+		// Until all others have had the time to say that they are there.
+		this.#nextAliveMs = this.#clock.monotonicMs() + 2.5 * this.#timing.heartbeatLifeMs;
 	}
 
 	#sayEmptied(nowMs: number): void {

@@ -59,13 +59,14 @@ return 1`;
 /**
  * KEYS directory, entries, log. ARGV node, its line as it should be, the new line, life of the entries, flags,
  * Redis's time as the writer knows it, longest log, entries.
- * Writes entries and tells of them. With the flag 'f' entries are only filled in where there are none. Returns the number
+ * Writes entries and tells of them. With the flags 'f' (learned of others) and 'b' (written
+ * back for a node that is away) entries are only filled in where there are none. Returns the number
  * of entries there are now, or the line that stands instead.
  */
 const WRITE = `
 local line = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 if line ~= ARGV[2] then return line end
-local fills = string.find(ARGV[5], 'f', 1, true)
+local fills = ARGV[5] == 'f' or ARGV[5] == 'b'
 local batch = {}
 for key, value in string.gmatch(ARGV[8], '(%S+) (%S+)') do
   if fills then

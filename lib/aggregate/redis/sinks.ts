@@ -66,12 +66,13 @@ export class SharesSink implements EntrySink {
 		return found;
 	}
 
-	entry(node: string | undefined, record: EntryRecord, _fills: boolean, nowMs: number): void {
+	entry(node: string | undefined, record: EntryRecord, fills: boolean, nowMs: number): void {
 		const life = node === undefined ? undefined : this.#life(node);
 		if (life === undefined || node === undefined) return;
 		// Connections are there as long as their node is.
 		if (this.#connCurWord !== undefined && !this.#liveness.isAlive(node)) record.words[this.#connCurWord] = 0;
-		this.#summed.learn(life, record, true, nowMs);
+		// Written back by another node, it may be older than what is known here.
+		this.#summed.learn(life, record, !fills, nowMs);
 	}
 
 	heard(node: string, lagMs: number | undefined, nowMs: number): void {

@@ -9,8 +9,9 @@ import { EntryCodec, signatureOf, storesConnections } from './entries.js';
 import { nodeKeys, tableKeys } from './keys.js';
 import type { RedisLink } from './link.js';
 import { LogReader, type OwnName } from './reader.js';
+import { ShareRestorer } from './restorer.js';
 import { type Liveness, type NodeStatus, OverwritingSink, SharesSink } from './sinks.js';
-import { ShareWriter, type WriterState } from './writer.js';
+import { entriesLifeMs, ShareWriter, type WriterState } from './writer.js';
 
 /** A table of the section that goes through Redis, and what it is summed by, if it is. */
 export interface SyncedTable {
@@ -22,6 +23,7 @@ export interface TableSyncOptions extends SyncedTable {
 	readonly link: RedisLink;
 	readonly prefix: string;
 	readonly keepMs: number;
+	readonly heartbeatLifeMs: number;
 	readonly clock: Clock;
 	readonly liveness: Liveness;
 	/** This process has written to the table's entries before, under another declaration: nothing is to be taken back. */
@@ -30,6 +32,7 @@ export interface TableSyncOptions extends SyncedTable {
 	readonly complain: (text: string) => void;
 	/** Redis has lost what was told. */
 	readonly emptied: () => void;
+	readonly note: (text: string) => void;
 }
 
 export interface TableStatus {
@@ -61,6 +64,7 @@ export class TableSync {
 	readonly #sink: SharesSink | OverwritingSink;
 	readonly #writer: ShareWriter;
 	readonly #reader: LogReader;
+	readonly #restorer: ShareRestorer | undefined;
 	readonly #clock: Clock;
 	readonly #link: RedisLink;
 	#epoch = -1;
@@ -91,7 +95,10 @@ export class TableSync {
 		this.#writer = new ShareWriter({
 			...common,
 			keepMs,
-			emptied: options.emptied,
+			emptied: () => {
+				this.#restorer?.emptied();
+				options.emptied();
+			},
 			isOwnShare: summed !== undefined,
 			absorb:
 				summed === undefined || options.isContinued
@@ -108,6 +115,18 @@ export class TableSync {
 			isTimed: table.model.expireMs !== undefined,
 			sink: this.#sink,
 		});
+		this.#restorer =
+			summed === undefined
+				? undefined
+				: new ShareRestorer({
+						...common,
+						summed,
+						heartbeatLifeMs: options.heartbeatLifeMs,
+						lifeMs: entriesLifeMs({ table, keepMs }),
+						isAlive: (node) => liveness.isAlive(node),
+						lifeOf: (node) => this.#reader.lifeOf(node),
+						note: options.note,
+					});
 	}
 
 	/** Our changes are written as they come: nothing stands between them and Redis. */
@@ -131,6 +150,7 @@ export class TableSync {
 				this.#reader.step(client, reading).then(() => own.life),
 			]);
 			this.#epoch = epoch;
+			if (this.#writer.state === 'open') await this.#restorer?.step(client);
 			return life!;
 		}
 		// What the others have written meanwhile comes first: the later of two changes of an entry wins.

@@ -30,17 +30,17 @@ import type { RedisLink } from './link.js';
 import { Sweeper } from './sweeper.js';
 
 /** Entries of one script: some hundred microseconds of Redis's time. */
-const BATCH_ENTRIES = 400;
+export const BATCH_ENTRIES = 400;
 /** Entries of one round: what is more waits for the next one, and other work has its turn. */
 const ROUND_ENTRIES = 8000;
 const SCAN_COUNT = 1000;
 /** Fields looked at in one round while an own share is read. */
 const SCAN_PAGES = 5;
 /** Longest log of batches; it is trimmed by time long before (reader.ts). */
-const LOG_LENGTH = 100_000;
+export const LOG_LENGTH = 100_000;
 /** Entries are kept a little longer than they live, for clocks. */
 const LIFE_MARGIN_MS = 60_000;
-const NEWLINE = 0x0a;
+export const NEWLINE = 0x0a;
 /** What is to be given a life is there by then. */
 const FIRST_RENEW_MS = 1000;
 /** Longest time between two renewals of what has no life of its own. */
