@@ -14,6 +14,7 @@ import {
 } from '../sample/log-format.js';
 import type { CompileContext } from '../sample/types.js';
 import type { Stream } from '../stream/stream.js';
+import { metTrouble } from '../stream/termination.js';
 import { compileLogProfiles, type LogProfile, type ProfileStep } from './log-profiles.js';
 
 /** Where lines go. */
@@ -94,7 +95,7 @@ class FrontendLogger implements StreamLogger {
 	}
 
 	log(stream: Stream): void {
-		const isError = this.#model.options.logSeparateErrors && hasError(stream);
+		const isError = this.#model.options.logSeparateErrors && metTrouble(stream);
 		// `error-log-format` is for what never became a request (manual, 8.2.6).
 		const isBroken = stream.isHttp && stream.request === undefined;
 		const { line, error } = this.#formats;
@@ -188,11 +189,6 @@ const FORMATS_OF_OPTIONS: Readonly<Record<Extract<ProxyModel['logFormat'], strin
 	'httplog clf': HTTP_CLF_LOG_FORMAT,
 	tcplog: TCP_LOG_FORMAT,
 };
-
-/** Errors, timeouts, retries, redispatches and statuses from 500 on (manual, 8.3.3). */
-function hasError(stream: Stream): boolean {
-	return stream.cause !== '-' || stream.retryCount > 0 || stream.redispatched || stream.statusCode >= 500;
-}
 
 /** `10.0.0.1:4711 [date] frontend/listener: SSL handshake failure` (manual, 8.2.5). */
 function describeFailure(start: LogFormat, stream: Stream, reason: string): string {

@@ -20,6 +20,7 @@ import type { BackendTraffic, FrontendTraffic } from '../stream/proxies.js';
 import type { Session } from '../stream/session.js';
 import { streamOfConnection } from '../stream/session-rules.js';
 import type { Stream } from '../stream/stream.js';
+import { metTrouble } from '../stream/termination.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 
 /** A `use_backend` line, compiled. */
@@ -175,7 +176,7 @@ export class Frontend implements FrontendTraffic {
 		if (logger === undefined || stream.unlogged || stream.logLevel === 'silent') return;
 		const { options } = this.model;
 		if (options.dontlognull && stream.isNull) return;
-		if (options.dontlogNormal && stream.cause === '-' && stream.retryCount === 0 && stream.statusCode < 500) return;
+		if (options.dontlogNormal && !metTrouble(stream)) return;
 		if (this.model.logSteps?.includes('close') === false && !(stream.isHttp && stream.request === undefined)) return;
 		// `%lc` counts the lines before this one.
 		logger.log(stream);

@@ -72,7 +72,7 @@ const port = (read: (stream: StreamView) => number | undefined): LogAlias => ({
 	httpOnly: false,
 	compile: (style) => (stream) => {
 		const value = read(stream);
-		if (value === undefined) return style.empty;
+		if (value === undefined) return styled('', style);
 		return style.hex ? hex(value, 4) : String(value);
 	},
 });

@@ -80,3 +80,17 @@ export function statusOf(failure: Failure): number {
 			return 502;
 	}
 }
+
+/**
+ * What `dontlog-normal` logs and `log-separate-errors` raises (manual, 4.2): an error, a timeout, a retry, a redispatch or a
+ * status of 5xx. What the proxy answers on purpose (`redirect`, `return`) is none.
+ */
+export function metTrouble(stream: {
+	readonly cause: Cause;
+	readonly retryCount: number;
+	readonly redispatched: boolean;
+	readonly statusCode: number;
+}): boolean {
+	if (stream.cause !== Cause.NONE && stream.cause !== Cause.LOCAL) return true;
+	return stream.retryCount > 0 || stream.redispatched || stream.statusCode >= 500;
+}

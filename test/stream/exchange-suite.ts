@@ -395,16 +395,20 @@ backend half
 	});
 
 	t.test('dontlognull hides connections without a byte, dontlog-normal those without trouble', async (t) => {
-		const setting = await start(t, { frontend: 'option dontlognull\n\toption dontlog-normal' });
+		const setting = await start(t, {
+			frontend: 'option dontlognull\n\toption dontlog-normal\n\thttp-request return status 200 if { path /here }',
+		});
 		const probe = await rawClient(setting.port);
 		probe.finish();
 		await probe.end();
 		await setting.harness.ended(1);
 		await exchangeOnce(setting.port, GET('/ok', 'Connection: close\r\n'));
 		await setting.harness.ended(2);
+		await exchangeOnce(setting.port, GET('/here', 'Connection: close\r\n'));
+		await setting.harness.ended(3);
 		t.same(setting.harness.lines, []);
 		await exchangeOnce(setting.port, GET('/drop', 'Connection: close\r\n'));
-		await setting.harness.ended(3);
+		await setting.harness.ended(4);
 		t.equal(setting.harness.lines.length, 1);
 	});
 
