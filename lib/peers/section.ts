@@ -2,30 +2,25 @@
  * A peers section at run time: whom to call and when, who may call, who teaches whom at the start, and what
  * is said about it. One for each section of the configuration, in the control thread.
  *
- * For each remote peer there is at most one session. It comes from a call of ours or of theirs; when both
- * call at once the connection accepted last wins (section 4.2), and the random pause before the next call
- * makes one side come first. A peer that answers with an error status, or whose sessions end in protocol
- * errors, is called again after pauses that double: it is a matter of configuration, which somebody may be
- * fixing on either side.
+ * For each remote peer there is at most one session. It comes from a call of ours (calls.ts) or of theirs
+ * (acceptor.ts); when both call at once the connection accepted last wins (section 4.2), and the random pause before
+ * the next call makes one side come first. Who teaches is resync.ts's to say, the end of a process that another one
+ * follows is in handoff.ts, and when changes are pushed in news.ts.
  */
 
 import { formatSocketAddress } from '../core/address.js';
 import type { Clock, Timer } from '../core/clock.js';
 import { Acceptor, type AcceptorHost } from './acceptor.js';
+import { Calls, type CallsHost } from './calls.js';
 import { FreshEntries, WonConflicts } from './conflicts.js';
 import type { Connection, ConnectionEvents, Network, PeersLog } from './connection.js';
-import { encodeHello, MessageWriter } from './encode.js';
+import { MessageWriter } from './encode.js';
 import { EntryRecord } from './entry-record.js';
-import { type Hello, StatusReader } from './handshake.js';
-import { Peer, type PeerConfig, printable, refusalText, statusName } from './peer.js';
-import {
-	MAX_UPDATES_AT_ONCE,
-	PeersProtocolError,
-	PROTOCOL_MINOR,
-	STATUS,
-	type StatusCode,
-	TIMING,
-} from './protocol.js';
+import { Handoff } from './handoff.js';
+import type { Hello } from './handshake.js';
+import { News, type PushPauses } from './news.js';
+import { Peer, type PeerConfig, printable } from './peer.js';
+import { MAX_UPDATES_AT_ONCE, STATUS, type StatusCode } from './protocol.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { Resync } from './resync.js';
 import { Session } from './session.js';
@@ -64,45 +59,16 @@ export interface SectionOptions {
 	readonly aggregator?: ((section: PeersSection) => Aggregator) | undefined;
 }
 
-/**
- * How long a table's news are left to gather after the last ones were pushed. A push wakes every peer, and each of
- * them answers some day: that costs far more than an update more or less in it.
- */
-export interface PushPauses {
-	readonly quietMs: number;
-	/** When that many updates came together, or more. */
-	readonly busyMs: number;
-	readonly busyFrom: number;
-}
-
-const SHORT_PAUSES: PushPauses = { quietMs: 2, busyMs: 2, busyFrom: 0 };
-/** Pauses that double: the first, and the longest. */
-const FIRST_PAUSE_MS = TIMING.reconnectMs;
-const LONGEST_PAUSE_MS = 300_000;
 /** A session that lasts this long clears the record of a peer that sent rubbish. */
 const GOOD_SESSION_MS = 30_000;
 /** Refused callers are counted each time and logged once in this time for each kind of refusal. */
 const CALLER_LOG_PAUSE_MS = 60_000;
-/** A stopping process gives up handing over after this long without a session, or after so many that broke. */
-const HANDOFF_MS = 5000;
-const MAX_HANDOFF_SESSIONS = 3;
-/**
- * A new process binds the address before it asks the old one to leave. If nobody listens there, then nobody comes
- * after us, and an ordinary stop must not last five seconds for it.
- */
-const MAX_HANDOFF_FAILURES = 3;
 /** A table has places for 512 readers, a session takes two. */
 const MAX_PEERS = 250;
 /** Keys beyond this would not fit in a message with their values. */
 const MAX_REPLICATED_KEY_BYTES = 8192;
 
-/** A call of ours that has no session yet. */
-interface Call {
-	readonly connection: Connection;
-	timer: Timer;
-}
-
-export class PeersSection implements SessionHost, AcceptorHost {
+export class PeersSection implements SessionHost, AcceptorHost, CallsHost {
 	readonly name: string;
 	readonly localName: string;
 	readonly clock: Clock;
@@ -124,26 +90,16 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	#predecessor: PeersSection | undefined;
 	readonly #byName: ReadonlyMap<string, Peer>;
 	readonly #acceptor: Acceptor;
-	readonly #calls = new Map<Peer, Call>();
-	readonly #callTimers = new Map<Peer, Timer>();
+	readonly #calls: Calls;
+	readonly #news: News;
 	readonly #shardSeeds = new Map<ReplicatedTable, readonly [number, number]>();
 	readonly #wonConflicts: WonConflicts;
 	readonly #fresh = new FreshEntries();
-	/** The last update of a table when its news were told last. */
-	readonly #newsUntil = new Map<ReplicatedTable, number>();
 	readonly #callerLoggedMs = new Map<number | undefined, number>();
 	#resync: Resync;
 	#resyncTimer: Timer | undefined;
 	#isRunning = false;
-	#handoff:
-		| {
-				readonly done: () => void;
-				giveUpMs: number;
-				sessions: number;
-				failures: number;
-				timer: Timer | undefined;
-		  }
-		| undefined;
+	#handoff: Handoff | undefined;
 
 	constructor(options: SectionOptions) {
 		const { predecessor, ...rest } = options;
@@ -175,6 +131,12 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		this.peerCount = this.peers.length;
 		this.#byName = new Map(this.peers.map((peer) => [peer.name, peer]));
 		this.#acceptor = new Acceptor(this);
+		this.#calls = new Calls(this, options);
+		this.#news = new News(
+			this.clock,
+			() => this.#isRunning,
+			(table) => this.#tellNews(table),
+		);
 		this.#wonConflicts = new WonConflicts(this.clock);
 		this.#resync = this.#newResync();
 		this.aggregator = options.aggregator?.(this);
@@ -202,7 +164,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			}
 		}
 		this.batches.forget(table);
-		this.#newsUntil.delete(table);
+		this.#news.forget(table);
 	}
 
 	/**
@@ -211,7 +173,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 	 */
 	watch(table: ReplicatedTable, pauses?: PushPauses): void {
 		table.enableUpdates();
-		this.#watch(table, pauses);
+		this.#news.watch(table, pauses);
 	}
 
 	#newResync(): Resync {
@@ -257,11 +219,11 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		if (this.peers.some((peer) => !peer.isLocal)) {
 			for (const table of this.tables) {
 				table.enableUpdates();
-				this.#watch(table);
+				this.#news.watch(table);
 			}
 		}
 		this.aggregator?.started();
-		for (const peer of this.peers) if (!peer.isLocal) this.#call(peer);
+		for (const peer of this.peers) if (!peer.isLocal) this.#calls.call(peer);
 		this.#setResyncTimer();
 	}
 
@@ -279,16 +241,15 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		if (!this.#isRunning) return;
 		this.#isRunning = false;
 		this.#acceptor.close();
-		for (const timer of this.#callTimers.values()) timer.cancel();
-		this.#callTimers.clear();
+		this.#calls.stopWaiting();
 		for (const peer of this.peers) {
-			this.#dropCall(peer);
+			this.#calls.drop(peer);
 			peer.session?.end('stopped', 'this node stops');
 		}
 		this.#resyncTimer?.cancel();
 		this.#wonConflicts.stop();
 		this.aggregator?.closed();
-		this.#handoff?.timer?.cancel();
+		this.#handoff?.cancel();
 	}
 
 	/**
@@ -303,22 +264,24 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		}
 		const local = this.peers.find((peer) => peer.isLocal);
 		this.#acceptor.close();
-		for (const timer of this.#callTimers.values()) timer.cancel();
-		this.#callTimers.clear();
+		this.#calls.stopWaiting();
 		const finish = (): void => {
 			this.close();
 			done();
 		};
-		this.#handoff = {
+		this.#handoff = new Handoff({
+			clock: this.clock,
+			call: () => {
+				if (local !== undefined) this.#calls.call(local);
+			},
+			trouble: (text) => {
+				if (local !== undefined) this.#trouble(local, text);
+			},
 			done: finish,
-			giveUpMs: this.clock.monotonicMs() + HANDOFF_MS,
-			sessions: 0,
-			failures: 0,
-			timer: undefined,
-		};
+		});
 		for (const peer of this.peers) {
 			if (peer.isLocal) continue;
-			this.#dropCall(peer);
+			this.#calls.drop(peer);
 			peer.session?.end('stopped', 'this node stops');
 		}
 		this.#resyncTimer?.cancel();
@@ -330,7 +293,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		// A section without remote peers keeps no list of updates until now; the lesson is read from it.
 		for (const table of this.tables) table.enableUpdates();
 		for (const { table } of local.tables) table.enableUpdates();
-		this.#call(local);
+		this.#calls.call(local);
 	}
 
 	get resync(): Resync {
@@ -406,134 +369,30 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		else if (nowMs - session.establishedAtMs >= GOOD_SESSION_MS) peer.rubbishInARow = 0;
 		if (end !== 'replaced' && end !== 'stopped' && end !== 'taught') this.#trouble(peer, reason);
 		this.#resync.sessionLost(session, nowMs);
-		if (this.#handoff !== undefined) this.#handoffEnded(peer, end);
-		else {
+		if (this.#handoff !== undefined) {
+			if (peer.isLocal) this.#handoff.sessionEnded(end);
+		} else {
 			this.#electTeacher();
 			if (end === 'replaced' || peer.isLocal) return;
 			const isFault = end === 'rubbish' || end === 'refused';
-			this.#callLater(peer, isFault ? this.#pauseMs(peer.rubbishInARow) : this.#shortPauseMs());
+			this.#calls.afterSession(peer, isFault ? peer.rubbishInARow : 0);
 		}
 	}
 
 	// ---- calling
 
-	/** 50 to 2049 ms, so that two nodes that lost each other do not call at the same moment for ever. */
-	#shortPauseMs(): number {
-		return TIMING.redialMinMs + Math.floor(this.#options.random() * TIMING.redialRandomMs);
+	mayCall(peer: Peer): boolean {
+		return this.#isRunning && peer.session === undefined;
 	}
 
-	#pauseMs(timesInARow: number): number {
-		const pauseMs = FIRST_PAUSE_MS * 2 ** Math.min(timesInARow - 1, 10);
-		return Math.min(pauseMs, LONGEST_PAUSE_MS) + this.#shortPauseMs();
+	answered(peer: Peer, connection: Connection, minor: number, chunk: Buffer, next: number): Session {
+		return this.#establish(peer, connection, true, minor, chunk, next);
 	}
 
-	#callLater(peer: Peer, delayMs: number): void {
-		this.#callTimers.get(peer)?.cancel();
-		peer.dialAtMs = this.clock.monotonicMs() + delayMs;
-		const timer = this.clock.setTimer(() => {
-			this.#callTimers.delete(peer);
-			this.#call(peer);
-		}, delayMs);
-		this.#callTimers.set(peer, timer);
-	}
-
-	#call(peer: Peer): void {
-		peer.dialAtMs = undefined;
-		if (!this.#isRunning || peer.session !== undefined || this.#calls.has(peer)) return;
-		const startedMs = this.clock.monotonicMs();
-		peer.dials++;
-		peer.status = 'CONN';
-		peer.lastHandshakeMs = startedMs;
-		const status = new StatusReader();
-		let session: Session | undefined;
-		const isCurrent = (): boolean => this.#calls.get(peer) === call;
-		const connection = this.#options.network.dial(peer.config, {
-			opened: () => {
-				if (!isCurrent()) return;
-				peer.status = 'HSHK';
-				connection.write(encodeHello(peer.name, this.localName, this.#options.pid, peer.helloMinor));
-			},
-			received: (chunk) => {
-				if (session !== undefined) session.receive(chunk);
-				else if (isCurrent()) session = this.#answered(peer, connection, status, chunk, startedMs);
-			},
-			drained: () => session?.drained(),
-			closed: (reason) => {
-				if (session !== undefined) session.end('lost', reason);
-				else if (isCurrent()) this.#callFailed(peer, reason, startedMs);
-			},
-		});
-		const timer = this.clock.setTimer(() => {
-			if (!isCurrent()) return;
-			const reason = peer.status === 'CONN' ? 'no connection within 5 s' : 'no answer to our hello within 5 s';
-			this.#callFailed(peer, reason, startedMs);
-		}, TIMING.handshakeTimeoutMs);
-		const call: Call = { connection, timer };
-		this.#calls.set(peer, call);
-	}
-
-	/** Forgets a call, closing its connection. */
-	#dropCall(peer: Peer): void {
-		const call = this.#calls.get(peer);
-		if (call === undefined) return;
-		this.#calls.delete(peer);
-		call.timer.cancel();
-		call.connection.close('reset');
-	}
-
-	/** The status line has come, or part of it. Returns the session if it says 200. */
-	#answered(
-		peer: Peer,
-		connection: Connection,
-		reader: StatusReader,
-		chunk: Buffer,
-		startedMs: number,
-	): Session | undefined {
-		let code: number;
-		let next: number;
-		try {
-			const result = reader.feed(chunk);
-			if (result.kind === 'more') return undefined;
-			({ code, next } = result);
-		} catch (error) {
-			if (!(error instanceof PeersProtocolError)) throw error;
-			peer.protocolErrors++;
-			peer.rubbishInARow++;
-			peer.status = 'PROT';
-			this.#callFailed(peer, error.message, startedMs, this.#pauseMs(peer.rubbishInARow));
-			return undefined;
-		}
-		peer.status = statusName(code);
-		if (code === STATUS.VERSION) peer.helloMinor = peer.helloMinor === 0 ? PROTOCOL_MINOR : 0;
-		if (code !== STATUS.SUCCESS) {
-			peer.refusalsInARow++;
-			const pauseMs = peer.isLocal ? undefined : this.#pauseMs(Math.min(peer.refusalsInARow, 4));
-			this.#callFailed(peer, refusalText(code, peer.name, this.localName), startedMs, pauseMs, code);
-			return undefined;
-		}
-		this.#calls.get(peer)?.timer.cancel();
-		this.#calls.delete(peer);
-		return this.#establish(peer, connection, true, peer.helloMinor, chunk, next);
-	}
-
-	#callFailed(peer: Peer, reason: string, startedMs: number, pauseMs?: number, status?: number): void {
-		this.#dropCall(peer);
-		peer.failures++;
-		if (peer.isLocal) {
-			// 300: the new process has another visitor. No connection: it may be about to listen. Else it is hopeless.
-			const isNobody =
-				status === undefined && this.#handoff !== undefined && ++this.#handoff.failures >= MAX_HANDOFF_FAILURES;
-			const mayRetry = status === undefined || status === STATUS.TRY_AGAIN;
-			if (mayRetry && !isNobody) this.#handOverLater();
-			else {
-				if (!isNobody) this.#trouble(peer, reason);
-				this.#handoff?.done();
-			}
-			return;
-		}
-		this.#trouble(peer, reason);
-		const sinceMs = this.clock.monotonicMs() - startedMs;
-		this.#callLater(peer, pauseMs ?? Math.max(TIMING.reconnectMs - sinceMs, this.#shortPauseMs()));
+	callFailed(peer: Peer, reason: string, status: number | undefined): boolean {
+		if (peer.isLocal) this.#handoff?.callFailed(reason, status);
+		else this.#trouble(peer, reason);
+		return !peer.isLocal;
 	}
 
 	// ---- being called
@@ -552,14 +411,11 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		if (peer === undefined) return STATUS.REMOTE_NAME;
 		// A second visitor under our own name waits (section 3.3, step 6); so does who sends rubbish again and again.
 		if (peer.isLocal && peer.session !== undefined) return STATUS.TRY_AGAIN;
-		if (peer.rubbishInARow > 1 && this.#callTimers.has(peer)) return STATUS.TRY_AGAIN;
+		if (peer.rubbishInARow > 1 && this.#calls.isWaiting(peer)) return STATUS.TRY_AGAIN;
 		// The newest connection of a peer is the one that lives: the older may be dead without anyone knowing.
-		if (peer.session !== undefined || this.#calls.has(peer)) peer.collisions++;
-		this.#dropCall(peer);
+		if (peer.session !== undefined || this.#calls.isCalling(peer)) peer.collisions++;
+		this.#calls.replaced(peer);
 		peer.session?.end('replaced', 'replaced by a newer connection');
-		this.#callTimers.get(peer)?.cancel();
-		this.#callTimers.delete(peer);
-		peer.dialAtMs = undefined;
 		peer.lastHandshakeMs = this.clock.monotonicMs();
 		peer.status = 'ESTA';
 		let session: Session | undefined;
@@ -604,7 +460,7 @@ export class PeersSection implements SessionHost, AcceptorHost {
 			this.#say('info', `peer '${peer.name}' is connected again`);
 		}
 		const isHandoff = peer.isLocal && this.#handoff !== undefined;
-		if (isHandoff) this.#handoff!.sessions++;
+		if (isHandoff) this.#handoff?.sessionBegun();
 		const session: Session = new Session({
 			link: connection,
 			peer,
@@ -647,46 +503,9 @@ export class PeersSection implements SessionHost, AcceptorHost {
 		);
 	}
 
-	#handoffEnded(peer: Peer, end: SessionEnd): void {
-		const handoff = this.#handoff;
-		if (!peer.isLocal || handoff === undefined) return;
-		// A long lesson that breaks is worth another one, however long it was.
-		handoff.giveUpMs = this.clock.monotonicMs() + HANDOFF_MS;
-		if (end === 'taught' || handoff.sessions >= MAX_HANDOFF_SESSIONS) handoff.done();
-		else this.#handOverLater();
-	}
-
-	#handOverLater(): void {
-		const handoff = this.#handoff;
-		const local = this.peers.find((peer) => peer.isLocal);
-		if (handoff === undefined || local === undefined) return;
-		if (this.clock.monotonicMs() + TIMING.localReconnectMs > handoff.giveUpMs) {
-			this.#trouble(local, 'the new process could not be taught, what it has not learned is lost');
-			handoff.done();
-			return;
-		}
-		handoff.timer = this.clock.setTimer(() => this.#call(local), TIMING.localReconnectMs);
-	}
-
 	// ---- news
 
-	/** The first change after a pause is pushed at once, what comes in the next pause goes out together. */
-	#watch(table: ReplicatedTable, pauses = SHORT_PAUSES): void {
-		table.whenSignalled(() => {
-			if (!this.#isRunning) return;
-			const before = this.#newsUntil.get(table) ?? table.localUpdateId();
-			if (table.takeSignal()) this.#news(table);
-			const last = table.localUpdateId();
-			this.#newsUntil.set(table, last);
-			const count = (last - before) | 0;
-			const pauseMs = count >= pauses.busyFrom ? pauses.busyMs : pauses.quietMs;
-			this.clock.setTimer(() => {
-				if (this.#isRunning) this.#watch(table, pauses);
-			}, pauseMs);
-		});
-	}
-
-	#news(table: ReplicatedTable): void {
+	#tellNews(table: ReplicatedTable): void {
 		for (const peer of this.peers) {
 			for (const shared of peer.tables) {
 				if (shared.table !== table) continue;

@@ -50,6 +50,22 @@ export class SumTable extends StickTable {
 		return remote === undefined ? own : this.#sum(slot, remote, own, value, nowMs);
 	}
 
+	/** Nearly always the client was counted in the own table just before: its entry is at hand. */
+	override readTracked(
+		tracking: StickTable,
+		entry: EntryRef,
+		slot: DataSlot,
+		index: number,
+		nowMs: number,
+	): number | undefined {
+		if (tracking.buffer !== this.#own.buffer || sumRuleOf(slot) === 'newest') {
+			return super.readTracked(tracking, entry, slot, index, nowMs);
+		}
+		const own = this.#own.read(entry, slot, index, nowMs);
+		const remote = this.readBeside(tracking, entry, slot, index, nowMs) ?? 0;
+		return slot.class === 'uint32' ? (remote + own) >>> 0 : remote + own;
+	}
+
 	#sum(slot: DataSlot, remote: number, own: number | undefined, key: SampleValue, nowMs: number): number {
 		if (own === undefined) return remote;
 		if (sumRuleOf(slot) === 'newest') return this.#isOwnNewer(key, nowMs) ? own : remote;

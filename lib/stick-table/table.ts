@@ -201,6 +201,23 @@ export class StickTable extends TableBase {
 		return result;
 	}
 
+	/** The same for the key of an entry that is tracked in another table. */
+	readTracked(tracking: StickTable, entry: EntryRef, slot: DataSlot, index: number, nowMs: number): number | undefined {
+		return this.readByKey(tracking.keyOf(entry) as SampleValue, slot, index, nowMs);
+	}
+
+	/** As `readByKey`, for the key of a pinned entry of a table with the same keys. */
+	protected readBeside(tracking: StickTable, entry: EntryRef, slot: DataSlot, index: number, nowMs: number) {
+		const store = this.store;
+		const now = tick(nowMs) | 0;
+		store.lockKeyWords(tracking.words, entry + KEY);
+		const record = store.find(now);
+		const result =
+			record === 0 ? undefined : index < slot.count ? readElement(this.words, record, slot, index, now) : 0;
+		store.unlock();
+		return result;
+	}
+
 	/** Creates the entry when it is absent. Undefined: no key, or no room. */
 	addByKey(value: SampleValue, slot: DataSlot, index: number, amount: number, nowMs: number): number | undefined {
 		const store = this.store;

@@ -26,6 +26,8 @@ interface TableReader {
 	ofTracked(counter: TrackedCounter, stream: StreamView): SampleValue | undefined;
 	/** By key; undefined for a type that is not stored. */
 	ofKey(key: SampleValue, stream: StreamView): SampleValue | undefined;
+	/** Of the key of a counter that tracks in another table; as `ofKey` where it is not told. */
+	ofOther?(counter: TrackedCounter, stream: StreamView): SampleValue | undefined;
 }
 
 interface CounterRow {
@@ -54,6 +56,10 @@ function readerOf(table: StickTable, type: string, index: number, divisor = 1): 
 			const value = table.readByKey(key, usable, index, stream.nowMs);
 			return value === undefined ? 0 : scale(value);
 		},
+		...(usable !== undefined && {
+			ofOther: ({ table: tracking, entry }: TrackedCounter, { nowMs }: StreamView) =>
+				scale(table.readTracked(tracking, entry, usable, index, nowMs) ?? 0),
+		}),
 	};
 }
 
@@ -168,7 +174,8 @@ function trackedEvaluate(
 		return (stream) => {
 			const counter = stream.tracker(counterIndex);
 			if (counter === undefined || counter.entry === 0) return undefined;
-			return counter.table === table ? reader.ofTracked(counter, stream) : reader.ofKey(counter.key, stream);
+			if (counter.table === table) return reader.ofTracked(counter, stream);
+			return reader.ofOther?.(counter, stream) ?? reader.ofKey(counter.key, stream);
 		};
 	}
 	const readers = new Map<StickTable, TableReader>();
