@@ -455,6 +455,7 @@ export class RedisReplication implements Liveness {
 		const isSettled =
 			nowMs - (this.#link.wellSinceMs ?? nowMs) > 2 * heartbeatLifeMs && nowMs - this.#emptiedMs > 2 * heartbeatLifeMs;
 		if (isSettled) for (const node of [...this.#alive]) if (!alive.includes(node)) this.#gone(node);
+		if (!isSettled) this.#nextAliveMs = nowMs + heartbeatLifeMs;
 		for (const table of this.#tables) table.present(this.#alive);
 	}
 
