@@ -14,6 +14,7 @@ import {
 	type BodyFraming,
 	CHUNKED_BODY,
 	ConnectionOption,
+	type FieldSection,
 	HeaderList,
 	NO_BODY,
 	type RequestHead,
@@ -81,45 +82,113 @@ export function statusOf(fields: FieldList): number {
 	return status !== undefined && /^[1-9]\d\d$/.test(status) ? Number(status) : Number.NaN;
 }
 
-/** `ends`: nothing follows. A refusal: the response is malformed (section 8.1.1). */
-export function responseOf(fields: FieldList, ends: boolean, method: string): ResponseHead | HttpRefusal {
-	if (fields.isTooLarge) return new HttpRefusal('HEAD_TOO_LARGE', 0);
-	const status = statusOf(fields);
-	// 101 is none of HTTP/2's (section 8.6).
-	if (Number.isNaN(status) || status === 101) return new HttpRefusal('STATUS_INVALID', 0);
-	const names: string[] = [];
-	const values: string[] = [];
-	let length = -1;
-	const isBodiless = status < 200 || status === 204 || (method === 'CONNECT' && status < 300);
-	for (let i = 0; i < fields.count; i++) {
-		const name = fields.names[i] as string;
-		const value = fields.values[i] as string;
-		if (name.charCodeAt(0) === 58) {
-			// A pseudo field comes once, before all others (section 8.3).
-			if (name !== ':status' || i > 0) return new HttpRefusal('NAME_INVALID', 0);
-			continue;
+/** What a response was made of, when nothing of it had to be left out: the next one is mostly alike. */
+interface KnownResponse {
+	readonly status: number;
+	readonly length: number;
+	readonly section: FieldSection;
+}
+
+/**
+ * Reads the responses of one server connection. Fields that are the same as in the response before were looked at
+ * then; where all of them are, the head shares their arrays, and the lines that the serializer has made of them.
+ */
+export class ResponseHeads {
+	#known: KnownResponse | undefined;
+
+	/** `ends`: nothing follows. A refusal: the response is malformed (section 8.1.1). */
+	read(fields: FieldList, ends: boolean, method: string): ResponseHead | HttpRefusal {
+		if (fields.isTooLarge) return new HttpRefusal('HEAD_TOO_LARGE', 0);
+		const status = statusOf(fields);
+		// 101 is none of HTTP/2's (section 8.6).
+		if (Number.isNaN(status) || status === 101) return new HttpRefusal('STATUS_INVALID', 0);
+		const known = this.#known;
+		const isFramed = !hasNoFraming(status, method);
+		if (known !== undefined && isFramed && known.status === status && isAlike(known.section, fields)) {
+			return responseOf(status, known.section, known.length, ends, method);
 		}
-		if (!isLowerToken(name) || CONNECTION_FIELDS.has(name)) return new HttpRefusal('NAME_INVALID', 0);
-		if (!isFieldValue(value)) return new HttpRefusal('VALUE_INVALID', 0);
-		if (name === 'content-length') {
-			const given = lengthOf(value);
-			if (given < 0) return new HttpRefusal('LENGTH_INVALID', 0);
-			if (length >= 0 && given !== length) return new HttpRefusal('LENGTH_REPEATED', 0);
-			if (length >= 0 || isBodiless) continue;
-			length = given;
-		}
-		names.push(name);
-		values.push(trimmed(value));
+		return this.#readNew(fields, status, ends, method);
 	}
+
+	#readNew(fields: FieldList, status: number, ends: boolean, method: string): ResponseHead | HttpRefusal {
+		const before = this.#known?.section;
+		const names: string[] = [];
+		const values: string[] = [];
+		let length = -1;
+		let sizeBytes = 0;
+		let isWhole = fields.names[0] === ':status' && !hasNoFraming(status, method);
+		for (let i = 0; i < fields.count; i++) {
+			const name = fields.names[i] as string;
+			let value = fields.values[i] as string;
+			if (name.charCodeAt(0) === 58) {
+				// A pseudo field comes once, before all others (section 8.3).
+				if (name !== ':status' || i > 0) return new HttpRefusal('NAME_INVALID', 0);
+				continue;
+			}
+			if (before === undefined || name !== before.names[i - 1] || value !== before.values[i - 1]) {
+				if (!isLowerToken(name) || CONNECTION_FIELDS.has(name)) return new HttpRefusal('NAME_INVALID', 0);
+				if (!isFieldValue(value)) return new HttpRefusal('VALUE_INVALID', 0);
+				const clean = trimmed(value);
+				if (clean !== value) isWhole = false;
+				value = clean;
+			}
+			if (name === 'content-length') {
+				const given = lengthOf(value);
+				if (given < 0) return new HttpRefusal('LENGTH_INVALID', 0);
+				if (length >= 0 && given !== length) return new HttpRefusal('LENGTH_REPEATED', 0);
+				if (length >= 0 || hasNoFraming(status, method)) {
+					isWhole = false;
+					continue;
+				}
+				length = given;
+			}
+			names.push(name);
+			values.push(value);
+			sizeBytes += name.length + value.length;
+		}
+		const section: FieldSection = { names, values, sizeBytes, lines: '', linesForm: -1, linesLength: 0 };
+		this.#known = isWhole && sizeBytes <= KNOWN_BYTES_MAX ? { status, length, section } : undefined;
+		return responseOf(status, section, length, ends, method);
+	}
+}
+
+/** More is not kept for the next response. */
+const KNOWN_BYTES_MAX = 4096;
+
+/** What decoders give out of their tables are the same strings: the comparison rarely looks into them. */
+function isAlike({ names, values }: FieldSection, fields: FieldList): boolean {
+	const count = names.length;
+	if (fields.count !== count + 1) return false;
+	for (let i = 0; i < count; i++) {
+		if (fields.names[i + 1] !== names[i] || fields.values[i + 1] !== values[i]) return false;
+	}
+	return fields.names[0] === ':status';
+}
+
+/** Framing fields mean nothing there (RFC 9110, sections 8.6 and 9.3.6). */
+function hasNoFraming(status: number, method: string): boolean {
+	return status < 200 || status === 204 || (method === 'CONNECT' && status < 300);
+}
+
+function responseOf(
+	status: number,
+	section: FieldSection,
+	length: number,
+	ends: boolean,
+	method: string,
+): ResponseHead | HttpRefusal {
 	let framing: BodyFraming;
-	if (isBodiless || method === 'HEAD' || status === 304) framing = NO_BODY;
+	if (method === 'HEAD' || status === 304 || hasNoFraming(status, method)) framing = NO_BODY;
 	else if (length >= 0) {
 		// Section 8.1.1 asks that it agrees with what comes.
 		if (ends && length > 0) return new HttpRefusal('LENGTH_INVALID', 0);
 		framing = { kind: 'length', length };
-	} else framing = ends ? { kind: 'length', length: 0 } : CHUNKED_BODY;
-	return new ResponseHead(status, '', 20, new HeaderList(names, values), framing, ConnectionOption.CLOSE);
+	} else framing = ends ? EMPTY_BODY : CHUNKED_BODY;
+	const headers = new HeaderList(section.names, section.values, section);
+	return new ResponseHead(status, '', 20, headers, framing, ConnectionOption.CLOSE);
 }
+
+const EMPTY_BODY: BodyFraming = { kind: 'length', length: 0 };
 
 /** A plain number that fits; -1 otherwise. */
 function lengthOf(value: string): number {

@@ -20,6 +20,7 @@ import type { MultiplexView } from '../../sample/types.js';
 import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
+import { ResponseHeads } from './server-heads.js';
 import type { ServerStream } from './server-stream.js';
 
 /** `:status`, and room for what no server sends. */
@@ -58,6 +59,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	isLeaving = false;
 	isIdle = false;
 	idleSinceMs = 0;
+	readonly responseHeads = new ResponseHeads();
 	readonly #header: Buffer | undefined;
 	#flushDue = false;
 	/** Streams that have something to do when nothing else runs. */

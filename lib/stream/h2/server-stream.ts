@@ -27,7 +27,7 @@ import { EMPTY_CHUNK, NO_SOCKET, WRITE_LIMIT_BYTES } from '../native/connection.
 import { ServerConnection } from '../native/server-connection.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
-import { askedProtocol, encodeRequest, flatTrailers, responseOf, switched, trailersOf } from './server-heads.js';
+import { askedProtocol, encodeRequest, flatTrailers, switched, trailersOf } from './server-heads.js';
 import type { H2ServerSession } from './server-session.js';
 import { type ServerSessions, sessionsOf } from './server-sessions.js';
 
@@ -399,10 +399,11 @@ export class ServerStream extends ServerConnection {
 	// ---- the response -----------------------------------------------------------------------------------------
 
 	headReceived(fields: FieldList, ends: boolean): void {
+		const { session } = this;
 		const h2 = this.#h2;
-		if (h2 === undefined || this.closed) return;
+		if (h2 === undefined || session === undefined || this.closed) return;
 		const method = this.#request?.method ?? 'GET';
-		let head = responseOf(fields, ends, method);
+		let head = session.responseHeads.read(fields, ends, method);
 		if (isRefusal(head)) {
 			this.thread.logger.debug({ reason: head.reason }, `server ${this.server.name}: malformed response over HTTP/2`);
 			this.malformed();
