@@ -11,7 +11,7 @@ export {
 	compileConfiguration,
 	compileForControl,
 } from './configuration.js';
-export { resolveBindNames, resolveServerNames } from './server-names.js';
+export { resolveBindNames, resolveServerNames, resolveSideNames } from './server-names.js';
 export {
 	allocateShared,
 	CounterIndexes,

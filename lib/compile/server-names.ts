@@ -4,7 +4,7 @@ import { type ResolvedServers, type ResolveName, resolveServers, systemResolve }
 import type { ResolvedAddress } from '../backend/server.js';
 import type { BindModel, ConfigModel, ProxyModel, ServerModel } from '../config/model.js';
 import { isServiceName } from '../config/resolvers-model.js';
-import { IpAddress } from '../core/address.js';
+import { IpAddress, type SocketAddress } from '../core/address.js';
 import type { Diagnostics } from '../core/diagnostics.js';
 import { reasonOf } from '../core/errors.js';
 import type { FormerState } from './shared-state.js';
@@ -81,6 +81,61 @@ export async function resolveBindNames(
 	if (!model.proxies.some(({ binds }) => binds.some(({ address }) => address.kind === 'name'))) return model;
 	const proxies = await Promise.all(
 		model.proxies.map(async (proxy) => ({ ...proxy, binds: await Promise.all(proxy.binds.map(resolveBind)) })),
+	);
+	return { ...model, proxies };
+}
+
+/** What a server's line names beside its address: where it is checked, its agent, a SOCKS4 proxy. */
+const SIDE_ADDRESSES: readonly {
+	readonly keyword: string;
+	readonly of: (server: ServerModel) => SocketAddress | undefined;
+	readonly withAddress: (server: ServerModel, address: SocketAddress) => ServerModel;
+}[] = [
+	{
+		keyword: 'addr',
+		of: ({ health }) => health.checkAddress,
+		withAddress: (server, checkAddress) => ({ ...server, health: { ...server.health, checkAddress } }),
+	},
+	{
+		keyword: 'agent-addr',
+		of: ({ health }) => health.agent.address,
+		withAddress: (server, address) => ({
+			...server,
+			health: { ...server.health, agent: { ...server.health.agent, address } },
+		}),
+	},
+	{
+		keyword: 'socks4',
+		of: ({ socks4 }) => socks4,
+		withAddress: (server, socks4) => ({ ...server, socks4 }),
+	},
+];
+
+/** The configuration with those names replaced by their first address, as it is when the file is read. */
+export async function resolveSideNames(
+	model: ConfigModel,
+	diagnostics: Diagnostics,
+	resolve: ResolveName = systemResolve,
+): Promise<ConfigModel> {
+	const hasName = (server: ServerModel): boolean => SIDE_ADDRESSES.some((side) => side.of(server)?.kind === 'name');
+	if (!model.proxies.some(({ servers }) => servers.some(hasName))) return model;
+	const resolveServer = async (written: ServerModel): Promise<ServerModel> => {
+		let server = written;
+		for (const { keyword, of, withAddress } of SIDE_ADDRESSES) {
+			const address = of(server);
+			if (address?.kind !== 'name') continue;
+			try {
+				const found = await resolve(address.host, address.family ?? 0);
+				server = withAddress(server, { kind: 'ip', address: found.address, family: found.family, port: address.port });
+			} catch (error) {
+				const what = `'server ${server.name}' : '${keyword}' : could not resolve address '${address.host}'`;
+				diagnostics.alert(server.place, `${what} (${reasonOf(error)}).`);
+			}
+		}
+		return server;
+	};
+	const proxies = await Promise.all(
+		model.proxies.map(async (proxy) => ({ ...proxy, servers: await Promise.all(proxy.servers.map(resolveServer)) })),
 	);
 	return { ...model, proxies };
 }

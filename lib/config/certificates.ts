@@ -56,10 +56,13 @@ export function readBindCertificates(
 		signer: tls.signFile === undefined ? undefined : state.readFile(tls.signFile, statement.place, `'ca-sign-file'`),
 	};
 	if (statement.diagnostics.errorCount > 0) return found;
-	if (certificates.length === 0 && tls.generates !== true) {
+	if (certificates.length === 0) {
 		statement.alert(`'bind' : 'ssl' needs a certificate: add 'crt' or 'crt-list'.`);
 	}
-	if (tls.verify !== 'none' && tls.caFile === undefined) {
+	if (tls.generates === true && tls.signFile === undefined) {
+		statement.alert(`'bind' : 'generate-certificates' needs 'ca-sign-file', the authority that signs them.`);
+	}
+	if (tls.verify !== 'none' && tls.caFile === undefined && tls.caVerifyFile === undefined) {
 		statement.alert(
 			`'bind' : 'verify ${tls.verify}' needs 'ca-file', the authorities that clients' certificates come from.`,
 		);

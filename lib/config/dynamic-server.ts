@@ -63,6 +63,9 @@ export function readDynamicServer(
 	if (server.health.agentCheck && server.health.agent.port === 0) {
 		return { error: `server ${server.name} does not have agent port. Agent check has been disabled.` };
 	}
+	const { checkAddress, agent } = server.health;
+	const unresolved = [checkAddress, agent.address].find((address) => address?.kind === 'name');
+	if (unresolved?.kind === 'name') return { error: `'${unresolved.host}' : expects an IP address, no name is looked up here.` };
 	if (server.address.kind === 'fd') return { error: `'server ${server.name}' : 'fd@' cannot be connected to.` };
 	const owner = server.id === undefined ? undefined : taken.get(server.id);
 	if (owner !== undefined) return { error: `'id' : custom id ${server.id} already used by server '${owner}'.` };

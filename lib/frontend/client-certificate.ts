@@ -76,7 +76,7 @@ export class CertificateJudge {
 		if (!this.ignoresAny) return reason;
 		const result = certificateError(reason) ?? UNSPECIFIED;
 		// A resumed session has passed here before (sessions are kept apart by what is asked of clients), without its chain.
-		if (socket.isSessionReused()) return { result, error: result, caError: 0, caErrorDepth: 0 };
+		if (socket.isSessionReused()) return { result, error: 0, caError: 0, caErrorDepth: 0 };
 		const errors = this.#errorsOf(shown, result, nowMs);
 		if (!this.#ignoresAll && !errors.every((error) => this.#isIgnored(error))) return reason;
 		const inChain = errors.find(({ depth }) => depth > 0);

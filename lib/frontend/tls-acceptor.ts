@@ -17,6 +17,7 @@ import { type Hello, serverNameOf } from '../sample/client-hello.js';
 import { WANTED_TLS_FACTS } from '../sample/tls-facts.js';
 import type { SecuredClient } from '../stream/tls-view.js';
 import { CertificateStore, type Served } from './certificate-store.js';
+import { CertificateGenerator } from './generated-certificate.js';
 import { readClientHello } from './hello-reader.js';
 import { type SecuredSocket, ServedTls } from './served-tls.js';
 import { changedTls, type TlsChange } from './tls-change.js';
@@ -32,6 +33,10 @@ export class TlsAcceptor {
 	#store: CertificateStore;
 	readonly #ticketKeys: Uint8Array;
 	readonly #tuning: TlsTuning;
+	/** `generate-certificates`. */
+	readonly #generator: CertificateGenerator | undefined;
+	/** Certificates that were made, by name, the one that was asked for longest ago first. */
+	readonly #generated = new Map<string, Served>();
 	/** Made for the first client that asks for it. */
 	#servers = new WeakMap<Served, ServedTls>();
 
@@ -41,6 +46,10 @@ export class TlsAcceptor {
 		this.#ticketKeys = ticketKeys;
 		this.#tuning = tuning;
 		this.#store = new CertificateStore(model);
+		const [first] = model.certificates;
+		if (model.generates === true && first !== undefined) {
+			this.#generator = new CertificateGenerator(model.signer ?? '', model.signPassphrase, first.key);
+		}
 	}
 
 	/**
@@ -54,6 +63,7 @@ export class TlsAcceptor {
 		this.#model = model;
 		// Responses to staple and keys of tickets belong to the servers.
 		this.#servers = new WeakMap();
+		this.#generated.clear();
 	}
 
 	/** Begins the handshake on a connection of which nothing, or less than the client hello, was read. */
@@ -61,7 +71,7 @@ export class TlsAcceptor {
 		const store = this.#store;
 		const { captureBytes } = this.#tuning;
 		const captures = captureBytes > 0 || WANTED_TLS_FACTS.hello;
-		if (!captures && store.servesAllAlike) {
+		if (!captures && store.servesAllAlike && this.#generator === undefined) {
 			this.#serverFor(store.fallback).accept(socket, (secured, error) => finish(done, secured, error, undefined, 0));
 			return;
 		}
@@ -69,7 +79,7 @@ export class TlsAcceptor {
 			socket,
 			(hello) => {
 				const name = hello === undefined ? undefined : serverNameOf(hello);
-				const served = store.find(name);
+				const served = this.#generatedFor(name) ?? store.find(name);
 				if (served === undefined) {
 					socket.end(UNRECOGNIZED_NAME);
 					done(undefined, new Error(name === undefined ? 'no server name' : `no certificate for '${name}'`));
@@ -81,6 +91,27 @@ export class TlsAcceptor {
 			},
 			() => done(undefined, new Error('connection closed')),
 		);
+	}
+
+	/** A certificate made for a name that none was made out for. */
+	#generatedFor(name: string | undefined): Served | undefined {
+		if (this.#generator === undefined || name === undefined || this.#store.knows(name)) return undefined;
+		const known = this.#generated.get(name);
+		this.#generated.delete(name);
+		const served = known ?? this.#generate(name, this.#generator);
+		if (served === undefined || this.#tuning.generatedMax === 0) return served;
+		this.#generated.set(name, served);
+		const [oldest] = this.#generated.keys();
+		if (this.#generated.size > this.#tuning.generatedMax && oldest !== undefined) this.#generated.delete(oldest);
+		return served;
+	}
+
+	#generate(name: string, generator: CertificateGenerator): Served | undefined {
+		const pem = generator.generate(name);
+		const { settings, certificates } = this.#store.fallback;
+		const key = certificates[0]?.key;
+		if (pem === undefined || key === undefined) return undefined;
+		return { settings, certificates: [{ path: name, pem, key, ocsp: undefined, filters: [] }] };
 	}
 
 	#serverFor(served: Served): ServedTls {

@@ -7,6 +7,7 @@ import {
 	type FormerState,
 	resolveBindNames,
 	resolveServerNames,
+	resolveSideNames,
 	type SharedState,
 } from '../compile/index.js';
 import { readConfiguration } from '../config/index.js';
@@ -46,7 +47,7 @@ export async function prepareConfiguration(
 		return undefined;
 	}
 	setProgramPid(written.global.masterWorker);
-	const model = await resolveBindNames(written, diagnostics);
+	const model = await resolveSideNames(await resolveBindNames(written, diagnostics), diagnostics);
 	const former = formerOf(model);
 	const resolved = await resolveServerNames(model, diagnostics, args.ignoreResolutionFailures, former);
 	const shared = allocateShared(model, resolved, former);

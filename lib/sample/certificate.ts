@@ -105,6 +105,22 @@ export function signatureAlgorithm({ raw }: X509Certificate): string | undefined
 	return SIGNATURE_ALGORITHMS.get(number) ?? number;
 }
 
+/** The name of the holder as it stands in the certificate, DER; undefined: it cannot be read. */
+export function subjectBytes({ raw }: X509Certificate): Buffer | undefined {
+	const [signed] = outer(raw);
+	if (signed?.tag !== SEQUENCE) return undefined;
+	// version, serial number, algorithm, issuer, validity, subject; the version may be absent.
+	const hasVersion = signed.content[0] === EXPLICIT_VERSION;
+	let at = 0;
+	for (let index = hasVersion ? 0 : 1; index < 5; index++) {
+		const before = elementAt(signed.content, at);
+		if (before === undefined) return undefined;
+		at = before.end;
+	}
+	const subject = elementAt(signed.content, at);
+	return subject?.tag === SEQUENCE ? signed.content.subarray(at, subject.end) : undefined;
+}
+
 /** One of a certificate's extensions (RFC 5280, section 4.2). */
 export interface CertificateExtension {
 	/** The number of its kind, with dots. */

@@ -257,7 +257,8 @@ export const TLS_FETCHES: readonly FetchDescriptor[] = [
 	},
 	...connectionRows(CLIENT),
 	...connectionRows(SERVER),
-	ofTls('ssl_fc_has_crt', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
+	// A resumed session brings the certificate along that was shown when it began: none in this handshake.
+	ofTls('ssl_fc_has_crt', 'bool', ({ peerCertificate, isResumed }) => peerCertificate !== undefined && !isResumed),
 	ofTls('ssl_fc_has_sni', 'bool', ({ serverName }) => serverName !== undefined),
 	// Early data is never accepted.
 	ofTls('ssl_fc_has_early', 'bool', () => false),
