@@ -24,7 +24,7 @@ defaults
     timeout server 3s
     timeout client 3s
     timeout tarpit 300ms
-    log-format "%ft %b/%s %ST %B %ts %HM %HU %HV [%r] %[var(txn.seen)]"
+    log-format "%ft %b/%s %ST %B %ts %HM %HU %HV [%r] %[var(txn.seen)] %[bc_http_major]"
 frontend f
     bind 127.0.0.1:\${port1}
     bind 127.0.0.1:\${port2} ssl crt ${FOLDER}/a.pem alpn h2,http/1.1
