@@ -239,6 +239,42 @@ t.test('a key that is of another type', { skip }, async (t) => {
 	t.match(node.log, [/WRONGTYPE/, /well again/]);
 });
 
+t.test('any key of ours is of another type for a while', { skip }, async (t) => {
+	const redis = await startRedis(t);
+	const nodes = await startNodes(t, redis.url, 'a', 'b');
+	const [a, b] = nodes as [RedisNode, RedisNode];
+	let count = 0;
+	const both = (): void => {
+		for (const node of nodes) node.request('k');
+		count += 2;
+	};
+	both();
+	await show(nodes, 'k', count);
+	const keys = ['{test}:owners', '{test}:beats'];
+	for (const part of ['shares', 'shares:log', 'share:a', 'share:b', 'writers']) keys.push(`{test//req.local}:${part}`);
+	for (const key of keys) {
+		const said = nodes.map(({ log }) => log.length);
+		await redis.client.set(key, 'mine');
+		both();
+		if (!key.endsWith('writers')) {
+			await waitFor(`${key} is said`, () => nodes.some(({ log }, index) => log.length > said[index]!));
+			t.equal(a.counts('k')[1], count / 2, 'counted on');
+		}
+		await redis.client.del(key);
+		await show(nodes, 'k', count);
+		await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
+		const lines = nodes.map(({ log }, index) => log.slice(said[index]));
+		t.ok(
+			lines.every((one) => one.length <= 4),
+			`${key}: ${JSON.stringify(lines)}`,
+		);
+	}
+	// What was lost with the keys is in Redis again.
+	const late = startNode(t, 'late', redis.url);
+	await show([...nodes, late], 'k', count);
+	t.equal(b.counts('k')[1], count / 2);
+});
+
 t.test('tables of one name that store other things', { skip }, async (t) => {
 	const redis = await startRedis(t);
 	const a = (await startNodes(t, redis.url, 'a'))[0]!;

@@ -194,9 +194,11 @@ export class LogReader {
 			this.#scanLater(node);
 		}
 		if (isMissed) {
-			// Where the stream ends may lie before what was read last: the clock of Redis was set back.
+			// Where the stream ends may lie before what was read last: a fail-over has lost its end, or the clock of Redis was
+			// set back. Else it is followed from where it was left, so that nobody else's batch is passed over.
 			const [last] = await client.xrevrange(keys.log, '+', '-', 'COUNT', 1);
-			this.#lastId = last?.[0] ?? '0-0';
+			const end = last?.[0] ?? '0-0';
+			if (this.#lastId === undefined || isBefore(end, this.#lastId)) this.#lastId = end;
 			this.#isAfterDirectory = true;
 		}
 		for (const node of [...this.#nodes.keys()]) {
@@ -386,4 +388,11 @@ export class LogReader {
 			if (error instanceof Error && /syntax/i.test(error.message)) this.#canTrimByTime = false;
 		}
 	}
+}
+
+/** Of ids in a stream: milliseconds, then a number. */
+function isBefore(a: string, b: string): boolean {
+	const [aMs = 0, aNumber = 0] = a.split('-').map(Number);
+	const [bMs = 0, bNumber = 0] = b.split('-').map(Number);
+	return aMs < bMs || (aMs === bMs && aNumber < bNumber);
 }
