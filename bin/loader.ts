@@ -12,7 +12,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { constants, Script } from 'node:vm';
+import { Script } from 'node:vm';
 import { readCodeCache } from './code-cache.js';
 
 /** Filled in by the build. */
@@ -31,7 +31,6 @@ function runCached(): void {
 	const script = new Script(`${HEAD}${text.toString('latin1')}${TAIL}`, {
 		filename,
 		cachedData: readCodeCache(join(__dirname, `${PROGRAM_NAME}.cache`), text),
-		importModuleDynamically: constants.USE_MAIN_CONTEXT_DEFAULT_LOADER,
 	});
 	script.runInThisContext()(exports, require, module, filename, __dirname);
 }

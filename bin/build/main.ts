@@ -1,7 +1,7 @@
 /**
  * Builds the program: `tsx bin/build/main.ts [folder]`, by default into `dist`.
  *
- *     <folder>/bin/holdfast.js          what is started; worker.js and data-thread.js likewise (../loader.ts)
+ *     <folder>/bin/holdfast.js          what is started; commands.js, worker.js and data-thread.js likewise (../loader.ts)
  *     <folder>/bin/holdfast.program.js  the program in one file, with the small packages that every start needs
  *     <folder>/bin/holdfast.cache       its code cache
  *     <folder>/bin/LICENSES             of the packages within
@@ -28,11 +28,12 @@ import { build, type Metafile } from 'esbuild';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const PROGRAMS = {
 	holdfast: 'bin/holdfast.ts',
+	commands: 'bin/commands.ts',
 	worker: 'lib/process/worker.ts',
 	'data-thread': 'lib/process/data-thread.ts',
 };
-/** Packages that only some configurations use: loaded from where they were installed. */
-const EXTERNAL = ['http-proxy', 'ioredis', 'pino', 're2js', 'uplot'];
+/** Packages that only some configurations use, loaded from where they were installed; and one program loads the other. */
+const EXTERNAL = ['http-proxy', 'ioredis', 'pino', 're2js', 'uplot', './commands.js'];
 /** No step of a warm-up takes nearly as long, on any machine. */
 const LIMIT_MS = 60_000;
 
@@ -53,6 +54,7 @@ async function buildPrograms(folder: string): Promise<void> {
 		external: EXTERNAL,
 		sourcemap: true,
 		metafile: true,
+		supported: { 'dynamic-import': false },
 		define: { 'import.meta.url': 'moduleUrl' },
 		banner: { js: "'use strict'; const moduleUrl = require('node:url').pathToFileURL(__filename).href;" },
 	});
@@ -89,43 +91,39 @@ async function makeCaches(folder: string): Promise<void> {
 	const work = mkdtempSync(join(tmpdir(), 'holdfast-build-'));
 	try {
 		await build({ ...COMMON, entryPoints: { record: 'bin/build/record.ts' }, outdir: work });
-		const words = ['-db', '--log-level', 'silent', '-f', join(ROOT, 'bin/build/warm-up.cfg')];
-		const child = spawn(
-			process.execPath,
-			['--require', join(work, 'record.js'), join(folder, 'holdfast.js'), ...words],
-			{
-				stdio: ['ignore', 'ignore', 'inherit'],
-				env: { ...process.env, FOLDER: work },
-			},
-		);
-		await run(child, async () => {
+		const configuration = ['-f', join(ROOT, 'bin/build/warm-up.cfg')];
+		const start = (...words: string[]): ChildProcess =>
+			spawn(
+				process.execPath,
+				['--require', join(work, 'record.js'), join(folder, 'holdfast.js'), ...words, ...configuration],
+				{ stdio: ['ignore', 'ignore', 'inherit'], env: { ...process.env, FOLDER: work } },
+			);
+		await left(start('-c'));
+		await run(start('-db', '--log-level', 'silent'), async () => {
 			for (const path of ['/', '/', '/api', '/stats']) await ask(join(work, 'web'), path);
 		});
 		for (const name of Object.keys(PROGRAMS)) {
-			if (!existsSync(join(folder, `${name}.cache`))) throw new Error(`no code cache was made for ${name}`);
+			if (!existsSync(join(folder, `${name}.cache`)))
+				throw new Error(`the program ended before it had made the code cache of ${name}`);
 		}
 	} finally {
 		rmSync(work, { recursive: true });
 	}
 }
 
+/** Waits for the end of a program, not for ever. */
+async function left(child: ChildProcess): Promise<void> {
+	const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+	await new Promise((resolve) => child.once('exit', resolve));
+	clearTimeout(late);
+}
+
 /** Does `work` while a program runs, then waits for its end after a soft stop. */
 async function run(child: ChildProcess, work: () => Promise<void>): Promise<void> {
-	const late = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
-	const left = new Promise<void>((resolve) => child.once('exit', () => resolve()));
-	try {
-		await Promise.race([
-			work(),
-			left.then(() => {
-				throw new Error('the program left before its code cache was made');
-			}),
-		]);
-		child.kill('SIGUSR1');
-		await left;
-	} finally {
-		clearTimeout(late);
-		child.kill('SIGKILL');
-	}
+	const end = left(child);
+	await Promise.race([work(), end]);
+	child.kill('SIGUSR1');
+	await end;
 }
 
 async function until(condition: () => boolean | Promise<boolean>): Promise<void> {

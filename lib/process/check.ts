@@ -4,8 +4,11 @@ import { type Diagnostic, Diagnostics } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import { createLogger } from '../core/logger.js';
 import { configurationOptions, readConfigurationFiles } from './configuration.js';
+import { printDiagnostics } from './diagnostic-output.js';
+import { systemEnvironment } from './env.js';
 import { socketRequests } from './listening-socket.js';
 import type { ConfigArguments, ConfigFile } from './messages.js';
+import { configArguments, type ProgramOptions } from './options.js';
 import { FATAL, prepareConfiguration } from './prepare.js';
 
 export interface CheckResult {
@@ -35,7 +38,32 @@ export async function checkConfiguration(paths: readonly string[], args: ConfigA
 	}
 }
 
-/** True when the files say `daemon`; false too when they do not parse. */
+/**
+ * Checks the configuration and tells the outcome (`-c`): 0 and `Configuration file is valid`, 2 without any listener,
+ * else 1. The check is the worker's own, without its threads and sockets.
+ */
+export async function checkOnly(options: ProgramOptions): Promise<number> {
+	const result = await checkConfiguration(options.configPaths, configArguments(options));
+	const print = (text: string): void => systemEnvironment.print(text);
+	printDiagnostics(result.diagnostics, options, print);
+	if (result.failure !== undefined) {
+		print(`[ALERT]    (${process.pid}) : config : ${result.failure}`);
+		return 1;
+	}
+	if (!result.hasListeners) {
+		process.stdout.write('Configuration file has no error but will not start (no listener) => exit(2).\n');
+		return 2;
+	}
+	if (!options.quiet) process.stdout.write('Configuration file is valid\n');
+	return 0;
+}
+
+/** True when the files say `daemon`; false too when they do not parse, which is the master's to report. */
 export function saysDaemon(files: readonly ConfigFile[], args: ConfigArguments): boolean {
-	return loadConfiguration(configurationOptions(files, args), new Diagnostics())?.global.daemon === true;
+	try {
+		return loadConfiguration(configurationOptions(files, args), new Diagnostics())?.global.daemon === true;
+	} catch (error) {
+		if (error instanceof HoldfastError) return false;
+		throw error;
+	}
 }

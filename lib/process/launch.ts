@@ -7,84 +7,33 @@
  */
 import { spawn } from 'node:child_process';
 import { fstatSync, readdirSync } from 'node:fs';
-import { type Diagnostic, formatDiagnostic } from '../core/diagnostics.js';
+import { formatDiagnostic } from '../core/diagnostics.js';
 import { HoldfastError } from '../core/errors.js';
 import { createLogger, LOGGER_LEVELS, type LoggerLevel, loggerLevelOf } from '../core/logger.js';
-import { VERSION_LINE } from '../core/version.js';
 import { readConfigurationFiles } from './configuration.js';
+import { inOrderOfLines, printDiagnostics } from './diagnostic-output.js';
 import { type ProcessEnvironment, systemEnvironment } from './env.js';
 import type { BoundSocket } from './listening-socket.js';
 import { type LoadOutcome, Master } from './master.js';
 import { MasterCli, type MasterView } from './master-cli.js';
 import { type MasterSocket, parseMasterSocket, socketOfPidfile } from './master-socket.js';
-import type { ConfigArguments } from './messages.js';
+import type { ConfigArguments, ConfigFile } from './messages.js';
 import { SystemdNotifier } from './notify.js';
-import type { ProgramOptions } from './options.js';
+import { configArguments, type ProgramOptions } from './options.js';
 
 /** Exit code of a program that SIGINT has ended, as shells count. */
 const EXIT_INTERRUPTED = 130;
 /** Tells the process in the background that its parent waits for its first words. */
 const DAEMON_MARK = 'HOLDFAST_DAEMON_START';
 
-function configArguments(options: ProgramOptions): ConfigArguments {
-	return {
-		localpeer: options.localPeer,
-		maxconn: options.maxconn,
-		masterWorker: options.masterWorker,
-		daemon: options.daemon && !options.foreground,
-		pidfile: options.pidfile,
-		diagnosticMode: options.diagnostics,
-		ignoreResolutionFailures: options.ignoreResolutionFailures,
-		skipServerVerify: options.skipServerVerify,
-		zeroWarning: options.zeroWarning,
-	};
-}
-
-/** Prints remarks as HAProxy does: all of them, alerts even when quiet, `diag` only when asked for. */
-function printDiagnostics(list: readonly Diagnostic[], options: ProgramOptions, print: (text: string) => void): void {
-	if (list.some(({ severity }) => severity === 'alert')) print(`[NOTICE]   (${process.pid}) : ${VERSION_LINE}`);
-	for (const item of inOrderOfLines(list)) {
-		if (options.quiet && item.severity !== 'alert') continue;
-		if (item.severity === 'diag' && !options.diagnostics) continue;
-		print(formatDiagnostic(item, process.pid));
-	}
-}
-
-/** Parser, check and rules complain one after the other; a reader goes through the file once. */
-function inOrderOfLines(list: readonly Diagnostic[]): Diagnostic[] {
-	const lineOf = (item: Diagnostic): number => item.place?.line ?? Number.MAX_SAFE_INTEGER;
-	const files = [...new Set(list.map(({ place }) => place?.file))];
-	return files.flatMap((file) =>
-		list.filter(({ place }) => place?.file === file).sort((a, b) => lineOf(a) - lineOf(b)),
-	);
-}
-
-/**
- * Checks the configuration and tells the outcome (`-c`): 0 and `Configuration file is valid`, 2 without any listener,
- * else 1. The check is the worker's own, without its threads and sockets.
- */
-export async function checkOnly(options: ProgramOptions): Promise<number> {
-	const { checkConfiguration } = await import('./check.js');
-	const result = await checkConfiguration(options.configPaths, configArguments(options));
-	const print = (text: string): void => systemEnvironment.print(text);
-	printDiagnostics(result.diagnostics, options, print);
-	if (result.failure !== undefined) {
-		print(`[ALERT]    (${process.pid}) : config : ${result.failure}`);
-		return 1;
-	}
-	if (!result.hasListeners) {
-		process.stdout.write('Configuration file has no error but will not start (no listener) => exit(2).\n');
-		return 2;
-	}
-	if (!options.quiet) process.stdout.write('Configuration file is valid\n');
-	return 0;
-}
+/** Whether a configuration asks for the background: answered by whoever can read it. */
+export type DaemonQuestion = (files: readonly ConfigFile[], args: ConfigArguments) => Promise<boolean>;
 
 /** Runs the load balancer; resolves only when it could not start, with the exit code. */
-export async function run(options: ProgramOptions): Promise<number> {
+export async function run(options: ProgramOptions, saysDaemon: DaemonQuestion): Promise<number> {
 	const startedFromParent = process.env[DAEMON_MARK] !== undefined;
 	delete process.env[DAEMON_MARK];
-	if (!startedFromParent && !options.foreground && (options.daemon || (await fileSaysDaemon(options)))) {
+	if (!startedFromParent && !options.foreground && (options.daemon || (await fileSaysDaemon(options, saysDaemon)))) {
 		return startInBackground();
 	}
 	const environment: ProcessEnvironment = startedFromParent
@@ -231,13 +180,12 @@ function masterView(
 }
 
 /** Whether the files themselves say `daemon`; a file that cannot be read is the master's to report. */
-async function fileSaysDaemon(options: ProgramOptions): Promise<boolean> {
+async function fileSaysDaemon(options: ProgramOptions, saysDaemon: DaemonQuestion): Promise<boolean> {
 	try {
 		const files = readConfigurationFiles(options.configPaths);
 		// Parsing takes a good part of a start: only where the word, or a word that may become it, begins a line.
 		if (!files.some(({ content }) => /^[ \t]*(?:daemon\b|["'\\$])/m.test(content))) return false;
-		const { saysDaemon } = await import('./check.js');
-		return saysDaemon(files, configArguments(options));
+		return await saysDaemon(files, configArguments(options));
 	} catch (error) {
 		if (error instanceof HoldfastError) return false;
 		throw error;

@@ -3,6 +3,8 @@
  * it, so that tests start a master without a command line.
  */
 import type { LoggerLevel } from '../core/logger.js';
+import type { ConfigArguments } from './messages.js';
+
 export interface ProgramOptions {
 	readonly configPaths: readonly string[];
 	readonly check: boolean;
@@ -33,4 +35,19 @@ export interface ProgramOptions {
 	readonly diagnostics: boolean;
 	/** Words that are accepted and do nothing here, with the reason, said under `-V`. */
 	readonly withoutEffect: readonly { readonly word: string; readonly reason: string }[];
+}
+
+/** The part of them that changes what the configuration means. */
+export function configArguments(options: ProgramOptions): ConfigArguments {
+	return {
+		localpeer: options.localPeer,
+		maxconn: options.maxconn,
+		masterWorker: options.masterWorker,
+		daemon: options.daemon && !options.foreground,
+		pidfile: options.pidfile,
+		diagnosticMode: options.diagnostics,
+		ignoreResolutionFailures: options.ignoreResolutionFailures,
+		skipServerVerify: options.skipServerVerify,
+		zeroWarning: options.zeroWarning,
+	};
 }

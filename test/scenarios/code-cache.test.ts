@@ -25,7 +25,7 @@ frontend f
 `;
 
 const BUILT = dirname(HOLDFAST);
-const NAMES = ['holdfast', 'worker', 'data-thread'];
+const NAMES = ['holdfast', 'commands', 'worker', 'data-thread'];
 /** As the loader puts it around a program. */
 const HEAD = '(function (exports, require, module, __filename, __dirname) { ';
 
