@@ -69,6 +69,13 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 			this.fail(ErrorCode.FRAME_SIZE_ERROR, 'frame larger than SETTINGS_MAX_FRAME_SIZE');
 			return;
 		}
+		// Frames that are waited for whole are bounded even where larger ones are allowed for payload.
+		if (length > DEFAULT_FRAME_BYTES && type !== FrameType.DATA && type <= FrameType.CONTINUATION) {
+			if ((type !== FrameType.HEADERS && type !== FrameType.CONTINUATION) || length > this.#block.sizeMax) {
+				this.fail(ErrorCode.FRAME_SIZE_ERROR, 'a frame of control that is larger than any need be');
+				return;
+			}
+		}
 		const blockStreamId = this.#block.streamId;
 		if (blockStreamId !== 0 && (type !== FrameType.CONTINUATION || streamId !== blockStreamId)) {
 			this.fail(ErrorCode.PROTOCOL_ERROR, 'another frame within a header block');

@@ -13,19 +13,19 @@ export class HeaderBlock {
 	ends = false;
 	/** HEADERS named its own stream as what it depends on. */
 	dependsOnItself = false;
-	readonly #sizeMax: number;
+	readonly sizeMax: number;
 	readonly #pieces: Buffer[] = [];
 	#length = 0;
 
 	constructor(sizeMax: number) {
-		this.#sizeMax = sizeMax;
+		this.sizeMax = sizeMax;
 	}
 
 	/** Copies a piece. False: that is too much. */
 	add(bytes: Buffer, start: number, end: number): boolean {
 		this.#pieces.push(Buffer.from(bytes.subarray(start, end)));
 		this.#length += end - start;
-		return this.#length <= this.#sizeMax && this.#pieces.length <= CONTINUATIONS_MAX;
+		return this.#length <= this.sizeMax && this.#pieces.length <= CONTINUATIONS_MAX;
 	}
 
 	/** All of it; it is empty then. */

@@ -35,7 +35,7 @@ const UPLOADS_AT_ONCE = 10;
 /** Pseudo fields come on top of what a head of HTTP/1 has. */
 const PSEUDO_FIELDS = 8;
 /** Frames that a client makes us say and does not read; beyond, it is gone. */
-const UNREAD_BYTES_MAX = 1 << 20;
+const UNREAD_BYTES_MAX = 4 << 20;
 
 export class H2ClientSession extends Connection implements StreamOwner, H2Events<ClientStream> {
 	readonly codec: H2Connection<ClientStream>;

@@ -165,7 +165,7 @@ export class ClientStream extends ClientConnection {
 	/** The client has reset it, or has broken a rule on it. */
 	streamLost(): void {
 		if (this.closed) return;
-		this.#held = undefined;
+		this.#dropHeld();
 		this.markClosed();
 		try {
 			this.lost(undefined);
