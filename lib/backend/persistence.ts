@@ -191,7 +191,11 @@ export class CookiePersistence {
 	/** False if the cookie is too old, or from a future that cannot be. */
 	#judgeDates(text: string, found: MutableRequestCookie, wallMs: number): boolean {
 		const { maxidleMs, maxlifeMs } = this.model;
-		if (maxidleMs === undefined && maxlifeMs === undefined) return true;
+		if (maxidleMs === undefined && maxlifeMs === undefined) {
+			// Dates that nothing asks for any more: the client gets a cookie without them.
+			found.needsRefresh = text !== '';
+			return true;
+		}
 		const nowSeconds = Math.floor(wallMs / 1000);
 		const bar = text.indexOf(DATE_DELIMITER);
 		const lastSeen = readDate(bar < 0 ? text : text.slice(0, bar));
@@ -225,11 +229,12 @@ export class CookiePersistence {
 	): ResponseCookieFlag {
 		const { model } = this;
 		if (model.mode === 'none') return '-';
-		let flag = this.#rewriteResponse(head.headers, server);
+		if (request.isIgnored && model.mode === 'insert') return 'N';
+		let flag = this.#rewriteResponse(head.headers, server, request.server === server);
 		if (model.mode !== 'insert' || flag === 'P') return flag;
 		const known = request.server === server;
 		if (known && !request.needsRefresh) return flag;
-		if (request.isIgnored || (model.postonly && method !== 'POST')) return flag;
+		if (model.postonly && method !== 'POST') return flag;
 		head.headers.add('set-cookie', this.#cookieFor(server, known ? request.firstSeen : 0, wallMs));
 		flag = known ? 'U' : 'I';
 		if (model.nocache && isCacheable(head, method)) head.headers.add('cache-control', 'private');
@@ -248,9 +253,9 @@ export class CookiePersistence {
 		return `${name}=${value}${this.#attributes}`;
 	}
 
-	/** What the server itself has set under our name. */
-	#rewriteResponse(headers: HeaderList, server: Server): ResponseCookieFlag {
-		const { mode, name, preserve } = this.model;
+	/** What the server itself has set under our name. With `indirect` a client that is bound to it hears nothing. */
+	#rewriteResponse(headers: HeaderList, server: Server, isBound: boolean): ResponseCookieFlag {
+		const { mode, name, preserve, indirect } = this.model;
 		const cookie = this.cookieOf(server);
 		let flag: ResponseCookieFlag = 'N';
 		for (let at = 0; at < headers.length; at++) {
@@ -262,7 +267,7 @@ export class CookiePersistence {
 			if (pair === undefined || text.slice(pair.nameStart, pair.nameEnd) !== name) continue;
 			if (preserve) {
 				flag = 'P';
-			} else if (mode === 'insert') {
+			} else if (mode === 'insert' || (indirect && isBound)) {
 				headers.removeAt(at--);
 				flag = 'D';
 			} else if (cookie !== undefined) {

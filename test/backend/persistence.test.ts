@@ -129,6 +129,8 @@ t.test('insert', async (t) => {
 		['SRV=A', 'SRV=orig; path=/x', 's1', 'SRV=A', undefined, 'VD'],
 		['a=b; SRV=A~sess;c=d', undefined, undefined, 'a=b; SRV=A~sess;c=d', INSERTED, 'II'],
 		[undefined, 'x=1', undefined, undefined, `x=1 & ${INSERTED}`, 'NI'],
+		// Dates of a configuration that had limits
+		['SRV=A|Vxyz0|Vxyz0', undefined, 's1', 'SRV=A|Vxyz0|Vxyz0', INSERTED, 'VU'],
 		[undefined, 'SRV', undefined, undefined, `SRV & ${INSERTED}`, 'NI'],
 	]);
 });
@@ -220,6 +222,12 @@ t.test('rewrite, prefix, and no mode', async (t) => {
 		['SRV=A', 'SRV=orig; path=/x', 's1', 'SRV=A', 'SRV=A~orig; path=/x', 'VR'],
 		[undefined, 'SRV="o"; a=b', undefined, undefined, 'SRV=A~"o"; a=b', 'NR'],
 		[undefined, 'SRV=', undefined, undefined, 'SRV=A~', 'NR'],
+	]);
+	// A client that is bound to the server hears nothing of its cookie
+	table(t, { mode: 'prefix', indirect: true }, [
+		['SRV=A~x', 'SRV=orig; path=/x', 's1', 'SRV=x', undefined, 'VD'],
+		[undefined, 'SRV=orig', undefined, undefined, 'SRV=A~orig', 'NR'],
+		['SRV=ZZ~x', 'SRV=orig', undefined, 'SRV=x', 'SRV=A~orig', 'IR'],
 	]);
 	table(t, { mode: 'none' }, [
 		['SRV=B', undefined, 's2', 'SRV=B', undefined, '--'],

@@ -483,7 +483,7 @@ backend half
 	http-request return status 200 content-type text/plain string hi if { path /return }
 	http-request redirect location /x if { path /redirect }
 	http-request reject if { path /reject }`,
-			backend: 'http-response deny if { path /refused }',
+			backend: 'http-request set-var(txn.path) path\n\thttp-response deny if { var(txn.path) -m str /refused }',
 		});
 		const ask = (path: string) => exchangeOnce(setting.port, GET(path, 'Connection: close\r\n'));
 		t.match(await ask('/deny'), /^HTTP\/1\.1 403 /);
