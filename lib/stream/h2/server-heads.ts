@@ -210,7 +210,7 @@ export function switched(response: ResponseHead, protocol: string, key: string |
 	headers.add('connection', 'upgrade');
 	headers.add('upgrade', protocol);
 	if (key !== undefined) headers.add('sec-websocket-accept', websocketAccept(key));
-	return new ResponseHead(101, 'Switching Protocols', 20, headers, NO_BODY, ConnectionOption.UPGRADE);
+	return new ResponseHead(101, '', 20, headers, NO_BODY, ConnectionOption.UPGRADE);
 }
 
 /** Fields after a body: those that could change what the message is, or are none, are left out. */

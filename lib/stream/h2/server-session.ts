@@ -61,6 +61,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	idleSinceMs = 0;
 	readonly responseHeads = new ResponseHeads();
 	readonly #header: Buffer | undefined;
+	readonly #isForced: boolean;
 	#flushDue = false;
 	/** Streams that have something to do when nothing else runs. */
 	#resuming: ServerStream[] = [];
@@ -68,7 +69,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	/** The last word is said. */
 	#ending = false;
 
-	/** `prepared`: connects already, with TLS or by way of a SOCKS proxy. `header`: to begin with otherwise. */
+	/** `prepared`: connects already, with TLS or by way of a SOCKS proxy. `header`: to begin with otherwise. `isForced`: ALPN is not asked. */
 	constructor(
 		thread: ThreadRuntime,
 		keeper: SessionKeeper,
@@ -76,12 +77,14 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		owner: Session,
 		prepared: Socket | undefined,
 		header: Buffer | undefined,
+		isForced: boolean,
 	) {
 		super(thread, prepared);
 		this.#keeper = keeper;
 		this.destination = destination;
 		this.owner = owner;
 		this.#header = header;
+		this.#isForced = isForced;
 		const { headSizeMax, headerCountMax } = thread.headLimits;
 		const { beInitialWindowSize, headerTableSize, maxFrameSize, beMaxConcurrentStreams } = thread.h2;
 		const most = Math.min(DOWNLOADS_AT_ONCE, beMaxConcurrentStreams || DOWNLOADS_AT_ONCE);
@@ -137,7 +140,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	#connected(): void {
 		this.thread.nowMs();
 		const secure = this.secureSocket;
-		if (secure !== undefined && this.#keeper.server.model.proto !== 'h2' && secure.alpnProtocol !== 'h2') {
+		if (secure !== undefined && !this.#isForced && secure.alpnProtocol !== 'h2') {
 			this.#keeper.sessionReady(this, this.takeSocket(0));
 			return;
 		}

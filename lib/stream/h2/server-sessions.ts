@@ -34,12 +34,20 @@ export function maySpeakH2({ proto, ws, tls }: ServerModel, request: RequestHead
 	return tls?.alpn.includes('h2') === true && !(isWebSocket && tls.alpn.includes(HTTP_1));
 }
 
+/** Nobody asks what the server speaks: it was told beforehand. */
+function isForced({ proto, ws }: ServerModel, request: RequestHead | undefined): boolean {
+	if (ws !== undefined && request !== undefined && askedProtocol(request) === 'websocket') return ws === 'h2';
+	return proto === 'h2';
+}
+
 /** What ALPN is to say where it is not what the server's line says; undefined: as there. */
-export function alpnFor({ ws, tls }: ServerModel, request: RequestHead | undefined): readonly string[] | undefined {
+export function alpnFor(model: ServerModel, request: RequestHead | undefined): readonly string[] | undefined {
+	const { proto, ws, tls } = model;
 	if (request === undefined || tls === undefined || tls.alpn.length === 0) return undefined;
 	if (askedProtocol(request) !== 'websocket') return undefined;
 	if (ws === 'h2') return ['h2'];
-	return ws === 'h1' || tls.alpn.includes(HTTP_1) ? [HTTP_1] : undefined;
+	// Where the protocol is fixed, ALPN is not to say another one.
+	return ws === 'h1' || (proto === undefined && tls.alpn.includes(HTTP_1)) ? [HTTP_1] : undefined;
 }
 
 /** Of ALPN (RFC 7301, section 6). */
@@ -120,6 +128,7 @@ export class ServerSessions implements SessionKeeper {
 			request.session,
 			secure ?? tunnelTo(server, destination),
 			secure === undefined ? header : undefined,
+			isForced(server.model, request.request),
 		);
 		session.streams.add(stream);
 		stream.session = session;

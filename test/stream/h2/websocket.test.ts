@@ -86,6 +86,7 @@ for (const [line, websocket, other] of [
 	['alpn http/1.1', 'h1', 'h1'],
 	['alpn http/1.1 ws h2', 'h2', 'h1'],
 	['proto h2 alpn h2 ws h1', 'h1', 'h2'],
+	['proto h2 alpn h2,http/1.1', 'h2', 'h2'],
 ] as const) {
 	t.test(`server ... ssl ${line}`, async (t) => {
 		const port = await start(t, await startServer(t), `ssl verify none ${line}`);
