@@ -18,6 +18,8 @@ const HTTP_SWITCHES: readonly (readonly [name: string, field: keyof ProxyOptions
 	['forwarded', 'forwarded'],
 	['http-buffer-request', 'httpBufferRequest'],
 	['accept-invalid-http-request', 'acceptInvalidHttpRequest'],
+	['h1-case-adjust-bogus-client', 'h1CaseAdjustBogusClient'],
+	['h1-case-adjust-bogus-server', 'h1CaseAdjustBogusServer'],
 	['accept-invalid-http-response', 'acceptInvalidHttpResponse'],
 	['http-pretend-keepalive', 'httpPretendKeepalive'],
 	['http-ignore-probes', 'httpIgnoreProbes'],

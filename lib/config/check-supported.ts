@@ -51,6 +51,8 @@ function refuseWithNodeEngine(proxy: ProxyModel, diagnostics: Diagnostics): void
 	}
 	// Its parser has refused what the options would let through.
 	if (proxy.options.acceptInvalidHttpRequest) refuse(proxy.place, `'option accept-invalid-http-request'`);
+	if (proxy.options.h1CaseAdjustBogusClient) refuse(proxy.place, `'option h1-case-adjust-bogus-client'`);
+	if (proxy.options.h1CaseAdjustBogusServer) refuse(proxy.place, `'option h1-case-adjust-bogus-server'`);
 	if (proxy.options.acceptInvalidHttpResponse) refuse(proxy.place, `'option accept-invalid-http-response'`);
 	for (const { place, words } of proxy.tcpRequestConnection) {
 		const [word = ''] = words;

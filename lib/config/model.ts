@@ -82,6 +82,10 @@ export interface GlobalModel {
 	readonly closeSpreadTimeMs: number | 'infinite' | undefined;
 	readonly mworkerMaxReloads: number | undefined;
 	readonly spreadChecksPercent: number;
+	/** The first check of all servers begins within that time; undefined: within the shortest `inter`. */
+	readonly maxSpreadChecksMs?: number | undefined;
+	/** `h1-case-adjust`: names of fields as some insist on them, by the name in lower case. */
+	readonly headerCases: ReadonlyMap<string, string>;
 	readonly uid: number | undefined;
 	readonly gid: number | undefined;
 	readonly chroot: string | undefined;
@@ -328,6 +332,9 @@ export interface ProxyOptions {
 	/** A clear connection that begins with HTTP/2's preface is not served as HTTP/2. */
 	readonly disableH2Upgrade: boolean;
 	readonly httpBufferRequest: boolean;
+	/** Names of fields in the case of `h1-case-adjust`, to clients or to servers of HTTP/1. */
+	readonly h1CaseAdjustBogusClient: boolean;
+	readonly h1CaseAdjustBogusServer: boolean;
 	readonly httpNoDelay: boolean;
 	readonly httpPretendKeepalive: boolean;
 	readonly httpUseProxyHeader: boolean;

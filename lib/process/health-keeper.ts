@@ -49,6 +49,7 @@ export class HealthKeeper {
 			hostname: compiled.model.global.node ?? hostname(),
 			bufferSize: compiled.model.global.tune.bufsizeBytes,
 			spreadPercent: compiled.model.global.spreadChecksPercent,
+			maxSpreadMs: compiled.model.global.maxSpreadChecksMs,
 			tlsOf: (server) => clientTlsOptions(server.tls),
 			processVariables: compiled.thread.processVariables,
 		});

@@ -6,6 +6,7 @@ import type { GlobalModel, H2Tuning } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import type { Logger } from '../core/logger.js';
+import type { HeaderCases } from '../http/case-adjust.js';
 import type { HeadLimits } from '../http/head-parser.js';
 import type { ThreadCache } from './filters/caching.js';
 import { Compressors } from './filters/compressors.js';
@@ -23,7 +24,8 @@ export interface ThreadRuntimeOptions {
 	readonly global: Pick<
 		GlobalModel,
 		'tune' | 'httpErrCodes' | 'httpFailCodes' | 'nbthread' | 'compressionRateMax' | 'compressionCpuMaxPercent'
-	>;
+	> &
+		Partial<Pick<GlobalModel, 'headerCases'>>;
 	/** By name. */
 	readonly caches?: ReadonlyMap<string, ThreadCache>;
 	/** `proc.` variables; shared by all streams. */
@@ -48,6 +50,8 @@ export class ThreadRuntime {
 	readonly bufsizeBytes: number;
 	/** `tune.h2.*`. */
 	readonly h2: H2Tuning;
+	/** `h1-case-adjust`; undefined: there is none. */
+	readonly headerCases: HeaderCases | undefined;
 	/** `tune.http.logurilen`: chars of a request line in the log. */
 	readonly requestLineMax: number;
 	readonly stickCounters: number;
@@ -96,6 +100,7 @@ export class ThreadRuntime {
 		};
 		this.lenientLimits = { ...this.headLimits, acceptInvalid: true };
 		this.h2 = global.tune.h2;
+		this.headerCases = global.headerCases?.size ? global.headerCases : undefined;
 		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;
 		this.compressors = new Compressors({

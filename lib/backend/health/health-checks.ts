@@ -29,6 +29,8 @@ export interface HealthChecksOptions {
 	readonly hostname: string;
 	readonly bufferSize: number;
 	readonly spreadPercent: number;
+	/** `max-spread-checks`. */
+	readonly maxSpreadMs?: number | undefined;
 	readonly tlsOf: (server: ServerModel) => tls.ConnectionOptions;
 	readonly random?: () => number;
 	/** `proc.` variables, which checks share with rules. */
@@ -79,7 +81,9 @@ export class HealthChecks {
 	start(): void {
 		this.#started = true;
 		for (const monitor of this.#monitors.values()) this.#makeChecker(monitor);
-		const shortestMs = Math.min(...this.#checkers.map(({ monitor }) => monitor.server.model.interMs));
+		const { maxSpreadMs = Number.POSITIVE_INFINITY } = this.#options;
+		const intervals = this.#checkers.map(({ monitor }) => monitor.server.model.interMs);
+		const shortestMs = Math.min(maxSpreadMs, ...intervals);
 		this.#watchTraffic();
 		for (const [index, checker] of this.#checkers.entries()) {
 			checker.start(Math.floor((shortestMs * index) / this.#checkers.length));

@@ -6,6 +6,7 @@ import type { ParserState } from '../state.js';
 import { type Keyword, KeywordTable, Statement } from '../statement.js';
 import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from './bind.js';
 import { ACCEPTED_GLOBAL, REFUSED_GLOBAL } from './global-unbuilt.js';
+import { HEADER_CASE_KEYWORDS } from './header-cases.js';
 import { readLog } from './log.js';
 import { TLS_DEFAULT_KEYWORDS } from './tls-defaults.js';
 import { TLS_GLOBAL_KEYWORDS } from './tls-global.js';
@@ -338,6 +339,9 @@ const BUILT: readonly Row[] = [
 			global.spreadChecksPercent = statement.integer(1, 'spread-checks', 0, 50) ?? 0;
 		},
 	},
+	timeRow('max-spread-checks', (global, milliseconds) => {
+		global.maxSpreadChecksMs = milliseconds;
+	}),
 	numberRow('uid', 0, MAX_INT, (global, value) => {
 		global.uid = value;
 	}),
@@ -561,6 +565,7 @@ const BUILT: readonly Row[] = [
 
 export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(
 	BUILT,
+	HEADER_CASE_KEYWORDS,
 	TLS_DEFAULT_KEYWORDS,
 	TLS_GLOBAL_KEYWORDS,
 	ACCEPTED_GLOBAL,

@@ -28,6 +28,8 @@ const SWITCHES: readonly (readonly [name: string, field: Switch, sections: reado
 	['disable-h2-upgrade', 'disableH2Upgrade', FRONT],
 	['dontlog-normal', 'dontlogNormal', FRONT],
 	['dontlognull', 'dontlognull', FRONT],
+	['h1-case-adjust-bogus-client', 'h1CaseAdjustBogusClient', FRONT],
+	['h1-case-adjust-bogus-server', 'h1CaseAdjustBogusServer', BACK],
 	['http-buffer-request', 'httpBufferRequest', undefined],
 	['http-ignore-probes', 'httpIgnoreProbes', FRONT],
 	['http-no-delay', 'httpNoDelay', undefined],
@@ -211,8 +213,6 @@ export const OPTION_KEYWORDS: readonly Keyword<ProxySite>[] = [
 	...withoutEffect<ProxySite>('buffers have one size', ['option use-small-buffers']),
 	...withoutEffect<ProxySite>('HTTP is always parsed into messages', ['option http-use-htx']),
 	...refused<ProxySite>([
-		'option h1-case-adjust-bogus-client',
-		'option h1-case-adjust-bogus-server',
 		'option http-drop-request-trailers',
 		'option http-drop-response-trailers',
 		'option transparent',

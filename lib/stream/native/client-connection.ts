@@ -11,6 +11,7 @@
 import type { Socket } from 'node:net';
 import type { Destination, Server } from '../../backend/server.js';
 import { SocksTunnel } from '../../backend/socks4.js';
+import { adjustCase } from '../../http/case-adjust.js';
 import { CHUNKED_BODY, CLOSE_BODY, type HeaderList, type ResponseHead } from '../../http/message.js';
 import {
 	type LocalReplyOptions,
@@ -233,12 +234,19 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 
 	/** The head of the answer as text in front of its body; empty if it has gone out already. */
 	protected headOf(response: ResponseHead, options: ResponseOptions, _tunnel: boolean): string {
-		return serializeResponse(response, options);
+		return this.#inItsCase(serializeResponse(response, options));
 	}
 
 	/** The same of an answer of our own. */
 	protected localHeadOf(reply: LocalReply, options: LocalReplyOptions): string {
-		return serializeLocalReply(reply, options);
+		return this.#inItsCase(serializeLocalReply(reply, options));
+	}
+
+	/** `option h1-case-adjust-bogus-client`. */
+	#inItsCase(head: string): string {
+		const { headerCases } = this.thread;
+		if (headerCases === undefined || !this.session.frontend.model.options.h1CaseAdjustBogusClient) return head;
+		return adjustCase(head, headerCases);
 	}
 
 	/** An answer that stands in a file as it goes out, head and body. */
@@ -247,7 +255,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	protected writeInterim(head: ResponseHead): void {
-		this.writeText(serializeResponse(head, { keepAlive: false, close: false, dechunk: false }));
+		this.writeText(this.#inItsCase(serializeResponse(head, { keepAlive: false, close: false, dechunk: false })));
 	}
 
 	/** All of the answer has been written. */

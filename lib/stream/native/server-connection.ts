@@ -11,6 +11,7 @@ import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
 import { ChunkedDecoder } from '../../http/body-framing.js';
+import { adjustCase } from '../../http/case-adjust.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
 import type { BodyFraming, HeaderList, RequestHead, ResponseHead } from '../../http/message.js';
@@ -152,7 +153,11 @@ export class ServerConnection extends Connection implements PooledConnection {
 
 	/** The head of the request as text in front of its body; empty if it has gone out already. */
 	requestHead(request: RequestHead, closes: boolean): string {
-		return serializeRequest(request, { close: closes });
+		const head = serializeRequest(request, { close: closes });
+		const { headerCases } = this.thread;
+		if (headerCases === undefined) return head;
+		const bogus = this.client?.stream?.backendTraffic?.model.options.h1CaseAdjustBogusServer === true;
+		return bogus ? adjustCase(head, headerCases) : head;
 	}
 
 	// ------------------------------------------------------------------------------------------------------------
