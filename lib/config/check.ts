@@ -204,6 +204,14 @@ function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel
 		}
 	}
 	const ids = giveIds(proxy.servers, 1, (server) => server.place, 'server', diagnostics);
+	for (const { name, place, tls, checkTls } of proxy.servers) {
+		const settings = tls ?? checkTls;
+		if (settings?.verify !== 'required' || settings.caFile !== undefined) continue;
+		diagnostics.alert(
+			place,
+			`'server ${proxy.name}/${name}' : verify is enabled by default but no CA file specified. If you're running on a LAN where you're certain to trust the server's certificate, please set an explicit 'verify none' statement on the 'server' line, or use 'ssl-server-verify none' in the global section to disable server-side verifications by default.`,
+		);
+	}
 	return proxy.servers.map((server, index) => finishServer(server, ids[index] ?? 0, proxy.source));
 }
 

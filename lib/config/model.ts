@@ -536,6 +536,8 @@ export interface ServerModel {
 	/** `ws`: what carries WebSocket; undefined: `auto`. */
 	readonly ws?: 'h1' | 'h2' | undefined;
 	readonly tls: ServerTlsModel | undefined;
+	/** Of `check-ssl` on a server whose traffic is in clear. */
+	readonly checkTls?: ServerTlsModel | undefined;
 	readonly check: boolean;
 	readonly interMs: number;
 	readonly rise: number;

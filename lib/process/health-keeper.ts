@@ -49,8 +49,8 @@ export class HealthKeeper {
 			hostname: compiled.model.global.node ?? hostname(),
 			bufferSize: compiled.model.global.tune.bufsizeBytes,
 			spreadPercent: compiled.model.global.spreadChecksPercent,
+			tlsOf: (server) => clientTlsOptions(server.tls ?? server.checkTls),
 			maxSpreadMs: compiled.model.global.maxSpreadChecksMs,
-			tlsOf: (server) => clientTlsOptions(server.tls),
 			processVariables: compiled.thread.processVariables,
 		});
 		if (this.#checks !== undefined) checks.takeOver(this.#checks);

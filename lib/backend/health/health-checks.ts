@@ -184,7 +184,7 @@ export class HealthChecks {
 			// SNI and ALPN of the traffic are not those of the checks (manual, 5.2 `check`).
 			tls: {
 				...options,
-				servername: health.checkSni ?? model.tls?.verifyHost ?? '',
+				servername: health.checkSni ?? (model.tls ?? model.checkTls)?.verifyHost ?? '',
 				...(health.checkAlpn.length === 0 ? { ALPNProtocols: undefined } : { ALPNProtocols: [...health.checkAlpn] }),
 			},
 			usesTls: health.checkTls ?? (!elsewhere && model.tls !== undefined),

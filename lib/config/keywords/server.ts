@@ -477,7 +477,10 @@ export function readServerOptions(
 
 /** The model of TLS towards a server or peer, when `ssl` is on. */
 export function tlsOf(options: ServerOptions, state: ParserState): ServerOptions['tls'] {
-	if (!options.tlsEnabled) return undefined;
+	return options.tlsEnabled ? tlsSettings(options, state) : undefined;
+}
+
+function tlsSettings(options: ServerOptions, state: ParserState): NonNullable<ServerOptions['tls']> {
 	const { tlsDraft, verifyGiven } = options;
 	const { serverTlsDefaults: defaults } = state.global;
 	return {
@@ -520,6 +523,8 @@ export function readServer(statement: Statement, defaults: ServerOptions, state:
 	return withServicePort({
 		...options,
 		tls: tlsOf(options, state),
+		// Checks have the same settings as traffic, also where they alone are encrypted (manual, 5.2 `check-ssl`).
+		checkTls: options.health.checkTls === true && !options.tlsEnabled ? tlsSettings(options, state) : undefined,
 		name,
 		place: statement.place,
 		address: parsed.address,
