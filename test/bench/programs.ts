@@ -83,13 +83,17 @@ export class RunningProgram {
 	}
 }
 
+type Files = Readonly<Record<string, string | Buffer>>;
+
 export interface StartOptions {
 	readonly name: string;
 	/** What it listens on, to know when it is ready. */
 	readonly port: number;
+	/** 127.0.0.1 if it is not told. */
+	readonly host?: string;
 	readonly core: number;
 	/** Files written into a folder of its own, by name. */
-	readonly files?: Readonly<Record<string, string | Buffer>>;
+	readonly files?: Files | ((folder: string) => Files);
 	/** The command, given that folder. */
 	readonly command: (folder: string) => readonly string[];
 }
@@ -98,7 +102,8 @@ export async function start(options: StartOptions): Promise<RunningProgram> {
 	const folder = mkdtempSync(join(tmpdir(), 'holdfast-bench-'));
 	// nginx started by root reads its files as somebody else.
 	chmodSync(folder, 0o755);
-	for (const [name, content] of Object.entries(options.files ?? {})) writeFileSync(join(folder, name), content);
+	const files = typeof options.files === 'function' ? options.files(folder) : (options.files ?? {});
+	for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
 	const [command, ...args] = pinned(options.core, options.command(folder));
 	const child = spawn(command, args, { stdio: ['ignore', 'ignore', 'pipe'], cwd: folder });
 	const program = new RunningProgram(options.name, options.port, child, folder);
@@ -109,7 +114,7 @@ export async function start(options: StartOptions): Promise<RunningProgram> {
 	try {
 		await waitFor(`${options.name} to listen`, async () => {
 			if (child.exitCode !== null) throw new Error(`${options.name} left at once:\n${output}`);
-			return accepts(options.port);
+			return accepts(options.port, options.host);
 		});
 	} catch (error) {
 		await program.stop();

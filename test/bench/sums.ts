@@ -5,6 +5,7 @@
  *                                                           CPU per tracked request over three nodes: alone, mesh, Redis
  *     npx tsx test/bench/sums.ts limit [requests/s]         a limit of 100 in ten seconds over four nodes, and HAProxy's peers
  *     npx tsx test/bench/sums.ts lag [seconds]              from counting on one node to knowing on another, through Redis
+ *     npx tsx test/bench/sums.ts partition [seconds]        one node of three cut off by the network, healed, and exact? As root
  *     npx tsx test/bench/sums.ts origins [nodes] [seconds]  that many nodes through one Redis, compared with ten
  *
  * What is not installed (wrk, HAProxy, redis-server) is said and left out. Nothing else should run meanwhile.
@@ -14,6 +15,7 @@ import { measureLag } from './sums-lag.js';
 import { measureLimit } from './sums-limit.js';
 import { measureLoad } from './sums-load.js';
 import { measureOrigins, runOrigins } from './sums-origins.js';
+import { measurePartition } from './sums-partition.js';
 
 const [part, first, second, ...rest] = process.argv.slice(2);
 const note = (line: string): void => console.log(line);
@@ -33,11 +35,14 @@ else {
 		case 'lag':
 			await measureLag(number(first, 10), note);
 			break;
+		case 'partition':
+			await measurePartition(number(first, 30), note);
+			break;
 		case 'origins':
 			await measureOrigins(number(first, 100), number(second, 10), note);
 			break;
 		default:
-			console.error('expects load, limit, lag or origins');
+			console.error('expects load, limit, lag, partition or origins');
 			process.exit(1);
 	}
 	note(`load of the machine at the end ${loadavg()[0]?.toFixed(1)}`);
