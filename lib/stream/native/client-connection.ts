@@ -311,7 +311,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			if (filtered === undefined) this.writeText(head);
 			this.#sourceChunked = chunked;
 			this.#source = Buffer.isBuffer(body) ? new WholeBody(body) : body;
-			this.#source.onMore = this.#pull;
+			this.#source.onMore = () => this.#pull();
 			this.#feed();
 			return;
 		}
@@ -393,7 +393,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 				this.#source = source;
 				this.#sourceChunked = !untilClose;
 				if (request?.method !== 'HEAD') {
-					source.onMore = this.#pull;
+					source.onMore = () => this.#pull();
 					this.#feed();
 					return;
 				}
@@ -404,16 +404,14 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	/** The next turn of the event loop pulls again: others come between two pieces. */
-	readonly #pull = (): void => {
+	#pull(): void {
 		if (this.#pullDue) return;
 		this.#pullDue = true;
-		setImmediate(this.#pullNow);
-	};
-
-	readonly #pullNow = (): void => {
-		this.#pullDue = false;
-		if (this.#source !== undefined && !this.closed) this.guarded(this.#feed);
-	};
+		setImmediate(() => {
+			this.#pullDue = false;
+			if (this.#source !== undefined && !this.closed) this.guarded(this.#feed);
+		});
+	}
 
 	/** One piece of the answer, if the client has taken the former ones. */
 	#feed(): void {

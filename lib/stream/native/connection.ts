@@ -68,8 +68,9 @@ export abstract class Connection extends Deadline {
 	/** `#readBuffer` was given to another socket's write. */
 	#readBufferGone = false;
 	/** Pooled buffers in writes, in order; undefined for a write that has none. */
-	readonly #writing: (Buffer | undefined)[] = [];
-	readonly #onWritten: () => void;
+	#writing: (Buffer | undefined)[] | undefined;
+	/** Made for the first write that goes the ordinary way: most connections have none. */
+	#onWritten: (() => void) | undefined;
 	/** The socket's own, kept because asking for it each time costs as much as a small write in libuv. */
 	#handle: StreamHandle | null = null;
 
@@ -78,11 +79,6 @@ export abstract class Connection extends Deadline {
 		super();
 		this.thread = thread;
 		this.buffers = thread.readBuffers;
-		this.#onWritten = () => {
-			const written = this.#writing.shift();
-			if (written !== undefined) this.giveBack(written);
-			if (!this.closed) this.guarded(this.written);
-		};
 		if (handle === NO_SOCKET) {
 			this.socket = NO_SOCKET;
 			this.#isEncrypted = true;
@@ -224,8 +220,8 @@ export abstract class Connection extends Deadline {
 	}
 
 	/**
-	 * Passes bytes of this connection's chunk on to another one, between `prefix` and `suffix`. Little of it becomes one
-	 * text. In a read buffer of its own it goes as it is. Out of the scratch buffer it is copied once, into a pooled one,
+	 * Passes bytes of this connection's chunk on to another one, between `prefix` and `suffix`. Little of it becomes one text. In
+	 * a read buffer of its own it goes as it is. Out of the scratch buffer it is copied once, into a pooled one,
 	 * because nobody can tell beforehand whether the kernel will take all of it.
 	 */
 	protected passOn(target: Connection, prefix: string, start: number, end: number, suffix = ''): void {
@@ -316,9 +312,19 @@ export abstract class Connection extends Deadline {
 		if (this.closed) return true;
 		const result = writeBufferDirect(this, view, pooled);
 		if (result !== Written.UNAVAILABLE) return result === Written.DONE;
-		this.#writing.push(pooled);
-		this.socket.write(view, this.#onWritten);
+		this.#writeOrdinarily(view, pooled);
 		return false;
+	}
+
+	#writeOrdinarily(view: Buffer, pooled: Buffer | undefined): void {
+		this.#writing ??= [];
+		this.#writing.push(pooled);
+		this.#onWritten ??= () => {
+			const written = this.#writing?.shift();
+			if (written !== undefined) this.giveBack(written);
+			if (!this.closed) this.guarded(this.written);
+		};
+		this.socket.write(view, this.#onWritten);
 	}
 
 	/** For direct-write.ts; null while the socket connects and when it is closed. */
@@ -346,8 +352,7 @@ export abstract class Connection extends Deadline {
 	/** Makes `written` be called when everything written so far has been taken. */
 	notifyWhenWritten(): void {
 		if (this.closed) return;
-		this.#writing.push(undefined);
-		this.socket.write(EMPTY_CHUNK, this.#onWritten);
+		this.#writeOrdinarily(EMPTY_CHUNK, undefined);
 	}
 
 	/** Bytes that wait for the other side to read. */
