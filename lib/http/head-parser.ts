@@ -19,7 +19,16 @@ import { removeHopByHop, settleUpgrade } from './connection.js';
 import { fieldNotes, parseFields, takeRefusal } from './field-parser.js';
 import { ConnectionOption, HeaderList, NO_BODY, RequestHead, ResponseHead } from './message.js';
 import { HttpRefusal, isRefusal, type RefusalCode } from './refusal.js';
-import { authorityEnd, authorityStart, hostEnd, sameAuthority } from './uri.js';
+import {
+	authorityEnd,
+	authorityOf,
+	authorityStart,
+	hostEnd,
+	sameAuthority,
+	schemeOf,
+	withAuthority,
+	withoutDefaultPort,
+} from './uri.js';
 
 export interface HeadLimits {
 	/** Bytes of a head with its empty line: `tune.bufsize` less `tune.maxrewrite`. */
@@ -125,6 +134,7 @@ export function parseRequestHead(head: string, limits: HeadLimits): RequestHead 
 	const request = new RequestHead(method, target, httpVersion, headers, framing, connection);
 	if (hasHopByHop) removeHopByHop(headers);
 	if (hasUpgrade || (connection & ConnectionOption.UPGRADE) !== 0) settleUpgrade(request);
+	if (target.charCodeAt(0) !== SLASH) normalizeAuthority(request);
 	return request;
 }
 
@@ -312,6 +322,22 @@ function startLineRefusal(head: string, position: number, code: RefusalCode): Ht
 
 function expectsNoPayload(method: string): boolean {
 	return method === 'GET' || method === 'HEAD' || method === 'DELETE';
+}
+
+/**
+ * As HAProxy: a port that goes without saying is said no more, neither in the target nor in Host, which then is the
+ * target's authority. The target of CONNECT keeps its port, which belongs to its form.
+ */
+function normalizeAuthority(request: RequestHead): void {
+	const { target, headers } = request;
+	const isConnect = request.method === 'CONNECT';
+	const authority = isConnect ? target : authorityOf(target);
+	if (authority === undefined) return;
+	const bare = withoutDefaultPort(authority, isConnect ? undefined : schemeOf(target));
+	if (bare === undefined) return;
+	if (!isConnect) request.target = withAuthority(target, bare);
+	const index = headers.indexOf('host');
+	if (index >= 0) headers.replaceAt(index, bare);
 }
 
 /** The form of the target, its authority, and Host (RFC 9112, sections 3.2 to 3.3). */

@@ -93,6 +93,23 @@ export function withAuthority(target: string, authority: string): string {
 	return start < 0 ? target : target.slice(0, start) + authority + target.slice(authorityEnd(target, start));
 }
 
+/**
+ * The authority without a port that says what its scheme says already (RFC 3986, section 6.2.3), or undefined if it
+ * has none such. CONNECT has no scheme: there both 80 and 443 are taken for one, as HAProxy does.
+ */
+export function withoutDefaultPort(authority: string, scheme: string | undefined): string | undefined {
+	const colon = hostEnd(authority, 0, authority.length);
+	if (colon < 0 || colon === authority.length) return undefined;
+	const port = authority.slice(colon + 1);
+	const isDefault = scheme === undefined ? port === '80' || port === '443' : isDefaultPort(port, scheme);
+	return isDefault ? authority.slice(0, colon) : undefined;
+}
+
+function isDefaultPort(port: string, scheme: string): boolean {
+	const known = defaultPort(scheme);
+	return known !== '' && (port === '' || port === known);
+}
+
 function beforePath(target: string): string {
 	const start = authorityStart(target);
 	return start < 0 ? '' : target.slice(0, authorityEnd(target, start));

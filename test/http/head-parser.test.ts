@@ -167,3 +167,27 @@ t.test('framing fields of messages that cannot have a body are taken out', (t) =
 	t.same(kept instanceof HttpRefusal ? kept.code : kept.headers.names, ['content-length']);
 	t.end();
 });
+
+t.test('a port that goes without saying is said no more, as in HAProxy 2.6', async (t) => {
+	for (const [method, target, host, seenTarget, seenHost] of [
+		['GET', 'http://a:80/x', 'a:80', 'http://a/x', 'a'],
+		['GET', 'http://a:80/x', 'a', 'http://a/x', 'a'],
+		['GET', 'http://a/x', 'a:80', 'http://a/x', 'a:80'],
+		['GET', 'https://a:443/x', 'a:443', 'https://a/x', 'a'],
+		['GET', 'http://a:443/x', 'a:443', 'http://a:443/x', 'a:443'],
+		['GET', 'https://a:80/x', 'a:80', 'https://a:80/x', 'a:80'],
+		['GET', 'http://a:/x', 'a:', 'http://a/x', 'a'],
+		['GET', 'HTTP://A:80?x', 'a', 'HTTP://A?x', 'A'],
+		['GET', '/x', 'a:80', '/x', 'a:80'],
+		['GET', 'foo://a:80/x', 'a:80', 'foo://a:80/x', 'a:80'],
+		['GET', 'http://[::1]:80/x', '[::1]:80', 'http://[::1]/x', '[::1]'],
+		['OPTIONS', 'http://a:80', 'a:80', 'http://a', 'a'],
+		['CONNECT', 'a:80', 'a:80', 'a:80', 'a'],
+		['CONNECT', 'a:443', 'a:443', 'a:443', 'a'],
+		['CONNECT', 'a:8443', 'a:8443', 'a:8443', 'a:8443'],
+	] as const) {
+		const head = parseRequestHead(`${method} ${target} HTTP/1.1\r\nx: y\r\nhost: ${host}\r\n\r\n`, DEFAULT_HEAD_LIMITS);
+		if (head instanceof HttpRefusal) throw head;
+		t.same([head.target, head.headers.values[1]], [seenTarget, seenHost], `${method} ${target}, ${host}`);
+	}
+});

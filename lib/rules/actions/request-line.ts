@@ -43,7 +43,8 @@ const setUri: Apply = (request, value) => {
 	request.target = value;
 	const authority = authorityOf(value);
 	if (authority !== undefined && authority !== '') {
-		request.headers.set('host', authority.slice(authority.lastIndexOf('@') + 1));
+		const index = request.headers.indexOf('host');
+		if (index >= 0) request.headers.replaceAt(index, authority.slice(authority.lastIndexOf('@') + 1));
 	}
 	return true;
 };
