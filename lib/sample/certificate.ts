@@ -3,61 +3,13 @@
  * and the algorithm of the signature. And of an OpenSSL session, which Node hands out as DER, its id and its key.
  */
 import type { X509Certificate } from 'node:crypto';
-
-interface Element {
-	readonly tag: number;
-	readonly content: Buffer;
-	/** Index behind it. */
-	readonly end: number;
-}
+import { type Element, elementAt, elementsOf, readObjectIdentifier } from '../core/der.js';
 
 const SEQUENCE = 0x30;
 const INTEGER = 0x02;
 const OCTET_STRING = 0x04;
 const OBJECT_IDENTIFIER = 0x06;
 const EXPLICIT_VERSION = 0xa0;
-
-/** The element at `at`; undefined where there is none. */
-function elementAt(bytes: Buffer, at: number): Element | undefined {
-	const tag = bytes[at];
-	const first = bytes[at + 1];
-	if (tag === undefined || first === undefined) return undefined;
-	let start = at + 2;
-	let length = first;
-	if (first >= 0x80) {
-		const size = first & 0x7f;
-		if (size === 0 || size > 4 || start + size > bytes.length) return undefined;
-		length = bytes.readUIntBE(start, size);
-		start += size;
-	}
-	const end = start + length;
-	return end > bytes.length ? undefined : { tag, content: bytes.subarray(start, end), end };
-}
-
-/** The elements in a sequence, in order. */
-function elementsOf(bytes: Buffer): readonly Element[] {
-	const found: Element[] = [];
-	for (let at = 0; ; ) {
-		const element = elementAt(bytes, at);
-		if (element === undefined) return found;
-		found.push(element);
-		at = element.end;
-	}
-}
-
-function readObjectIdentifier(bytes: Buffer): string {
-	const numbers: number[] = [];
-	let value = 0;
-	for (const byte of bytes) {
-		value = value * 128 + (byte & 0x7f);
-		if (byte >= 0x80) continue;
-		if (numbers.length === 0)
-			numbers.push(Math.min(Math.floor(value / 40), 2), value - Math.min(Math.floor(value / 40), 2) * 40);
-		else numbers.push(value);
-		value = 0;
-	}
-	return numbers.join('.');
-}
 
 /** OpenSSL's short names. */
 const SIGNATURE_ALGORITHMS: ReadonlyMap<string, string> = new Map([
@@ -105,14 +57,23 @@ export function signatureAlgorithm({ raw }: X509Certificate): string | undefined
 	return SIGNATURE_ALGORITHMS.get(number) ?? number;
 }
 
+/** Names in a certificate: places of the elements before them, without the version. */
+const ISSUER_AT = 3;
+const SUBJECT_AT = 5;
+
 /** The name of the holder as it stands in the certificate, DER; undefined: it cannot be read. */
-export function subjectBytes({ raw }: X509Certificate): Buffer | undefined {
+export const subjectBytes = (certificate: X509Certificate): Buffer | undefined => nameBytes(certificate, SUBJECT_AT);
+
+/** The name of who has signed it, in the same way. */
+export const issuerBytes = (certificate: X509Certificate): Buffer | undefined => nameBytes(certificate, ISSUER_AT);
+
+function nameBytes({ raw }: X509Certificate, place: number): Buffer | undefined {
 	const [signed] = outer(raw);
 	if (signed?.tag !== SEQUENCE) return undefined;
 	// version, serial number, algorithm, issuer, validity, subject; the version may be absent.
 	const hasVersion = signed.content[0] === EXPLICIT_VERSION;
 	let at = 0;
-	for (let index = hasVersion ? 0 : 1; index < 5; index++) {
+	for (let index = hasVersion ? 0 : 1; index < place; index++) {
 		const before = elementAt(signed.content, at);
 		if (before === undefined) return undefined;
 		at = before.end;

@@ -8,6 +8,7 @@ import { ERROR_COMMANDS } from './errors.js';
 import { EVENT_COMMANDS } from './events.js';
 import { INFO_COMMANDS } from './info.js';
 import { LIMIT_COMMANDS } from './limits.js';
+import { OCSP_COMMANDS } from './ocsp.js';
 import { PATTERN_COMMANDS } from './patterns.js';
 import { PROCESS_COMMANDS } from './process.js';
 import { RESOLVER_COMMANDS } from './resolvers.js';
@@ -39,6 +40,7 @@ export function createRegistry(): CommandRegistry {
 		...STAT_COMMANDS,
 		...TABLE_COMMANDS,
 		...withJsonLines(TLS_FILE_COMMANDS),
+		...OCSP_COMMANDS,
 		...UPDATE_COMMANDS,
 		...UNSUPPORTED_COMMANDS,
 		...VARIABLE_COMMANDS,

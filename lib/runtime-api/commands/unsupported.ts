@@ -11,8 +11,6 @@ const ROWS: readonly (readonly [words: string, level: Level, reason: string])[] 
 	['enable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['disable dynamic-cookie backend', 'admin', 'it is as the configuration says until a reload'],
 	['set dynamic-cookie-key backend', 'admin', 'it is as the configuration says until a reload'],
-	['set ssl ocsp-response', 'admin', 'set ssl cert <certfile>.ocsp sets what is stapled'],
-	['show ssl ocsp-response', 'operator', 'responses are stapled as they are, and not read'],
 	['show ssl providers', 'operator', NO_COUNTERPART],
 	['show events', 'operator', 'there are no event sinks'],
 	['show fd', 'operator', NO_COUNTERPART],
