@@ -10,24 +10,22 @@ import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
-import { ChunkedDecoder } from '../../http/body-framing.js';
 import { adjustCase } from '../../http/case-adjust.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
 import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
-import type { BodyFraming, HeaderList, RequestHead, ResponseHead } from '../../http/message.js';
+import type { BodyFraming, RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { serializeRequest } from '../../http/serializer.js';
 import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
 import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { MessageParties } from '../message-captures.js';
-import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { SocketTlsView } from '../tls-view.js';
 import type { ClientConnection } from './client-connection.js';
-import { Connection, SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
+import { SHORT_BYTES, WRITE_LIMIT_BYTES } from './connection.js';
 import type { FilteredBody } from './filtered-body.js';
-import { READ_BUFFER_BYTES } from './read-buffers.js';
+import { ResponseRelay } from './response-relay.js';
 import type { Tunnel } from './tunnel.js';
 
 const State = {
@@ -47,19 +45,9 @@ const State = {
 /** Most heads of servers are shorter. */
 const USUAL_HEAD_BYTES = 640;
 
-/** How the body is taken apart and put together again for the client. */
-const Relay = { NONE: 0, LENGTH: 1, CHUNKED: 2, UNTIL_CLOSE: 3, DECHUNKED: 4, TO_CHUNKS: 5 } as const;
-
-export class ServerConnection extends Connection implements PooledConnection {
+export class ServerConnection extends ResponseRelay implements PooledConnection {
 	readonly server: Server;
 	#state: number = State.CONNECTING;
-	client: ClientConnection | undefined;
-	#relay: number = Relay.NONE;
-	/** Body bytes still due with a length. */
-	#remainingBytes = 0;
-	#decoder: ChunkedDecoder | undefined;
-	/** The body passes through filters; undefined: as it is. */
-	#filtered: FilteredBody | undefined;
 	#interimCount = 0;
 	/** The server takes another request after this response. */
 	#keepsAlive = false;
@@ -136,18 +124,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 		return false;
 	}
 
-	/** Messages end by themselves: what comes behind a head is payload, and `endReceived` its end. */
-	get hasFrames(): boolean {
-		return false;
-	}
-
 	/** For fetches; still known when the exchange is over. */
 	get multiplex(): MultiplexView | undefined {
-		return undefined;
-	}
-
-	/** Fields after the payload, where it has no chunks. */
-	protected get trailers(): HeaderList | undefined {
 		return undefined;
 	}
 
@@ -196,7 +174,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	/** Bytes of the request were sent: the server's time to answer begins anew. */
-	touch(nowMs: number): void {
+	override touch(nowMs: number): void {
 		const timeoutMs = this.client?.stream?.serverTimeoutMs ?? 0;
 		if (timeoutMs > 0) this.thread.wheel.set(this, nowMs + timeoutMs);
 	}
@@ -207,7 +185,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 				this.#readHead();
 				break;
 			case State.BODY:
-				this.#relayBody('');
+				this.relayBody('');
 				break;
 			case State.TUNNEL:
 				this.#tunnel?.fromServer(this.thread.currentMs);
@@ -305,11 +283,6 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if ((this.#state as number) === State.HELD && !this.#collecting && !this.closed) this.pauseReading();
 	}
 
-	/** The chunk as text, as far as it was decoded with the head: a small body needs no second decoding. */
-	private bodyText = '';
-	private bodyTextStart = 0;
-	private bodyTextOffset = 0;
-
 	/**
 	 * The client's head is ready: relay the body behind it. `dechunk`: the client speaks HTTP/1.0. With `filtered` the
 	 * body goes there, and `head` is sent by it.
@@ -317,29 +290,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 	beginBody(head: string, framing: BodyFraming, dechunk: boolean, filtered?: FilteredBody): void {
 		this.#state = State.BODY;
 		this.#collecting = false;
-		this.#filtered = filtered;
-		switch (framing.kind) {
-			case 'none':
-				this.#relay = Relay.NONE;
-				break;
-			case 'length':
-				this.#relay = Relay.LENGTH;
-				this.#remainingBytes = framing.length;
-				break;
-			case 'chunked':
-				if (this.hasFrames) {
-					this.#relay = dechunk ? Relay.UNTIL_CLOSE : Relay.TO_CHUNKS;
-					break;
-				}
-				this.#relay = dechunk ? Relay.DECHUNKED : Relay.CHUNKED;
-				if (this.#decoder === undefined) this.#decoder = new ChunkedDecoder();
-				else this.#decoder.reset();
-				break;
-			case 'close':
-				this.#relay = Relay.UNTIL_CLOSE;
-				break;
-		}
-		this.#relayBody(head);
+		this.beginRelay(framing, dechunk, filtered);
+		this.relayBody(head);
 		filtered?.flushHead();
 		if (this.closed || this.#state !== State.BODY) return;
 		// It has ended while it was held.
@@ -351,157 +303,14 @@ export class ServerConnection extends Connection implements PooledConnection {
 		if (this.readPaused && (this.client?.unwrittenBytes ?? 0) <= WRITE_LIMIT_BYTES) this.resumeReading();
 	}
 
-	#relayBody(prefix: string): void {
-		const client = this.client;
-		const stream = client?.stream;
-		if (client === undefined || stream === undefined) {
-			this.destroy();
-			return;
-		}
-		if (this.#filtered !== undefined) {
-			this.#relayFiltered(client, stream, this.#filtered);
-			return;
-		}
-		const start = this.chunkStart;
-		let end = this.chunkEnd;
-		let done = false;
-		switch (this.#relay) {
-			case Relay.NONE:
-				end = start;
-				done = true;
-				break;
-			case Relay.LENGTH:
-				if (end - start >= this.#remainingBytes) {
-					end = start + this.#remainingBytes;
-					done = true;
-				}
-				this.#remainingBytes -= end - start;
-				stream.responseBodyBytes += end - start;
-				this.bulk = this.#remainingBytes > READ_BUFFER_BYTES / 4;
-				break;
-			case Relay.UNTIL_CLOSE:
-				stream.responseBodyBytes += end - start;
-				this.bulk = true;
-				break;
-			case Relay.TO_CHUNKS:
-				stream.responseBodyBytes += end - start;
-				if (end > start) {
-					this.chunkStart = end;
-					this.passOn(client, `${prefix}${(end - start).toString(16)}\r\n`, start, end, '\r\n');
-					this.#relayed(client, false);
-					return;
-				}
-				break;
-			default: {
-				const decoder = this.#decoder as ChunkedDecoder;
-				const before = decoder.payloadSize;
-				let payload = '';
-				const visit =
-					this.#relay === Relay.DECHUNKED
-						? client.copies
-							? (buffer: Buffer, from: number, to: number) => client.writePart(buffer, from, to)
-							: (buffer: Buffer, from: number, to: number) => {
-									payload += buffer.toString('latin1', from, to);
-								}
-						: undefined;
-				end = decoder.push(this.chunk, start, end, visit);
-				if (end < 0) {
-					if (prefix.length > 0) client.writeText(prefix);
-					this.#malformedBody(decoder.refusal);
-					return;
-				}
-				stream.responseBodyBytes += decoder.payloadSize - before;
-				done = decoder.isDone;
-				this.bulk = !done && end - start > READ_BUFFER_BYTES / 4;
-				if (this.#relay === Relay.DECHUNKED) {
-					this.chunkStart = end;
-					if (prefix.length + payload.length > 0) client.writeText(prefix + payload);
-					if (done && decoder.trailers !== undefined) client.trailersCame(decoder.trailers);
-					this.#relayed(client, done);
-					return;
-				}
-			}
-		}
-		if (done) this.bulk = false;
-		this.chunkStart = end;
-		if (end > start) {
-			const textStart = start - this.bodyTextOffset;
-			const textEnd = end - this.bodyTextOffset;
-			if (this.bodyText !== '' && textStart >= this.bodyTextStart && textEnd <= this.bodyText.length) {
-				client.writeText(prefix + this.bodyText.slice(textStart, textEnd));
-			} else this.passOn(client, prefix, start, end);
-		} else if (prefix.length > 0) client.writeText(prefix);
-		this.#relayed(client, done);
-	}
-
-	/** The same for a body that passes through filters: its payload goes there. */
-	#relayFiltered(client: ClientConnection, stream: Stream, filtered: FilteredBody): void {
-		const { chunk, chunkStart: start } = this;
-		let end = this.chunkEnd;
-		let done = false;
-		if (this.#relay === Relay.CHUNKED || this.#relay === Relay.DECHUNKED) {
-			const decoder = this.#decoder as ChunkedDecoder;
-			const before = decoder.payloadSize;
-			const taken = decoder.push(chunk, start, end, (bytes, from, to) => filtered.push(bytes, from, to));
-			if (taken < 0) {
-				filtered.flushHead();
-				this.#malformedBody(decoder.refusal);
-				return;
-			}
-			end = taken;
-			stream.responseBodyBytes += decoder.payloadSize - before;
-			done = decoder.isDone;
-			if (done && decoder.trailers !== undefined) {
-				filtered.trailers = fieldText(decoder.trailers);
-				client.trailersCame(decoder.trailers);
-			}
-		} else {
-			if (this.#relay === Relay.LENGTH) {
-				end = Math.min(end, start + this.#remainingBytes);
-				this.#remainingBytes -= end - start;
-				done = this.#remainingBytes === 0;
-			} else if (this.#relay === Relay.NONE) {
-				end = start;
-				done = true;
-			}
-			stream.responseBodyBytes += end - start;
-			filtered.push(chunk, start, end);
-		}
-		this.chunkStart = end;
-		if (done) {
-			this.#responseComplete(client);
-			return;
-		}
-		const nowMs = this.thread.currentMs;
-		this.touch(nowMs);
-		if (!filtered.isFull) return;
-		this.pauseReading();
-		if (client.unwrittenBytes > 0) client.sourceWaits(nowMs);
-	}
-
-	/** Something was given to the client: is it all, is it too much at once? */
-	#relayed(client: ClientConnection, done: boolean): void {
-		if (done) {
-			this.#responseComplete(client);
-			return;
-		}
-		const nowMs = this.thread.currentMs;
-		this.touch(nowMs);
-		if (client.unwrittenBytes > WRITE_LIMIT_BYTES) {
-			this.pauseReading();
-			client.sourceWaits(nowMs);
-		}
-	}
-
-	#responseComplete(client: ClientConnection): void {
+	protected override responseEnded(client: ClientConnection): void {
 		this.servedCount++;
 		if (this.chunkStart < this.chunkEnd) {
 			this.#keepsAlive = false;
 			this.chunkStart = this.chunkEnd;
 		}
 		this.#state = State.DONE;
-		const filtered = this.#filtered;
-		this.#filtered = undefined;
+		const filtered = this.takeFiltered();
 		if (client.requestComplete) this.finish();
 		// What the filters still hold follows; `filteredEnded` then completes the response.
 		if (filtered !== undefined) filtered.finish();
@@ -536,7 +345,7 @@ export class ServerConnection extends Connection implements PooledConnection {
 	}
 
 	/** Here it counts from the chunk's first byte. */
-	#malformedBody(refusal: HttpRefusal | undefined): void {
+	protected override malformedBody(refusal: HttpRefusal | undefined): void {
 		if (refusal === undefined) this.malformed();
 		else this.malformed({ reason: refusal.reason, position: Math.max(0, refusal.position - this.chunkStart) });
 	}
@@ -574,9 +383,8 @@ export class ServerConnection extends Connection implements PooledConnection {
 				if (this.client === undefined) this.destroy();
 				break;
 			case State.BODY:
-				if (this.client !== undefined && (this.#relay === Relay.UNTIL_CLOSE || this.#relay === Relay.TO_CHUNKS)) {
-					this.#endedByServer(this.client);
-				} else this.failed(Failure.SERVER_ABORT);
+				if (this.client !== undefined && this.endsWithConnection) this.endedByServer(this.client);
+				else this.failed(Failure.SERVER_ABORT);
 				break;
 			case State.WAITING:
 				this.failed(this.#closedEarly());
@@ -593,19 +401,6 @@ export class ServerConnection extends Connection implements PooledConnection {
 			default:
 				break;
 		}
-	}
-
-	/** The end of a body that nothing else ends. */
-	#endedByServer(client: ClientConnection): void {
-		const { trailers } = this;
-		if (trailers !== undefined) {
-			if (this.#filtered !== undefined) this.#filtered.trailers = fieldText(trailers);
-			client.trailersCame(trailers);
-		}
-		if (this.#relay === Relay.TO_CHUNKS && this.#filtered === undefined) {
-			client.writeText(`0\r\n${trailers === undefined ? '' : fieldText(trailers)}\r\n`);
-		}
-		this.#responseComplete(client);
 	}
 
 	#closedEarly(): Failure {
@@ -701,12 +496,6 @@ export class ServerConnection extends Connection implements PooledConnection {
 	get heldBytes(): Buffer | undefined {
 		return this.chunkLength === 0 ? undefined : this.chunk.subarray(this.chunkStart, this.chunkEnd);
 	}
-}
-
-function fieldText(fields: HeaderList): string {
-	let text = '';
-	for (let i = 0; i < fields.length; i++) text += `${fields.names[i]}: ${fields.values[i]}\r\n`;
-	return text;
 }
 
 function connectFailure(error: Error | undefined): Failure {
