@@ -13,12 +13,18 @@ import { findProgram } from './programs.js';
 import { type Kind, type Nodes, startNodes } from './sums-nodes.js';
 
 const NODES = 3;
+/** Over all nodes. At full speed a kind that is slower would also be measured with fewer requests at a time. */
+const REQUESTS_PER_SECOND = 20_000;
+const CONNECTIONS = 36;
+/** wrk waits whole milliseconds between two requests of a connection; the answer takes about one more. */
+const PAUSE_MS = Math.round((1000 * NODES * CONNECTIONS) / REQUESTS_PER_SECOND) - 1;
 const script = (clients: number): string => `
 math.randomseed(os.time())
 request = function()
   wrk.headers["x-client"] = "client" .. math.random(${clients})
   return wrk.format("GET", "/")
-end`;
+end
+delay = function() return math.random(${PAUSE_MS - 1}, ${PAUSE_MS + 1}) end`;
 
 const median = (values: readonly number[]): number =>
 	[...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
@@ -52,7 +58,17 @@ export async function measureLoad(
 					programs.map(async ({ port }) => {
 						// The first round makes the entries everywhere, and the code warm: it takes longer, and does not count.
 						const lasts = round < 0 ? seconds * 4 : seconds;
-						const args = ['-t', '1', '-c', '8', '-d', `${lasts}s`, '-s', scriptPath, `http://127.0.0.1:${port}/`];
+						const args = [
+							'-t',
+							'1',
+							'-c',
+							`${CONNECTIONS}`,
+							'-d',
+							`${lasts}s`,
+							'-s',
+							scriptPath,
+							`http://127.0.0.1:${port}/`,
+						];
 						const { stdout } = await promisify(execFile)(wrk, args);
 						return Number(/(\d+) requests in/.exec(stdout)?.[1] ?? 0);
 					}),

@@ -4,7 +4,7 @@
  *     npx tsx test/bench/sums.ts load [seconds] [rounds] [clients]
  *                                                           CPU per tracked request over three nodes: alone, mesh, Redis
  *     npx tsx test/bench/sums.ts limit [requests/s]         a limit of 100 in ten seconds over four nodes, and HAProxy's peers
- *     npx tsx test/bench/sums.ts lag [seconds]              from counting on one node to knowing on another, through Redis
+ *     npx tsx test/bench/sums.ts lag [seconds]              from counting on one node to knowing on another, in a mesh and through Redis
  *     npx tsx test/bench/sums.ts partition [seconds]        one node of three cut off by the network, healed, and exact? As root
  *     npx tsx test/bench/sums.ts origins [nodes] [seconds]  that many nodes through one Redis, compared with ten
  *
