@@ -304,10 +304,12 @@ export const DEFAULT_H2_TUNING: Writable<H2Tuning> = {
 	feInitialWindowSize: 65535,
 	feMaxConcurrentStreams: 100,
 	feMaxTotalStreams: 0,
+	feReceiveBufferBytes: undefined,
 	feGlitchesThreshold: 0,
 	feWebSocket: true,
 	beInitialWindowSize: 65535,
 	beMaxConcurrentStreams: 100,
+	beReceiveBufferBytes: undefined,
 	beGlitchesThreshold: 0,
 };
 

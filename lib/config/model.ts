@@ -164,10 +164,13 @@ export interface H2Tuning {
 	readonly feMaxConcurrentStreams: number;
 	/** Requests of one connection, then it is asked to go; 0: no limit. */
 	readonly feMaxTotalStreams: number;
+	/** Payload of all streams of a connection together that may wait unread; undefined: some windows of streams. */
+	readonly feReceiveBufferBytes: number | undefined;
 	/** Oddities that end a connection; 0: never. */
 	readonly feGlitchesThreshold: number;
 	readonly beInitialWindowSize: number;
 	readonly beMaxConcurrentStreams: number;
+	readonly beReceiveBufferBytes: number | undefined;
 	readonly beGlitchesThreshold: number;
 	/** Clients are told that WebSocket over HTTP/2 is served; not with `h2-workaround-bogus-websocket-clients`. */
 	readonly feWebSocket: boolean;

@@ -56,6 +56,18 @@ function h2Row(name: string, fields: readonly (keyof H2Tuning)[], min: number, m
 	};
 }
 
+/** What a connection of HTTP/2 may hold unread: a size. */
+function h2BufferRow(name: string, field: 'feReceiveBufferBytes' | 'beReceiveBufferBytes'): Row {
+	return {
+		name,
+		parse(statement, { global }) {
+			const value = statement.size(1, name, MAX_INT);
+			if (value === undefined || !statement.atMost(1)) return;
+			global.tune.h2 = { ...global.tune.h2, [field]: value };
+		},
+	};
+}
+
 /** A row of one number that may stand once. */
 function numberRow(name: string, min: number, max: number, set: (global: GlobalDraft, value: number) => void): Row {
 	return {
@@ -521,6 +533,8 @@ const BUILT: readonly Row[] = [
 	h2Row('tune.h2.fe.max-concurrent-streams', ['feMaxConcurrentStreams'], 0, MAX_INT),
 	h2Row('tune.h2.be.max-concurrent-streams', ['beMaxConcurrentStreams'], 0, MAX_INT),
 	h2Row('tune.h2.fe.max-total-streams', ['feMaxTotalStreams'], 0, MAX_INT),
+	h2BufferRow('tune.h2.fe.rxbuf', 'feReceiveBufferBytes'),
+	h2BufferRow('tune.h2.be.rxbuf', 'beReceiveBufferBytes'),
 	h2Row('tune.h2.fe.glitches-threshold', ['feGlitchesThreshold'], 0, MAX_INT),
 	h2Row('tune.h2.be.glitches-threshold', ['beGlitchesThreshold'], 0, MAX_INT),
 	tuneRow('tune.comp.maxlevel', 'compressionLevelMax', 1, 9),

@@ -73,7 +73,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 					maxHeaderListSize: headSizeMax + 32 * headerCountMax,
 					enableConnectProtocol: tuning.feWebSocket,
 				},
-				connectionWindowBytes: tuning.feInitialWindowSize * UPLOADS_AT_ONCE,
+				connectionWindowBytes: tuning.feReceiveBufferBytes ?? tuning.feInitialWindowSize * UPLOADS_AT_ONCE,
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,

@@ -98,7 +98,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 					...(maxFrameSize === undefined ? undefined : { maxFrameSize }),
 				},
 				// One slow client must not use up the window of all: each stream has its own.
-				connectionWindowBytes: Math.min(beInitialWindowSize * (most + 1), 2 ** 30),
+				connectionWindowBytes: thread.h2.beReceiveBufferBytes ?? Math.min(beInitialWindowSize * (most + 1), 2 ** 30),
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,

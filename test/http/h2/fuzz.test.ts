@@ -4,51 +4,12 @@
  */
 import t from 'tap';
 import { FloodGuard } from '../../../lib/http/h2/flood-guard.js';
-import { CASES } from '../../fixtures/h2-cases.js';
-import { block, data, frame, headers, PREFACE, request, rst, Type, uint32 } from '../../fixtures/h2-frames.js';
+import { headers, request } from '../../fixtures/h2-frames.js';
 import { Recorder } from '../../fixtures/h2-pair.js';
+import { conversation, HELLO, randomFrame, randomOf } from '../../fixtures/h2-random.js';
 
 const SEED = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const ROUNDS = 1500;
-
-function randomOf(seed: number): (below: number) => number {
-	let state = seed >>> 0 || 1;
-	return (below) => {
-		state ^= state << 13;
-		state ^= state >>> 17;
-		state ^= state << 5;
-		return (state >>> 0) % below;
-	};
-}
-
-const HELLO = Buffer.concat([Buffer.from(PREFACE, 'latin1'), frame(Type.SETTINGS, 0, 0)]);
-
-/** A frame of any type, more often than not with a payload that could be its own. */
-function randomFrame(random: (below: number) => number): Buffer {
-	const id = random(4) === 0 ? random(2 ** 31) : random(12);
-	switch (random(10)) {
-		case 0:
-			return headers(id | 1, request('/', 'POST'), random(256));
-		case 1:
-			return data(id, 'x'.repeat(random(300)), random(3) === 0);
-		case 2:
-			return rst(id);
-		case 3:
-			return frame(Type.WINDOW_UPDATE, 0, id, uint32(random(2) === 0 ? random(100_000) : random(2 ** 32)));
-		case 4:
-			return frame(Type.SETTINGS, random(4) === 0 ? 1 : 0, 0, randomBytes(random, 6 * random(4)));
-		case 5:
-			return frame(Type.CONTINUATION, random(256), id, block([['a', 'b']]));
-		case 6:
-			return headers(id | 1, request());
-		default:
-			return frame(random(12), random(256), id, randomBytes(random, random(40)));
-	}
-}
-
-function randomBytes(random: (below: number) => number, length: number): Buffer {
-	return Buffer.from(Array.from({ length }, () => random(256)));
-}
 
 /** Gives `bytes` to a connection in pieces. The owner answers some requests, resets some, and leaves some alone. */
 function run(bytes: Buffer, random: ((below: number) => number) | undefined): Recorder {
@@ -59,19 +20,6 @@ function run(bytes: Buffer, random: ((below: number) => number) | undefined): Re
 		at = end;
 	}
 	return server;
-}
-
-/** A list of frames, perhaps with bytes changed. */
-function conversation(random: (below: number) => number): Buffer {
-	const frames: Buffer[] = [HELLO];
-	const count = 1 + random(30);
-	const known = CASES[random(CASES.length)]?.frames ?? [];
-	if (random(2) === 0) frames.push(...known);
-	for (let i = 0; i < count; i++) frames.push(randomFrame(random));
-	const bytes = Buffer.concat(frames);
-	const changes = random(4);
-	for (let i = 0; i < changes; i++) bytes[random(bytes.length)] = random(256);
-	return bytes;
 }
 
 t.test('random frames', async (t) => {

@@ -13,10 +13,11 @@ import {
 	Type,
 	uint32,
 } from '../../fixtures/h2-frames.js';
+import { conversation, HELLO, randomOf } from '../../fixtures/h2-random.js';
 import { skipUnlessHaproxy, startHaproxy } from '../../fixtures/interop.js';
 import { freePorts } from '../../fixtures/ports.js';
 import { type Harness, startHarness } from '../../fixtures/proxy-harness.js';
-import { rawClient, startOrigin } from '../../fixtures/raw-http.js';
+import { OK, rawClient, startOrigin } from '../../fixtures/raw-http.js';
 import { waitFor } from '../../fixtures/wait-for.js';
 
 const PROXY = (bind: string): string => `
@@ -203,5 +204,76 @@ listen fe
 	t.equal(stream.log.terminationState, 'cD--', 'the time of the client has run out');
 	t.ok(given < 64 << 20, `the server could give ${given} bytes`);
 	await waitFor('the resets', () => client.find(Type.RST_STREAM, 1) && client.find(Type.RST_STREAM, 3));
+	client.close();
+});
+
+t.test('random conversations: nothing fails inside, nothing stays, others are served', async (t) => {
+	const seed = Number(process.env.HOLDFAST_SEED ?? Math.floor(Math.random() * 2 ** 31));
+	t.comment(`HOLDFAST_SEED=${seed}`);
+	const origin = await startOrigin(({ socket, path }) => {
+		if (path !== '/late') socket.write(OK('ok'));
+	});
+	t.teardown(() => origin.close());
+	const { harness, port } = await start(
+		t,
+		`
+defaults
+	mode http
+	timeout client 20s
+	timeout server 20s
+	timeout connect 2s
+listen fe
+	bind 127.0.0.1:0
+	server s1 127.0.0.1:${origin.port}
+`,
+	);
+	const clients: FrameClient[] = [];
+	for (let round = 0; round < 150; round++) {
+		const random = randomOf(seed + round);
+		const client = await frameClient(port);
+		clients.push(client);
+		// The preface has been said.
+		const bytes = conversation(random).subarray(HELLO.length);
+		const cut = random(bytes.length + 1);
+		client.send(bytes.subarray(0, cut));
+		await new Promise((resolve) => setImmediate(resolve));
+		if (random(4) === 0) client.close();
+		else client.send(bytes.subarray(cut));
+	}
+	const last = await frameClient(port);
+	last.send(headers(1, request()));
+	t.equal(await last.whenOver(1), '200');
+	for (const client of [...clients, last]) client.close();
+	await waitFor('the connections', () => harness.counters('frontend', 'fe').current === 0);
+	await waitFor('their servers', () => harness.backends.get('fe')?.backend.servers[0]?.currentSessions() === 0);
+});
+
+t.test('reject says so to all streams, silent-drop says nothing', async (t) => {
+	const { harness, port } = await start(
+		t,
+		`${PROXY('127.0.0.1:0')}
+	http-request reject if { path /reject }
+	http-request silent-drop if { path /drop }
+`.replace(/(\thttp-request return[^\n]*\n)([\s\S]*)$/, '$2$1'),
+	);
+	for (const [path, outcome] of [
+		['/reject', `goaway ${ErrorCode.ENHANCE_YOUR_CALM}`],
+		['/drop', 'closed'],
+	] as const) {
+		const client = await frameClient(port);
+		client.send(headers(1, request('/late')), headers(3, request(path)));
+		await waitFor('the end', () => client.closed);
+		t.equal(client.errorOf(1), outcome, path);
+		client.close();
+	}
+	await harness.ended(4);
+	await waitFor('the sessions', () => harness.counters('frontend', 'fe').current === 0);
+});
+
+t.test('tune.h2.fe.rxbuf: what all streams together may send unread', async (t) => {
+	const { port } = await start(t, `global\n\ttune.h2.fe.rxbuf 100k\n${PROXY('127.0.0.1:0')}`);
+	const client = await frameClient(port);
+	await client.when('its window', () => client.find(Type.WINDOW_UPDATE, 0) !== undefined);
+	t.equal(client.find(Type.WINDOW_UPDATE, 0)?.payload.readUInt32BE(0), 100 * 1024 - 65_535);
 	client.close();
 });
