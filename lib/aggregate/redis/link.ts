@@ -51,6 +51,11 @@ export interface LinkOptions {
 	readonly silentMs?: number | undefined;
 }
 
+export interface Round {
+	readonly lost: Promise<never>;
+	end(): void;
+}
+
 export class RedisLink {
 	readonly model: RedisModel;
 	readonly text: string;
@@ -164,9 +169,16 @@ export class RedisLink {
 
 	// ---- how it goes
 
-	/** A round of commands begins; the function returned is to be called when all have been answered, or failed. */
-	begin(): () => void {
+	/**
+	 * A round of commands begins. `end` is to be called when all have been answered, or failed; `lost` fails when even that
+	 * does not happen, so that nobody waits for a client that has forgotten what it was asked.
+	 */
+	begin(): Round {
 		const { clock, slowMs = SLOW_MS, silentMs = SILENT_MS } = this.#options;
+		let giveUp: (reason: Error) => void = () => {};
+		const lost = new Promise<never>((_, reject) => {
+			giveUp = reject;
+		});
 		const isSlow = (): void => {
 			this.#setTrouble(`no answer for ${slowMs} ms`);
 			this.#watch = clock.setTimer(isSilent, silentMs - slowMs);
@@ -174,12 +186,16 @@ export class RedisLink {
 		const isSilent = (): void => {
 			this.#setTrouble('no answer, the connection is given up');
 			this.#beginAnew();
+			this.#watch = clock.setTimer(() => giveUp(new Error('Connection is closed.')), DISCONNECT_MS * 2);
 		};
 		this.#watch?.cancel();
 		this.#watch = clock.setTimer(isSlow, slowMs);
-		return () => {
-			this.#watch?.cancel();
-			this.#watch = undefined;
+		return {
+			lost,
+			end: () => {
+				this.#watch?.cancel();
+				this.#watch = undefined;
+			},
 		};
 	}
 

@@ -304,9 +304,9 @@ export class RedisReplication implements Liveness {
 			this.#cutOff(startedMs);
 			return;
 		}
-		const end = this.#link.begin();
+		const { lost, end } = this.#link.begin();
 		try {
-			await this.#oneRound(client, startedMs);
+			await Promise.race([this.#oneRound(client, startedMs), lost]);
 			this.#link.succeeded();
 			this.#lastRoundMs = this.#clock.monotonicMs();
 			if (this.#isEmptied) this.#sayEmptied(this.#lastRoundMs);

@@ -17,7 +17,8 @@
  * them whole.
  */
 import type { Clock } from '../../core/clock.js';
-import type { Life, SummedTable } from '../shares.js';
+import type { EntryView } from '../../stick-table/entry-view.js';
+import type { SummedTable } from '../shares.js';
 import type { RedisClient } from './client.js';
 import type { EntryCodec } from './entries.js';
 import { formatLine, type TableKeys } from './keys.js';
@@ -26,6 +27,8 @@ import { BATCH_ENTRIES, LOG_LENGTH, NEWLINE } from './writer.js';
 
 /** When it is looked for the missing, in lives of a heartbeat: some have died together with Redis, which shows later. */
 const ATTEMPTS = [0, 3, 6, 12];
+/** Of one round, which is to be over soon. */
+const ROUND_BATCHES = 10;
 
 export interface RestorerOptions {
 	readonly summed: SummedTable;
@@ -43,9 +46,23 @@ export interface RestorerOptions {
 	readonly note: (text: string) => void;
 }
 
+/** A share that is being written back. */
+interface Restoring {
+	readonly node: string;
+	readonly life: number;
+	readonly entries: Generator<EntryView>;
+	/** The line as the batch before has left it; '' before the first one. */
+	line: string;
+	sequence: number;
+	/** A batch that was not answered yet; it comes again as it was. */
+	text: Buffer | undefined;
+}
+
 export class ShareRestorer {
 	readonly #options: RestorerOptions;
 	readonly #dueMs: number[] = [];
+	readonly #missing: string[] = [];
+	#current: Restoring | undefined;
 	/** Shares written back since the start. */
 	restored = 0;
 
@@ -58,69 +75,101 @@ export class ShareRestorer {
 		const { clock, heartbeatLifeMs } = this.#options;
 		const nowMs = clock.monotonicMs();
 		this.#dueMs.splice(0, this.#dueMs.length, ...ATTEMPTS.map((lives) => nowMs + lives * heartbeatLifeMs));
+		this.#missing.length = 0;
+		this.#current = undefined;
 	}
 
 	async step(client: RedisClient): Promise<void> {
-		const { summed, keys, clock, isAlive } = this.#options;
 		const dueMs = this.#dueMs[0];
-		if (dueMs === undefined || clock.monotonicMs() < dueMs) return;
-		this.#dueMs.shift();
-		const missing = [...summed.origins.values()].filter(
-			({ name, via, lives }) =>
-				via === 'redis' && name !== summed.localName && !name.endsWith('#other') && lives.length > 0 && !isAlive(name),
-		);
-		if (missing.length === 0) return;
-		const lines = await client.hgetall(keys.directory);
-		for (const { name, lives } of missing) {
-			const [life] = lives;
-			if (!Object.hasOwn(lines, name) && life !== undefined) await this.#restore(client, name, life);
+		if (dueMs !== undefined && this.#options.clock.monotonicMs() >= dueMs) {
+			this.#dueMs.shift();
+			await this.#look(client);
+		}
+		for (let batches = 0; batches < ROUND_BATCHES; batches++) {
+			this.#current ??= this.#next();
+			if (this.#current === undefined) return;
+			if (await this.#batch(client, this.#current)) continue;
+			this.#current = undefined;
 		}
 	}
 
-	async #restore(client: RedisClient, node: string, { table }: Life): Promise<void> {
-		const { keys, signature, codec, link, clock, lifeMs, lifeOf, note } = this.#options;
-		const text = Buffer.allocUnsafe(BATCH_ENTRIES * (codec.longestText + 1));
-		const life = lifeOf(node);
-		let line = '';
-		let sequence = 0;
-		let end = 0;
-		let entries = 0;
-		const write = async (): Promise<boolean> => {
-			const redisMs = link.redisMs(clock.monotonicMs());
-			if (redisMs === undefined) return false;
-			const next = formatLine({ life, sequence: ++sequence, updateId: 0, signature });
-			const lines = Buffer.from(text.subarray(0, end - 1));
-			const { directory, log } = keys;
-			const result = await client.holdfastWrite(
-				directory,
-				keys.entriesOf(node),
-				log,
-				node,
-				line,
-				next,
-				lifeMs,
-				'b',
-				redisMs,
-				LOG_LENGTH,
-				lines,
-			);
-			line = next;
-			end = 0;
-			entries = 0;
-			return typeof result === 'number';
+	/** Whose share is known here, and in Redis nothing of it. */
+	async #look(client: RedisClient): Promise<void> {
+		const { summed, keys, isAlive } = this.#options;
+		const away = [...summed.origins.values()].filter(
+			({ name, via, lives }) =>
+				via === 'redis' && name !== summed.localName && !name.endsWith('#other') && lives.length > 0 && !isAlive(name),
+		);
+		if (away.length === 0) return;
+		const lines = await client.hgetall(keys.directory);
+		const missing = away.map(({ name }) => name).filter((name) => !Object.hasOwn(lines, name));
+		this.#missing.splice(0, this.#missing.length, ...missing);
+	}
+
+	#next(): Restoring | undefined {
+		const { summed, clock, lifeOf } = this.#options;
+		const node = this.#missing.pop();
+		const table = node === undefined ? undefined : summed.origins.get(node)?.lives[0]?.table;
+		if (node === undefined || table === undefined) return undefined;
+		return {
+			node,
+			life: lifeOf(node),
+			entries: table.entries(() => clock.monotonicMs()),
+			line: '',
+			sequence: 0,
+			text: undefined,
 		};
-		for (const view of table.entries(() => clock.monotonicMs())) {
+	}
+
+	/** Returns whether there may be more of it to write. */
+	async #batch(client: RedisClient, current: Restoring): Promise<boolean> {
+		const { keys, signature, link, clock, lifeMs, note } = this.#options;
+		const redisMs = link.redisMs(clock.monotonicMs());
+		if (redisMs === undefined) return false;
+		current.text ??= this.#textOf(current.entries, redisMs);
+		if (current.text.length === 0) {
+			const { node, sequence } = current;
+			if (sequence === 0) return false;
+			this.restored++;
+			note(`has lost what node '${node}' had told, which is away: it is written back from what is known of it here`);
+			return false;
+		}
+		const sequence = current.sequence + 1;
+		const line = formatLine({ life: current.life, sequence, updateId: 0, signature });
+		const result = await client.holdfastWrite(
+			keys.directory,
+			keys.entriesOf(current.node),
+			keys.log,
+			current.node,
+			current.line,
+			line,
+			lifeMs,
+			'b',
+			redisMs,
+			LOG_LENGTH,
+			current.text,
+		);
+		// Somebody else does it, or the node itself is back; or it was written before, and the answer lost.
+		if (typeof result !== 'number' && result !== line) return false;
+		current.text = undefined;
+		current.line = line;
+		current.sequence = sequence;
+		return true;
+	}
+
+	/** The next entries; nothing: that was all. */
+	#textOf(entries: Generator<EntryView>, redisMs: number): Buffer {
+		const { codec } = this.#options;
+		const text = Buffer.allocUnsafe(BATCH_ENTRIES * (codec.longestText + 1));
+		let end = 0;
+		for (let count = 0; count < BATCH_ENTRIES; ) {
+			const { done, value: view } = entries.next();
+			if (done === true) break;
 			if (view.remainingMs !== undefined && view.remainingMs <= 0) continue;
-			const redisMs = link.redisMs(view.nowMs);
-			if (redisMs === undefined) return;
 			end = codec.encodeInto(text, end, view, redisMs);
 			text[end++] = NEWLINE;
-			// Somebody else does it, or the node itself is back.
-			if (++entries === BATCH_ENTRIES && !(await write())) return;
+			count++;
 		}
-		if (entries > 0 && !(await write())) return;
-		if (sequence === 0) return;
-		this.restored++;
-		note(`has lost what node '${node}' had told, which is away: it is written back from what is known of it here`);
+		return text.subarray(0, Math.max(0, end - 1));
 	}
 }

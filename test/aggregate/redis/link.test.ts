@@ -95,7 +95,7 @@ t.test('a server that is read-only is looked for anew, now and then', async (t) 
 
 t.test('slow, then silent', async (t) => {
 	const { time, client, clients, log, link } = await newLink();
-	const end = link.begin();
+	const { end, lost } = link.begin();
 	time.runUntil(900);
 	t.same(log, []);
 	time.runUntil(1100);
@@ -105,6 +105,9 @@ t.test('slow, then silent', async (t) => {
 	t.equal(link.client, undefined);
 	await Promise.resolve();
 	t.equal(link.client, clients[1], 'begun anew');
+	const forgotten = t.rejects(lost, /Connection is closed/, 'what it was asked is not waited for');
+	time.runUntil(11_200);
+	await forgotten;
 	end();
 	time.runUntil(60_000);
 	t.equal(client.disconnects.length, 1);

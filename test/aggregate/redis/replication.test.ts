@@ -180,6 +180,31 @@ t.test('a batch whose answer was lost comes again, and counts once', async (t) =
 	t.ok(a.isQuiet);
 });
 
+t.test('a client that forgets what it was asked is not waited for', async (t) => {
+	const redis = new MockRedis();
+	let forgets: string | undefined;
+	let opened = 0;
+	const open = async (): Promise<RedisClient> => {
+		const client = await redis.open();
+		const isFirst = ++opened === 1;
+		return new Proxy(client, {
+			get: (target, name): unknown =>
+				isFirst && name === forgets ? () => new Promise(() => {}) : Reflect.get(target, name),
+		});
+	};
+	const a = await redis.node('a', { open, timing: { slowMs: 50, silentMs: 100 } });
+	const b = await redis.node('b');
+	await rounds([a, b]);
+	a.request('k', 3);
+	forgets = 'holdfastWrite';
+	await rounds([a, b]);
+	t.equal(opened, 2, 'given up for another');
+	a.request('k');
+	await rounds([a, b], 3);
+	t.same([a.counts('k')[0], b.counts('k')[0]], [4, 4]);
+	t.match(a.log, [/no answer for 50 ms/, /well again/]);
+});
+
 t.test('a fail-over loses the last writes: they are told again', async (t) => {
 	const redis = new MockRedis();
 	const [a, b] = await Promise.all([redis.node('a'), redis.node('b')]);
