@@ -6,7 +6,8 @@
  * with the body, nothing of one hop only. What it sends is looked at as strictly as a client's request, since
  * it goes on as lines of HTTP/1.1 to others.
  */
-import { CHAR_CLASSES, CharClass, isFieldValue } from '../../http/characters.js';
+import { HoldfastError } from '../../core/errors.js';
+import { CHAR_CLASSES, CharClass, isFieldValue, isToken } from '../../http/characters.js';
 import { websocketAccept } from '../../http/connection.js';
 import type { FieldList } from '../../http/h2/field-list.js';
 import type { HpackEncoder } from '../../http/h2/hpack-encoder.js';
@@ -34,6 +35,7 @@ export function askedProtocol(request: RequestHead): string | undefined {
 /** Puts down a request between `encoder.begin()` and `sendHead`. */
 export function encodeRequest(encoder: HpackEncoder, request: RequestHead, isTls: boolean): void {
 	const { method, headers, framing } = request;
+	if (method !== 'GET' && !isToken(method)) throw new HoldfastError('HTTP_MALFORMED', 'method is not a token');
 	const { names, values } = headers;
 	const protocol = askedProtocol(request);
 	const isConnect = method === 'CONNECT';

@@ -71,6 +71,8 @@ t.test('what rules have left in a request does not break it', async (t) => {
 	request.headers.add('te', 'gzip');
 	request.headers.add('x-a', ' b ');
 	t.same(encoded(request).slice(4), [['x-a', 'b']]);
+	request.method = 'GET /x HTTP/1.1\r\n';
+	t.throws(() => encoded(request), { code: 'HTTP_MALFORMED' });
 	const post = requestHead('POST / HTTP/1.1\nhost: x\ncontent-length: 5');
 	post.headers.remove('content-length');
 	t.same(encoded(post).slice(4), [['content-length', '5']], 'the body still has its length');

@@ -97,6 +97,33 @@ for (const [line, websocket, other] of [
 	});
 }
 
+t.test('HTTP/2 on both sides', async (t) => {
+	const port = await start(t, await startServer(t), 'ssl verify none alpn h2');
+	const session = http2.connect(`http://127.0.0.1:${port}`);
+	session.on('error', () => undefined);
+	t.teardown(() => session.destroy());
+	await waitFor('its settings', () => session.remoteSettings?.enableConnectProtocol === true);
+	const stream = session.request({
+		':method': 'CONNECT',
+		':protocol': 'websocket',
+		':scheme': 'http',
+		':authority': 'x',
+		':path': '/chat',
+	});
+	let status = 0;
+	let text = '';
+	stream.on('error', () => undefined);
+	stream.on('response', (fields) => {
+		status = Number(fields[':status']);
+	});
+	stream.on('data', (bytes: Buffer) => {
+		text += bytes;
+	});
+	await waitFor('the greeting', () => text === 'by h2');
+	t.equal(status, 200);
+	stream.close();
+});
+
 t.test('in clear', async (t) => {
 	const origin = await startOrigin(({ socket }) => socket.write(`${SWITCHED}by h1`));
 	t.teardown(() => origin.close());
