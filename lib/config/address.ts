@@ -41,18 +41,7 @@ const failed = (reason: string): ParsedAddress => ({ ok: false, reason });
 const MAX_UNIX_PATH_BYTES = 107;
 
 /** Prefixes that name a protocol or a family Holdfast does not speak. */
-const REFUSED_PREFIXES = [
-	'quic4@',
-	'quic6@',
-	'udp@',
-	'udp4@',
-	'udp6@',
-	'sockpair@',
-	'uxdg@',
-	'uxst@',
-	'rhttp@',
-	'rev@',
-];
+const REFUSED_PREFIXES = ['quic4@', 'quic6@', 'udp@', 'udp4@', 'udp6@', 'sockpair@', 'uxdg@', 'rhttp@', 'rev@'];
 
 export function parseAddress(text: string, rules: AddressRules): ParsedAddress {
 	let rest = text;
@@ -63,6 +52,7 @@ export function parseAddress(text: string, rules: AddressRules): ParsedAddress {
 		if (REFUSED_PREFIXES.includes(prefix)) return failed(`'${prefix}' addresses are not supported by holdfast`);
 		switch (prefix) {
 			case 'unix@':
+			case 'uxst@':
 				return unixAddress(rest, false, rules);
 			case 'abns@':
 				return unixAddress(rest, true, rules);
@@ -148,6 +138,8 @@ function parsePort(portText: string, text: string, rules: AddressRules): Port {
 		return { ok: true, first: port, last: port, offset: rules.port === 'offset' ? 0 : undefined };
 	}
 	if (rules.port === 'forbidden') return { ok: false, reason: `port specification not permitted here in '${text}'` };
+	// As none at all.
+	if (portText === '0' && rules.port === 'offset') return { ok: true, first: 0, last: 0, offset: 0 };
 	const offset = /^[+-](\d{1,5})$/.exec(portText);
 	if (offset !== null) {
 		if (rules.port !== 'offset') return { ok: false, reason: `port offsets not permitted here in '${text}'` };

@@ -53,7 +53,10 @@ export function readBindCertificates(
 		ca: authorities(tls.caFile, 'ca-file'),
 		caVerify: authorities(tls.caVerifyFile, 'ca-verify-file'),
 		crl: authorities(tls.crlFile, 'crl-file'),
-		signer: tls.signFile === undefined ? undefined : state.readFile(tls.signFile, statement.place, `'ca-sign-file'`),
+		signer:
+			tls.signFile === undefined || tls.generates !== true
+				? undefined
+				: state.readFile(tls.signFile, statement.place, `'ca-sign-file'`),
 	};
 	if (statement.diagnostics.errorCount > 0) return found;
 	if (certificates.length === 0) {

@@ -23,11 +23,15 @@ const value = (
 		void Object.assign(options.tls, read(statement.word(index), state, statement, index)),
 });
 
-/** `h2,http/1.1`; each name has 1 to 255 bytes (RFC 7301, section 3.1). */
+/** `h2,http/1.1`; each name has 1 to 255 bytes (RFC 7301, section 3.1), a comma too much is none. */
 function protocols(statement: Statement, index: number): { alpn?: string[] } {
-	const names = statement.word(index).split(',');
-	if (names.every((name) => name !== '' && name.length <= 255)) return { alpn: names };
-	statement.alert(`'alpn' : empty or too long protocol name in '${statement.word(index)}'`);
+	const names = statement
+		.word(index)
+		.split(',')
+		.filter((name) => name !== '');
+	const tooLong = names.find((name) => name.length > 255);
+	if (tooLong === undefined) return { alpn: names };
+	statement.alert(`'alpn' : the name of a protocol has at most 255 bytes: '${tooLong}'`);
 	return {};
 }
 

@@ -27,8 +27,10 @@ const number = (name: string, min: number, max: number, set: (global: GlobalDraf
 
 function readExtraFiles(statement: Statement, { global }: ParserState): void {
 	const words = statement.words.slice(1);
-	if (words.length === 0)
-		statement.alert(`'ssl-load-extra-files' expects one of 'none', 'all', ${EXTRA_FILES.join(', ')}`);
+	if (words.length === 0) {
+		statement.alert(`'ssl-load-extra-files' expects 'none', 'all', or some of ${EXTRA_FILES.join(', ')}`);
+		return;
+	}
 	const extras = new Set<(typeof EXTRA_FILES)[number]>();
 	for (const [index, word] of words.entries()) {
 		const known = statement.choice(index + 1, 'ssl-load-extra-files', ['none', 'all', ...EXTRA_FILES]);
