@@ -218,3 +218,19 @@ t.test('a dump can be stopped anywhere, and reads on demand', async (t) => {
 	for (const entry of table.walk(1)) if (entry === undefined) pauses++;
 	t.ok(pauses > 0, 'a long walk pauses');
 });
+
+t.test('entries are listed in the order of their keys, as from HAProxy, up to ten thousand', async (t) => {
+	const keysOf = async (type: string, keys: readonly string[]): Promise<string[]> => {
+		const test = createView(`backend t\n    stick-table type ${type} size 20k store gpc0\n`);
+		for (const key of keys) await ask(test, `set table t key ${key} data.gpc0 1`);
+		return [...(await ask(test, 'show table t')).matchAll(/key=(\S+)/g)].map((found) => found[1] ?? '');
+	};
+	t.same(await keysOf('string len 9', ['b', 'a', 'B', 'ab', 'aa', '10', '9']), ['10', '9', 'B', 'a', 'aa', 'ab', 'b']);
+	t.same(await keysOf('ip', ['10.0.0.2', '9.0.0.1', '200.1.1.1']), ['9.0.0.1', '10.0.0.2', '200.1.1.1']);
+	t.same(await keysOf('integer', ['256', '2', '10', '1']), ['256', '1', '2', '10'], 'as they lie in its memory');
+	const test = createView('backend t\n    stick-table type integer size 20k store gpc0\n');
+	const table = tableOf(test, 't');
+	const nowMs = test.view.clock.monotonicMs();
+	for (let key = 0; key < 10_050; key++) table.touchByKey(key, nowMs);
+	t.equal((await ask(test, 'show table t')).match(/key=/g)?.length, 10_050);
+});

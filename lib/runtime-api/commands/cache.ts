@@ -11,8 +11,11 @@ function showCache({ view }: Invocation): Answer {
 	const nowMs = view.clock.monotonicMs();
 	const lines: string[] = [];
 	for (const [name, { store }] of view.caches ?? []) {
-		lines.push(`${hex(0)}: ${name} (shctx:${hex(0)}, available blocks:${store.freeBlocks})`);
-		for (const object of store.list()) {
+		const objects = store.list();
+		// As HAProxy counts: all that a new object could have, which is what nobody reads just now.
+		const busy = objects.reduce((sum, { pins, blocks }) => sum + (pins > 0 ? blocks : 0), 0);
+		lines.push(`${hex(0)}: ${name} (shctx:${hex(0)}, available blocks:${store.blockCount - busy})`);
+		for (const object of objects) {
 			const { index, hash, head, bytes, blocks, pins, expiresMs } = object;
 			const expire = Math.max(0, Math.floor((expiresMs - nowMs) / 1000));
 			lines.push(

@@ -6,7 +6,7 @@
  * no key is refused by name), save that a text which is no number is never the integer 0.
  */
 import type { SampleValue } from '../../sample/types.js';
-import { parseKeyText } from '../../stick-table/key.js';
+import { keyLengthBytes, parseKeyText } from '../../stick-table/key.js';
 import type { EntryView, StickTable } from '../../stick-table/table.js';
 import {
 	type Answer,
@@ -194,10 +194,37 @@ function* matching(table: StickTable, test: EntryTest, view: RuntimeView): Gener
 	}
 }
 
+/** As many entries are put into the order of HAProxy, whose tables are trees of keys; more come as they lie in memory. */
+const SORTED_MAX = 10_000;
+
+function* dumpLines(table: StickTable, test: EntryTest, view: RuntimeView): Generator<string> {
+	yield headerLine(table);
+	const { keyType } = table.model;
+	const bytes = Buffer.alloc(keyLengthBytes(table.model));
+	let sorted: { readonly key: string; readonly line: string }[] | undefined = [];
+	for (const entry of matching(table, test, view)) {
+		if (entry === undefined) {
+			yield '';
+		} else if (sorted === undefined) {
+			yield entryLine(entry);
+		} else {
+			const key = bytes.subarray(0, entry.keyBytes(bytes));
+			// Numbers as they lie in its memory.
+			if (keyType === 'integer') key.reverse();
+			sorted.push({ key: key.toString('latin1'), line: entryLine(entry) });
+			if (sorted.length <= SORTED_MAX) continue;
+			for (const { line } of sorted) yield line;
+			sorted = undefined;
+		}
+	}
+	if (sorted === undefined) return;
+	sorted.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0));
+	for (const { line } of sorted) yield line;
+}
+
 function* dump(table: StickTable, test: EntryTest, view: RuntimeView, json: boolean): Generator<string> {
 	if (!json) {
-		yield headerLine(table);
-		for (const entry of matching(table, test, view)) yield entry === undefined ? '' : entryLine(entry);
+		yield* dumpLines(table, test, view);
 		return;
 	}
 	yield `${jsonText(headerObject(table)).slice(0, -1)},"entries":[`;
