@@ -28,10 +28,20 @@ import type { Frontend } from './frontend.js';
 import type { ProcessRates } from './rate-limits.js';
 import type { TlsAcceptor } from './tls-acceptor.js';
 
+/** A request in service that can be ended. */
+export interface LiveStream {
+	readonly stream?: Stream | undefined;
+	/** As `destroy`, where that does not end the stream by itself. */
+	kill?(): void;
+	destroy(): void;
+}
+
 /** A connection in service, of either engine. */
 export interface LiveConnection {
-	/** What it serves now; undefined between two requests. */
+	/** What it serves now, or the first of it; undefined between two requests. */
 	readonly stream?: Stream | undefined;
+	/** Where several requests are served at once: each, to be ended without the others. */
+	readonly liveStreams?: Iterable<LiveStream>;
 	/** Soft stop: closes it if it has rested between two requests since `restingSinceMs` at least. */
 	closeIdle(restingSinceMs: number): void;
 	destroy(): void;

@@ -1,7 +1,7 @@
 /** The runtime API in a data thread: does what is told and answers what is asked (runtime-api/runtime-view.ts). */
 import type { CompiledConfiguration } from '../compile/index.js';
 import type { Traffic } from '../compile/traffic.js';
-import type { LiveConnection } from '../frontend/listener.js';
+import type { LiveConnection, LiveStream } from '../frontend/listener.js';
 import type { TlsChange } from '../frontend/tls-change.js';
 import type { RuntimeChange, RuntimeQuestion, RuntimeReply, SessionRow } from '../runtime-api/runtime-view.js';
 import { applyPatternStep } from '../sample/pattern-change.js';
@@ -23,10 +23,7 @@ export class RuntimeChanges {
 				this.#compiled.backends.get(change.backend)?.backend.stateChanged();
 				break;
 			case 'server-sessions-end':
-				this.#shutDown((_, { stream }) => {
-					const server = stream?.server;
-					return server?.name === change.server && server.backendName === change.backend;
-				}, change.cause);
+				this.#shutDown(this.#servedBy(change.backend, change.server), change.cause);
 				break;
 			case 'server-address': {
 				const backend = this.#compiled.backends.get(change.backend)?.backend;
@@ -88,7 +85,7 @@ export class RuntimeChanges {
 				return { captures: captures.list(), captureCount: captures.count };
 			}
 			case 'shutdown-session':
-				return { count: this.#shutDown((session) => session.id === question.id) };
+				return { count: this.#shutDown(this.#ofSession(question.id)) };
 			case 'add-server': {
 				const added = this.#compiled.dynamicServers.add(question.backend, question.server, question.index);
 				return { count: typeof added === 'string' ? 0 : 1 };
@@ -97,12 +94,7 @@ export class RuntimeChanges {
 				this.#compiled.dynamicServers.remove(question.backend, question.server);
 				return { count: 1 };
 			case 'shutdown-server-sessions':
-				return {
-					count: this.#shutDown((_, { stream }) => {
-						const server = stream?.server;
-						return server?.name === question.server && server.backendName === question.backend;
-					}),
-				};
+				return { count: this.#shutDown(this.#servedBy(question.backend, question.server)) };
 		}
 	}
 
@@ -124,18 +116,37 @@ export class RuntimeChanges {
 			.map(([session, { stream }]) => describe(session, stream, nowMs));
 	}
 
-	/** `cause`: first letter of the termination state. */
-	#shutDown(isMeant: (session: Session, connection: LiveConnection) => boolean, cause: Cause = Cause.KILLED): number {
-		const meant: LiveConnection[] = [];
+	#ofSession(id: number): LiveStream[] {
+		const found: LiveStream[] = [];
 		for (const listener of this.#traffic.listeners) {
-			for (const [session, connection] of listener.live()) if (isMeant(session, connection)) meant.push(connection);
+			for (const [session, connection] of listener.live()) if (session.id === id) found.push(connection);
 		}
-		for (const connection of meant) {
-			const { stream } = connection;
-			const isWaiting = stream?.request !== undefined && stream.response === undefined;
-			stream?.terminate(cause, isWaiting ? Phase.HEADERS : Phase.DATA);
-			if (connection.kill === undefined) connection.destroy();
-			else connection.kill();
+		return found;
+	}
+
+	/** Requests that a server serves: of a connection of HTTP/2 only those, and not what else is on it. */
+	#servedBy(backend: string, name: string): LiveStream[] {
+		const found: LiveStream[] = [];
+		for (const listener of this.#traffic.listeners) {
+			for (const [, connection] of listener.live()) {
+				for (const live of connection.liveStreams ?? [connection]) {
+					const server = live.stream?.server;
+					if (server?.name === name && server.backendName === backend) found.push(live);
+				}
+			}
+		}
+		return found;
+	}
+
+	/** `cause`: first letter of the termination state. */
+	#shutDown(meant: readonly LiveStream[], cause: Cause = Cause.KILLED): number {
+		for (const live of meant) {
+			for (const { stream } of (live as LiveConnection).liveStreams ?? [live]) {
+				const isWaiting = stream?.request !== undefined && stream.response === undefined;
+				stream?.terminate(cause, isWaiting ? Phase.HEADERS : Phase.DATA);
+			}
+			if (live.kill === undefined) live.destroy();
+			else live.kill();
 		}
 		return meant.length;
 	}

@@ -2,8 +2,10 @@
 import http from 'node:http';
 import http2 from 'node:http2';
 import https from 'node:https';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import t from 'tap';
+import { cli } from '../fixtures/cli-client.js';
 import { startProgram } from '../fixtures/program.js';
 import { waitFor } from '../fixtures/wait-for.js';
 
@@ -96,6 +98,56 @@ frontend origin-old
 	t.ok(connections.size <= 4, `${connections.size} connections carried them`);
 	t.equal(lines.filter((line) => line.startsWith('front HTTP/2.0 h2')).length, 20);
 	t.equal(lines.filter((line) => line.startsWith('front HTTP/1.1')).length, 9);
+});
+
+t.test('shutdown sessions server ends what that server serves, and nothing else on the connection', async (t) => {
+	const program = await startProgram(t, {
+		ports: 3,
+		config: `${DEFAULTS.replace('global\n', 'global\n    stats socket ${dir}/s level admin\n')}
+    timeout tarpit 20s
+frontend f
+    bind 127.0.0.1:\${port1} proto h2
+    log-format "%s %ts %ST"
+    use_backend b if { path_beg /one }
+    default_backend c
+backend b
+    server one 127.0.0.1:\${port2}
+backend c
+    server two 127.0.0.1:\${port3}
+frontend held
+    no log
+    bind 127.0.0.1:\${port2}
+    bind 127.0.0.1:\${port3}
+    http-request tarpit deny_status 429 if { path_end /held }
+    http-request return status 200 content-type text/plain string x
+`,
+	});
+	const ask = (command: string): Promise<string> => cli(join(program.folder, 's'), command);
+	const session = http2.connect(`http://127.0.0.1:${program.port(1)}`);
+	session.on('error', () => undefined);
+	t.teardown(() => session.destroy());
+	const ended: string[] = [];
+	for (const path of ['/two/held', '/one/held', '/one/held?2']) {
+		const stream = session.request({ ':path': path });
+		stream.on('error', () => undefined);
+		stream.on('close', () => ended.push(`${path} ${stream.rstCode}`));
+	}
+	const current = async (backend: string): Promise<boolean> =>
+		/^(?:[^,]*,){4}[1-9]/m.test(
+			(await ask('show stat')).split('\n').find((line) => line.startsWith(`${backend},BACKEND`)) ?? '',
+		);
+	await waitFor('the servers', async () => (await current('b')) && (await current('c')));
+	await ask('shutdown sessions server b/one');
+	await waitFor('their end', () => ended.length === 2);
+	t.same(ended.sort(), ['/one/held 2', '/one/held?2 2']);
+	const stream = session.request({ ':path': '/one' });
+	const status = await new Promise((resolve) => stream.on('response', (head) => resolve(head[':status'])));
+	t.equal(status, 200, 'the connection goes on');
+	t.equal(ended.length, 2);
+	t.same(
+		(await program.logged(2)).slice(0, 2).map((line) => line.trim()),
+		['one KH -1', 'one KH -1'],
+	);
 });
 
 t.test('a reload under traffic loses no request', async (t) => {

@@ -106,6 +106,10 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		return undefined;
 	}
 
+	get liveStreams(): Iterable<ClientStream> {
+		return this.#streams;
+	}
+
 	// ---- bytes ------------------------------------------------------------------------------------------------
 
 	protected override received(): void {
