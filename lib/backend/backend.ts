@@ -14,7 +14,7 @@ import type { LastServerState } from '../config/server-state-file.js';
 import type { Clock, Timer } from '../core/clock.js';
 import type { ProxyView, StreamView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
-import { ServerAdmin, ServerOperation, ServerStates } from '../shared/server-state.js';
+import { ServerAdmin, ServerOperation, type ServerStateShape, ServerStates } from '../shared/server-state.js';
 import type { StickTable } from '../stick-table/table.js';
 import type { BalanceAlgorithm } from './balance/algorithm.js';
 import { createAlgorithm } from './balance/index.js';
@@ -130,6 +130,8 @@ export class Backend implements ProxyView {
 	readonly #slots: Slots;
 	readonly #clock: Clock;
 	readonly #useServers: readonly UseServerRule[];
+	/** Of `dispatch`: never full, never down, in nobody's list. */
+	readonly #dispatch: Server | undefined;
 	readonly #byName = new Map<string, Server>();
 	readonly #byId = new Map<number, Server>();
 	readonly #counters: Counters | undefined;
@@ -195,6 +197,7 @@ export class Backend implements ProxyView {
 				}),
 			);
 		}
+		this.#dispatch = model.dispatch === undefined ? undefined : dispatchServer(model, model.dispatch, shape, clock);
 		this.persistence =
 			model.cookie === undefined
 				? undefined
@@ -319,9 +322,9 @@ export class Backend implements ProxyView {
 		const bound = request.persistentServer;
 		if (bound !== undefined) {
 			const choice = this.#choosePersistent(request, bound);
-			return choice === 'other' ? this.#balance(request, bound) : choice;
+			return choice === 'other' ? (this.#dispatch ?? this.#balance(request, bound)) : choice;
 		}
-		return this.#balance(request, avoid);
+		return this.#dispatch ?? this.#balance(request, avoid);
 	}
 
 	/** 'other': any server but this one may take the request. */
@@ -363,12 +366,13 @@ export class Backend implements ProxyView {
 
 	/** Takes a slot of this very server, whatever its limit: a request on a connection that is kept. */
 	takeSlot(server: Server): void {
+		if (server === this.#dispatch) return;
 		this.#slots.take(server);
 	}
 
 	/** The request has ended, or failed to connect: gives its slot back. Exactly once per slot. */
 	release(server: Server): void {
-		this.#slots.release(server);
+		if (server !== this.#dispatch) this.#slots.release(server);
 	}
 
 	/** The client went away, or the stream gave up: the request waits no more. False if it did not wait. */
@@ -480,4 +484,20 @@ function applyLastState(
 	if (last.isStopped && !wasInMaintenance) states.setOperation(index, ServerOperation.DOWN, sinceMs);
 	else if (last.isStopping) states.setOperation(index, ServerOperation.STOPPING, sinceMs);
 	states.setLastChange(index, sinceMs);
+}
+
+/**
+ * Its state is its own, for it has a place among no servers: past the last one in a memory that nobody else sees, and so
+ * without counters too.
+ */
+function dispatchServer(
+	model: ProxyModel,
+	server: ServerModel,
+	{ capacity, threadCount }: ServerStateShape,
+	clock: Clock,
+): Server {
+	const shape = { capacity: capacity + 1, threadCount };
+	const states = new ServerStates(shape, ServerStates.allocate(shape));
+	states.initialize(capacity, 1, 0, 0, clock.monotonicMs());
+	return new Server({ model: server, index: capacity, states, clock, reuse: model.httpReuse, backendName: model.name });
 }

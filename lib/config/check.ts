@@ -257,6 +257,8 @@ function finishProxy(
 		defaults,
 		health: _health,
 		modePlace: _mode,
+		dispatchDraft: _dispatch,
+		balanceGiven: _balanceGiven,
 		backlogSet: _backlog,
 		...kept
 	} = draft;
@@ -271,6 +273,7 @@ function finishProxy(
 		timeouts: { ...draft.timeouts },
 		binds: finishBinds(binds, diagnostics),
 		servers: finishServers(draft, diagnostics),
+		dispatch: finishDispatch(draft, diagnostics),
 		healthCheck: finishHealthCheck(draft, (step, text) =>
 			diagnostics.alert(step.place, `${kind} '${draft.name}' : ${text}`),
 		),
@@ -282,6 +285,16 @@ function finishProxy(
 	if (kind !== 'frontend') warnOfUnusedProgram(draft, diagnostics);
 	if (kind !== 'frontend') warnOfUnusedSteps(draft, diagnostics);
 	return finishForMode(model, diagnostics);
+}
+
+function finishDispatch(
+	{ dispatchDraft, balanceGiven, name }: ProxyDraft,
+	diagnostics: Diagnostics,
+): ServerModel | undefined {
+	if (dispatchDraft === undefined) return undefined;
+	if (!balanceGiven) return finishServer(dispatchDraft, 0, undefined);
+	diagnostics.warning(undefined, `dispatch address of proxy '${name}' will be ignored in balance mode.`);
+	return undefined;
 }
 
 /** Steps of a kind of check that is not chosen. */

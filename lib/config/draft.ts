@@ -81,6 +81,9 @@ export interface ProxyDraft
 	statsDraft: Writable<StatsModel> | undefined;
 	/** What `server` lines begin with, from `default-server`. */
 	serverDefaults: ServerOptions;
+	/** `dispatch`, and whether a `balance` line takes its place. */
+	dispatchDraft: ServerDraft | undefined;
+	balanceGiven: boolean;
 	/** The named defaults section whose rules this proxy takes over. */
 	defaults: ProxyDraft | undefined;
 	/** Where the mode was set, for messages; undefined while it is the built-in one. */
@@ -404,6 +407,8 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		filters: [],
 		statsDraft: undefined,
 		serverDefaults: newServerOptions(),
+		dispatchDraft: undefined,
+		balanceGiven: false,
 		defaults: undefined,
 	};
 }
@@ -442,6 +447,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 	}
 	if (draft.kind !== 'frontend') {
 		draft.balance = from.balance;
+		draft.balanceGiven = from.balanceGiven;
 		draft.hashType = from.hashType;
 		draft.hashBalanceFactor = from.hashBalanceFactor;
 		draft.hashAffinity = from.hashAffinity;

@@ -243,6 +243,8 @@ export interface ProxyModel {
 	// Backend side
 	readonly servers: readonly ServerModel[];
 	readonly balance: BalanceModel;
+	/** `dispatch`: where requests go that no cookie or rule binds to a server; undefined with a `balance` line. */
+	readonly dispatch?: ServerModel | undefined;
 	readonly hashType: HashTypeModel;
 	readonly hashBalanceFactor: number;
 	readonly hashAffinity: HashAffinity;

@@ -54,6 +54,11 @@ export function writePersistence(stream: Stream): void {
 	const { backendTraffic, requestCookie, response, server } = stream;
 	const cookie = backendTraffic?.backend.persistence;
 	if (cookie === undefined || requestCookie === undefined || response === undefined || server === undefined) return;
+	if (server.model === backendTraffic?.model.dispatch) {
+		// No server took it that a cookie could name.
+		stream.cookieResponseState = 'N';
+		return;
+	}
 	const wallMs = stream.session.thread.clock.wallMs();
 	stream.cookieResponseState = cookie.writeResponse(response, server, requestCookie, stream.sentMethod, wallMs);
 }

@@ -43,9 +43,9 @@ t.test('what is accepted without effect says so once', async (t) => {
 });
 
 t.test('what is refused names itself and its section', async (t) => {
-	const { remarks } = load('global\n lua-load x\nbackend b\n dispatch 1.2.3.4:5\n option spop-check\n');
+	const { remarks } = load('global\n lua-load x\nbackend b\n transparent\n option spop-check\n');
 	t.match(remarks[0], /^alert 2: 'lua-load' is not supported by holdfast.* in 'global' section/);
-	t.match(remarks[1], /^alert 4: 'dispatch' is not supported by holdfast.* in 'backend' section/);
+	t.match(remarks[1], /^alert 4: 'transparent' is not supported by holdfast.* in 'backend' section/);
 	t.match(remarks[2], /^alert 5: 'option spop-check' is not supported by holdfast/);
 });
 

@@ -12,6 +12,8 @@ import { load } from './load.js';
 const NOT_OF_THE_MODEL = new Set([
 	'modePlace',
 	'backlogSet',
+	'dispatchDraft',
+	'balanceGiven',
 	'redirects',
 	'errorSources',
 	'logs',

@@ -16,7 +16,7 @@ import { readLog } from './log.js';
 import { readLogSteps } from './log-profile.js';
 import { OPTION_KEYWORDS } from './options.js';
 import { refuseInAnonymousDefaults, ruleRow, warnOrder } from './rule-lines.js';
-import { parseSource, readDefaultServer, readServer } from './server.js';
+import { parseSource, readDefaultServer, readDispatch, readServer } from './server.js';
 import { readServerTemplate } from './server-resolution.js';
 import { STATS_KEYWORDS } from './stats.js';
 import { readStickTable } from './stick-table.js';
@@ -287,6 +287,15 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		sections: BACK,
 		parse: (statement, { proxy }) => {
 			proxy.balance = readBalance(statement) ?? proxy.balance;
+			proxy.balanceGiven = true;
+		},
+	},
+	{
+		name: 'dispatch',
+		sections: ONLY_BACK,
+		parse(statement, { proxy, state }) {
+			if (!statement.atMost(1)) return;
+			proxy.dispatchDraft = readDispatch(statement, state);
 		},
 	},
 	{
@@ -594,7 +603,7 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>(['dispatch', 'force-be-switch', 'max-session-srv-conns', 'quic-initial', 'transparent']),
+	...refused<ProxySite>(['force-be-switch', 'max-session-srv-conns', 'quic-initial', 'transparent']),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),

@@ -532,6 +532,31 @@ export function readServer(statement: Statement, defaults: ServerOptions, state:
 	});
 }
 
+/** What logs say in place of a server's name. */
+const NO_SERVER = '<NOSRV>';
+
+/** `dispatch <address>:<port>` (manual, 4.2): a server without a name, an option or a line in the statistics. */
+export function readDispatch(statement: Statement, state: ParserState): ServerDraft | undefined {
+	const text = statement.word(1);
+	const parsed = parseAddress(text, { port: 'required' });
+	if (!parsed.ok) {
+		statement.alert(`'dispatch' : ${parsed.reason}`);
+		return undefined;
+	}
+	const options = newServerOptions();
+	return {
+		...options,
+		id: undefined,
+		tls: tlsOf(options, state),
+		checkTls: undefined,
+		nonStick: true,
+		name: NO_SERVER,
+		place: statement.place,
+		address: parsed.address,
+		portOffset: parsed.portOffset,
+	};
+}
+
 export function readDefaultServer(
 	statement: Statement,
 	defaults: ServerOptions,
