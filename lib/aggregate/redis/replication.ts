@@ -140,6 +140,8 @@ export class RedisReplication implements Liveness {
 	#joiningSinceMs: number | undefined;
 	#nextClaimMs = 0;
 	readonly #alive = new Set<string>();
+	/** Of those, whose heart was not found when it was looked for last. */
+	readonly #missed = new Set<string>();
 	#nextBeatMs = 0;
 	#nextAliveMs = 0;
 	#nextRenewMs = 0;
@@ -450,17 +452,33 @@ export class RedisReplication implements Liveness {
 		if (redisMs === undefined) return;
 		const alive = await client.zrangebyscore(this.#keys.beats, redisMs - this.#timing.heartbeatLifeMs, '+inf');
 		for (const node of alive) if (node !== this.#node) this.#alive.add(node);
-		// One that died together with Redis is in no answer of a beat: there is nothing of it that could grow old.
-		const { heartbeatLifeMs } = this.#timing;
-		const isSettled =
-			nowMs - (this.#link.wellSinceMs ?? nowMs) > 2 * heartbeatLifeMs && nowMs - this.#emptiedMs > 2 * heartbeatLifeMs;
-		if (isSettled) for (const node of [...this.#alive]) if (!alive.includes(node)) this.#gone(node);
-		if (!isSettled) this.#nextAliveMs = nowMs + heartbeatLifeMs;
+		this.#missHearts(new Set(alive), nowMs);
 		for (const table of this.#tables) table.present(this.#alive);
+	}
+
+	/**
+	 * One that died together with Redis is in no answer of a beat: there is nothing of it that could grow old. Its heart must
+	 * be missed twice, since Redis's clock may have been set in between.
+	 */
+	#missHearts(beating: ReadonlySet<string>, nowMs: number): void {
+		const { heartbeatLifeMs } = this.#timing;
+		const wellMs = nowMs - (this.#link.wellSinceMs ?? nowMs);
+		const isSettled = wellMs > 2 * heartbeatLifeMs && nowMs - this.#emptiedMs > 2 * heartbeatLifeMs;
+		let isAskedSoon = !isSettled;
+		for (const node of [...this.#alive]) {
+			if (beating.has(node) || !isSettled) this.#missed.delete(node);
+			else if (this.#missed.has(node)) this.#gone(node);
+			else {
+				this.#missed.add(node);
+				isAskedSoon = true;
+			}
+		}
+		if (isAskedSoon) this.#nextAliveMs = nowMs + heartbeatLifeMs;
 	}
 
 	#gone(node: string): void {
 		this.#alive.delete(node);
+		this.#missed.delete(node);
 		for (const table of this.#tables) table.left(node);
 	}
 
