@@ -215,13 +215,16 @@ export function switched(response: ResponseHead, protocol: string, key: string |
 	return new ResponseHead(101, '', 20, headers, NO_BODY, ConnectionOption.UPGRADE);
 }
 
-/** Fields after a body: those that could change what the message is, or are none, are left out. */
-export function trailersOf(fields: FieldList): HeaderList {
+/** Fields after a body, without those that could change what the message is; undefined: malformed (section 8.1). */
+export function trailersOf(fields: FieldList): HeaderList | undefined {
+	if (fields.isTooLarge) return undefined;
 	const trailers = new HeaderList();
 	for (let i = 0; i < fields.count; i++) {
 		const name = fields.names[i] as string;
 		const value = fields.values[i] as string;
-		if (isLowerToken(name) && isFieldValue(value) && !FORBIDDEN_TRAILERS.has(name)) trailers.add(name, value);
+		// Pseudo fields are no tokens.
+		if (!isLowerToken(name) || !isFieldValue(value)) return undefined;
+		if (!FORBIDDEN_TRAILERS.has(name)) trailers.add(name, trimmed(value));
 	}
 	return trailers;
 }

@@ -66,6 +66,8 @@ export class ServerStream extends ServerConnection {
 	#heldEnd = false;
 	#trailers: HeaderList | undefined;
 	#isResuming = false;
+	/** What the server is told when its stream is broken off. */
+	#breakCode: number = ErrorCode.CANCEL;
 
 	constructor(thread: ThreadRuntime, server: Server, client: ClientConnection, stream: Stream, mayReuse: boolean) {
 		super(thread, server, client, NO_SOCKET);
@@ -245,7 +247,7 @@ export class ServerStream extends ServerConnection {
 		const isWhole = h2.remoteEnded || (h2.expectedBytes >= 0 && h2.receivedBytes === h2.expectedBytes);
 		// Its END_STREAM is still on the way.
 		if (isWhole && h2.localEnded) return;
-		session.codec.reset(h2, isWhole ? ErrorCode.NO_ERROR : ErrorCode.CANCEL);
+		session.codec.reset(h2, isWhole ? ErrorCode.NO_ERROR : this.#breakCode);
 		session.flushSoon();
 	}
 
@@ -406,6 +408,7 @@ export class ServerStream extends ServerConnection {
 		let head = session.responseHeads.read(fields, ends, method);
 		if (isRefusal(head)) {
 			this.thread.logger.debug({ reason: head.reason }, `server ${this.server.name}: malformed response over HTTP/2`);
+			this.#breakCode = ErrorCode.PROTOCOL_ERROR;
 			this.malformed();
 			return;
 		}
@@ -461,7 +464,11 @@ export class ServerStream extends ServerConnection {
 	}
 
 	trailersReceived(fields: FieldList): void {
-		if (!this.closed) this.#trailers = trailersOf(fields);
+		if (this.closed) return;
+		this.#trailers = trailersOf(fields);
+		if (this.#trailers !== undefined) return;
+		this.#breakCode = ErrorCode.PROTOCOL_ERROR;
+		this.failed(Failure.SERVER_ABORT);
 	}
 
 	/** END_STREAM. */

@@ -218,17 +218,23 @@ t.test('malformed heads are answered by 502, and cost their stream only (RFC 911
 	const { port, server, harness } = await setUp(
 		t,
 		({ connection, stream, path }) => {
+			const [name, fields] = MALFORMED[Number(path.slice(1))] ?? ['', []];
 			if (path === '/good') connection.ok(stream);
-			else connection.send(head(stream, MALFORMED[Number(path.slice(1))]?.[1] ?? []));
+			else connection.send(head(stream, fields, name.endsWith('nothing behind it')));
 		},
 		{ back: 'http-reuse always' },
 	);
 	for (const [i, [name]] of MALFORMED.entries()) {
 		t.match(await exchangeOnce(port, get(`/${i}`)), /^HTTP\/1\.1 502 /, name);
 		t.equal(harness.streams[i]?.log.terminationState, 'PH--', name);
+		const [connection] = server.connections;
+		// A stream that is over cannot be reset (RFC 9113, section 5.1).
+		t.notOk(connection?.find(Type.GOAWAY), `${name}: the connection is not its business`);
 	}
 	t.match(await exchangeOnce(port, get('/good')), /^HTTP\/1\.1 200 /);
 	t.equal(server.connections.length, 1);
+	await waitFor('RST_STREAM', () => server.connections[0]?.find(Type.RST_STREAM, 1) !== undefined);
+	t.equal(server.connections[0]?.find(Type.RST_STREAM, 1)?.payload.readUInt32BE(0), ErrorCode.PROTOCOL_ERROR);
 });
 
 t.test('bodies that disagree with their length', async (t) => {
@@ -323,17 +329,14 @@ t.test('a server that breaks the rules of the connection is left', async (t) => 
 });
 
 t.test('trailers come through, but not those that would change the message', async (t) => {
-	const { port } = await setUp(t, ({ connection, stream }) => {
+	const { port, harness } = await setUp(t, ({ connection, stream, path }) => {
 		connection.send(head(stream, [OK], false), data(stream, 'x'));
-		connection.send(
-			head(stream, [
-				['x-sum', '7'],
-				['content-length', '9'],
-				['bad name', 'x'],
-			]),
-		);
+		const more: Fields = path === '/bad' ? [[':status', '200']] : [['content-length', '9']];
+		connection.send(head(stream, [['x-sum', '7'], ...more]));
 	});
 	t.match(await exchangeOnce(port, get('/')), /\r\n1\r\nx\r\n0\r\nx-sum: 7\r\n\r\n$/);
+	t.match(await exchangeOnce(port, get('/bad')), /\r\n1\r\nx\r\n$/, 'malformed ones break the message off');
+	t.equal(harness.streams[1]?.log.terminationState, 'SD--');
 });
 
 t.test('a server with small windows and a long upload', async (t) => {
