@@ -31,6 +31,8 @@ const LEAVE_MS = 1000;
 const STREAMS_UNTIL_TOLD = 100;
 /** Where nobody has set a limit. */
 const MOST_STREAMS = 2 ** 31 - 1;
+/** Answers that a server makes us give and does not read; beyond, it is gone. */
+const UNREAD_BYTES_MAX = 1 << 20;
 /** Windows of streams that the window of the connection has room for. */
 const DOWNLOADS_AT_ONCE = 100;
 
@@ -58,6 +60,8 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	isReady = false;
 	isLeaving = false;
 	isIdle = false;
+	/** When anything came last. */
+	receivedAtMs = 0;
 	idleSinceMs = 0;
 	readonly responseHeads = new ResponseHeads();
 	readonly #header: Buffer | undefined;
@@ -177,6 +181,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	protected override received(): void {
 		const { chunk, chunkStart, chunkEnd } = this;
 		this.chunkStart = chunkEnd;
+		this.receivedAtMs = this.thread.currentMs;
 		this.codec.receive(chunk, chunkStart, chunkEnd, this.thread.currentMs);
 		if (this.codec.output.length > 0) this.flushSoon();
 	}
@@ -197,7 +202,13 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		const { output } = this.codec;
 		if (!this.isReady) return;
 		for (;;) {
-			output.isBlocked = this.unwrittenBytes > WRITE_LIMIT_BYTES;
+			const unwritten = this.unwrittenBytes;
+			if (unwritten + output.length > UNREAD_BYTES_MAX) {
+				this.destroy();
+				this.#keeper.sessionLost(this, undefined);
+				return;
+			}
+			output.isBlocked = unwritten > WRITE_LIMIT_BYTES;
 			output.pump();
 			const { length } = output;
 			if (length === 0) break;

@@ -44,6 +44,7 @@ export class ServerStream extends ServerConnection {
 
 	// The request.
 	#request: RequestHead | undefined;
+	#sentAtMs = 0;
 	#protocol: string | undefined;
 	/** Its payload comes in chunks. */
 	#decoder: ChunkedDecoder | undefined;
@@ -145,6 +146,14 @@ export class ServerStream extends ServerConnection {
 		if (byPeer && code === ErrorCode.REFUSED_STREAM && !h2.headReceived) this.#notSeen();
 		else if (!byPeer) this.failed(h2.headReceived ? Failure.SERVER_ABORT : Failure.SERVER_MALFORMED);
 		else this.sessionLost(undefined);
+	}
+
+	/** A connection on which nothing has come since then may be dead: the next request gets another one. */
+	protected override failed(failure: Failure): void {
+		const { session } = this;
+		const isSilent = session !== undefined && session.receivedAtMs <= this.#sentAtMs;
+		if (failure === Failure.SERVER_TIMEOUT && isSilent) session.isLeaving = true;
+		super.failed(failure);
 	}
 
 	/** The server has not acted on the request, and never will. */
@@ -331,6 +340,7 @@ export class ServerStream extends ServerConnection {
 			return;
 		}
 		this.#h2 = h2;
+		this.#sentAtMs = this.thread.currentMs;
 		codec.encoder.begin();
 		encodeRequest(codec.encoder, request, this.#stream.session.isTls);
 		const isWhole = this.#requestEnded && this.#earlyBytes === 0 && this.#decoder === undefined;

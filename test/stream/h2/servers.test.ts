@@ -563,6 +563,44 @@ t.test('a server that knows no extended CONNECT', async (t) => {
 	client.close();
 });
 
+t.test(
+	'a connection that has gone silent gets no more requests, a slow answer on a live one is no reason',
+	async (t) => {
+		let isSilent = false;
+		const { port, server } = await setUp(
+			t,
+			({ connection, stream, path }) => {
+				if (path === '/slow') {
+					const timer = setInterval(() => connection.send(frame(Type.PING, 0, 0, Buffer.alloc(8))), 10);
+					connection.socket.once('close', () => clearInterval(timer));
+				} else if (!isSilent || connection !== server.connections[0]) connection.ok(stream);
+			},
+			{ back: 'http-reuse always\n\ttimeout server 300ms' },
+		);
+		t.match(await exchangeOnce(port, get('/')), /^HTTP\/1\.1 200 /);
+		isSilent = true;
+		t.match(await exchangeOnce(port, get('/')), /^HTTP\/1\.1 504 /);
+		t.match(await exchangeOnce(port, get('/')), /^HTTP\/1\.1 200 /);
+		t.equal(server.connections.length, 2);
+		t.match(await exchangeOnce(port, get('/slow')), /^HTTP\/1\.1 504 /);
+		t.match(await exchangeOnce(port, get('/')), /^HTTP\/1\.1 200 /);
+		t.equal(server.connections.length, 2);
+	},
+);
+
+t.test('a server that asks and does not read', async (t) => {
+	const { port, server } = await setUp(t, ({ connection }) => {
+		connection.socket.pause();
+		const pings = Buffer.concat(Array.from({ length: 4000 }, () => frame(Type.PING, 0, 0, Buffer.alloc(8))));
+		const flood = (): void => {
+			if (!connection.socket.destroyed) connection.socket.write(pings, () => setImmediate(flood));
+		};
+		flood();
+	});
+	t.match(await exchangeOnce(port, get('/')), /^HTTP\/1\.1 502 /);
+	await waitFor('its end', () => server.connections[0]?.socket.destroyed === true);
+});
+
 t.test('a server whose last answer comes with its end', async (t) => {
 	const { port, server } = await setUp(t, ({ connection, stream }) => {
 		connection.ok(stream, 'last');
