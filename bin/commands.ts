@@ -3,6 +3,7 @@
  * (build/main.ts); so the errors in it are told here, where their class is known.
  */
 import { evaluateCondition } from '../lib/config/index.js';
+import { tokenizeLine } from '../lib/config/lexer.js';
 import { VERSION_LINE } from '../lib/core/version.js';
 import { describeBuild } from '../lib/process/build.js';
 import { checkOnly } from '../lib/process/check.js';
@@ -20,11 +21,13 @@ function environmentOfProcess(): Map<string, string> {
 	return new Map(Object.entries(process.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])));
 }
 
-/** `-cc`. */
+/** `-cc`: read as the words after `.if` are, with quotes and variables (manual, 2.4). */
 function tellCondition(condition: string): number {
-	const result = evaluateCondition(condition, { environment: environmentOfProcess() });
+	const environment = environmentOfProcess();
+	const tokens = tokenizeLine(condition, environment, { file: '', line: 0, section: '' });
+	const result = tokens.ok ? evaluateCondition(tokens.words.join(' '), { environment }) : tokens;
 	if (result.ok) return result.value ? 0 : 1;
-	process.stderr.write(`[ALERT]    (${process.pid}) : config : ${result.reason}\n`);
+	process.stderr.write(`[ALERT]    (${process.pid}) : config : Failed to evaluate condition: ${result.reason}\n`);
 	return 2;
 }
 

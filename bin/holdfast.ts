@@ -2,6 +2,7 @@
  * The program: reads the command line and leaves with the exit code of what it asked for. What a start does not need is
  * in commands.ts, and loaded when it is asked for.
  */
+import { HoldfastError, systemReason } from '../lib/core/errors.js';
 import { VERSION_LINE } from '../lib/core/version.js';
 import { run } from '../lib/process/launch.js';
 import { parseArguments, USAGE } from './arguments.js';
@@ -21,9 +22,20 @@ async function main(): Promise<number> {
 		process.stderr.write(`${VERSION_LINE}\n${USAGE}`);
 		return 1;
 	}
-	if (options.workingDirectory !== undefined) process.chdir(options.workingDirectory);
+	if (options.workingDirectory !== undefined) changeDirectory(options.workingDirectory);
 	if (options.check) return command(options);
 	return run(options, async (files, args) => (await import('./commands.js')).saysDaemon(files, args));
+}
+
+/** `-C`. */
+function changeDirectory(path: string): void {
+	try {
+		process.chdir(path);
+	} catch (error) {
+		throw new HoldfastError('FILE_UNREADABLE', `Could not change to directory ${path} : ${systemReason(error)}`, {
+			cause: error,
+		});
+	}
 }
 
 async function command(options: CommandLine): Promise<number> {

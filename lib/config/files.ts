@@ -28,7 +28,7 @@ export function readConfigurationFiles(paths: readonly string[]): ConfigurationF
 		} catch (error) {
 			throw new HoldfastError(
 				'FILE_UNREADABLE',
-				`cannot open configuration file/directory '${path}' : ${systemReason(error)}`,
+				`Cannot open configuration file/directory '${path}' : ${systemReason(error)}`,
 				{
 					cause: error,
 				},

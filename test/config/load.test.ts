@@ -233,7 +233,7 @@ t.test('-f words', async (t) => {
 	t.equal(files[0]?.content, '# one.conf \xe9\n', 'bytes');
 	t.throws(() => readConfigurationFiles([join(dir, 'none')]), {
 		code: 'FILE_UNREADABLE',
-		message: /cannot open configuration file\/directory '.*none' : No such file or directory/,
+		message: /Cannot open configuration file\/directory '.*none' : No such file or directory/,
 	});
 });
 

@@ -1,5 +1,5 @@
 /** The program as an operator starts and stops it: exit codes, signals, messages, pid file. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
@@ -60,6 +60,37 @@ t.test('-c on a file without listeners leaves with 2', async (t) => {
 	t.equal((await program.exited()).code, 2);
 	t.match(program.stdout, /has no error but will not start \(no listener\) => exit\(2\)/);
 });
+
+t.test(
+	'-cc reads a condition with the quotes and variables of a line; -C names a folder that is not there',
+	async (t) => {
+		const run = (...args: string[]) =>
+			spawnSync(process.execPath, [HOLDFAST, ...args], {
+				encoding: 'utf8',
+				env: { ...process.env, HF_NAME: 'one two' },
+			});
+		for (const [condition, code] of [
+			['streq("$HF_NAME","one two")', 0],
+			['streq($HF_NAME,one)', 1],
+			["streq('$HF_NAME',x)", 1],
+			['streq("${HF_NONE-x}",x) && defined(HF_NAME)', 0],
+			['streq("a', 2],
+			['nonsense', 2],
+		] as const) {
+			t.equal(run('-cc', condition).status, code, condition);
+		}
+		t.match(
+			run('-cc', 'nonsense').stderr,
+			/Failed to evaluate condition: unparsable conditional expression 'nonsense'/,
+		);
+		const lost = run('-C', '/nowhere/at/all', '-c', '-f', 'x.cfg');
+		t.equal(lost.status, 1);
+		t.match(
+			lost.stderr,
+			/^\[ALERT\] .*Could not change to directory \/nowhere\/at\/all : No such file or directory\n$/,
+		);
+	},
+);
 
 t.test('an address that is taken ends the start with 1 and its name', async (t) => {
 	const first = await startProgram(t, { config: ANSWERING, ports: 1 });
