@@ -65,7 +65,8 @@ export function readDynamicServer(
 	}
 	const { checkAddress, agent } = server.health;
 	const unresolved = [checkAddress, agent.address].find((address) => address?.kind === 'name');
-	if (unresolved?.kind === 'name') return { error: `'${unresolved.host}' : expects an IP address, no name is looked up here.` };
+	if (unresolved?.kind === 'name')
+		return { error: `'${unresolved.host}' : expects an IP address, no name is looked up here.` };
 	if (server.address.kind === 'fd') return { error: `'server ${server.name}' : 'fd@' cannot be connected to.` };
 	const owner = server.id === undefined ? undefined : taken.get(server.id);
 	if (owner !== undefined) return { error: `'id' : custom id ${server.id} already used by server '${owner}'.` };
