@@ -54,6 +54,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	const global = finishGlobal(state, options, rings);
 	const groups = state.httpErrors satisfies readonly HttpErrorsModel[];
 	checkProxyNames(state.proxies, diagnostics);
+	checkSidesOfDefaults(state.proxies, diagnostics);
 	const ids = giveIds(state.proxies, FIRST_PROXY_ID, (proxy) => proxy.place, 'proxy', diagnostics);
 	const proxies = state.proxies.map((draft, index) =>
 		finishProxy(draft, ids[index] ?? 0, global, groups, rings, diagnostics),
@@ -137,6 +138,24 @@ function finishGlobal(state: ParserState, options: LoadOptions, rings: RingNames
 		localpeerOrigin: given.localpeer !== undefined ? '-L' : draft.localpeer !== undefined ? 'localpeer' : 'host name',
 		environment: new Map(state.environment),
 	};
+}
+
+/** Rules of a defaults section are of one side: which of them a listen would run where is not told (manual, 4.2 `http-request`). */
+function checkSidesOfDefaults(proxies: readonly ProxyDraft[], diagnostics: Diagnostics): void {
+	const sides = new Map<ProxyDraft, ProxyDraft['kind']>();
+	for (const { kind, place, defaults } of proxies) {
+		const rules = defaults === undefined ? undefined : inheritedRulesOf({ ...defaults, acls: [] });
+		if (defaults === undefined || rules === undefined) continue;
+		const before = sides.get(defaults);
+		if (kind === 'listen') {
+			diagnostics.alert(place, `a listen section cannot inherit from a defaults section defining TCP/HTTP rules.`);
+		} else if (before !== undefined && before !== kind) {
+			diagnostics.alert(
+				place,
+				`frontends and backends cannot inherit from the same defaults section if it defines TCP/HTTP rules (defaults section at ${at(defaults.place)}).`,
+			);
+		} else sides.set(defaults, kind);
+	}
 }
 
 /** Frontends and backends may share a name, two of one side may not (manual, chapter 4). */

@@ -172,7 +172,6 @@ t.test('what this version cannot do yet is refused at its place', async (t) => {
 		' timeout client 1s',
 		' timeout server 1s',
 		' timeout connect 1s',
-		' http-request deny if FALSE',
 		'listen l from rules',
 		' bind :1 accept-proxy',
 		' server s 127.0.0.1:1 ssl verify none check send-proxy source 1.2.3.4',
@@ -247,4 +246,12 @@ t.test('named log formats are in the environment, unless it has its own', async 
 	};
 	t.same(format({}), [`${HTTP_LOG_FORMAT} end`]);
 	t.same(format({ HAPROXY_HTTP_LOG_FMT: '%ST' }), ['%ST end']);
+});
+
+t.test('a defaults section with rules serves one side', async (t) => {
+	const rules = 'defaults d\n mode http\n http-request allow\n';
+	t.match(load(`${rules}listen l from d\n bind :1\n`).remarks, [/listen section cannot inherit/]);
+	const both = load(`${rules}frontend f from d\n bind :1\nbackend b from d\n`).remarks;
+	t.ok(both.some((remark) => /frontends and backends cannot inherit/.test(remark)));
+	t.ok(load(`${rules}frontend f from d\n bind :1\nfrontend g from d\n bind :2\n`).model);
 });
