@@ -257,6 +257,23 @@ export class Aggregation implements Aggregator {
 		return this.#lifeDefined(peer, summed, share.origin, share.life, definition.name);
 	}
 
+	/**
+	 * A table that a peer has under the name of a summed one is a share only with the same data: else its rates, say, would
+	 * be added as if they were of our period.
+	 */
+	mayBind(peer: Peer, { table, role }: SharedTable, definition: TableDefinition): boolean {
+		const wireName = parseShareName(table.wireName)?.wireName ?? table.wireName;
+		const isSum = (summed: SummedTable): boolean => role === 'plain' && summed.sumWireName === wireName;
+		const summed = this.summed.get(wireName) ?? [...this.summed.values()].find(isSum);
+		if (summed === undefined || sameData(summed.model, definition)) return true;
+		this.#complain(
+			summed.wireName === wireName
+				? otherData(wireName, peer)
+				: `table '${wireName}' of peer '${peer.name}' stores other data, or for other periods, than the sums it is given`,
+		);
+		return false;
+	}
+
 	#isOurs(origin: string): boolean {
 		return origin === this.#options.localName && this.#options.tables.length > 0;
 	}
@@ -281,9 +298,7 @@ export class Aggregation implements Aggregator {
 		const known = this.summed.get(wireName);
 		if (known !== undefined) {
 			if (sameData(known.model, definition)) return known;
-			this.#complain(
-				`table '${wireName}' of peer '${peer.name}' stores other data, or for other periods, than here: not summed`,
-			);
+			this.#complain(otherData(wireName, peer));
 			return undefined;
 		}
 		const isOfAggregator = this.#options.tables.length === 0 && this.#sumNameOf(wireName) !== undefined;
@@ -503,3 +518,6 @@ export class Aggregation implements Aggregator {
 		this.#options.log.warn(`aggregation '${this.name}': ${text}`);
 	}
 }
+
+const otherData = (wireName: string, peer: Peer): string =>
+	`table '${wireName}' of peer '${peer.name}' stores other data, or for other periods, than here: not summed`;

@@ -76,6 +76,9 @@ export class Peer {
 
 	/** Sessions in a row that ended because the peer broke the protocol: each doubles the pause before the next. */
 	rubbishInARow = 0;
+	/** When living sessions of it were replaced by a newer connection, lately (rivals.ts). */
+	readonly replacedAtMs: number[] = [];
+	rivalsLoggedMs: number | undefined;
 	/** Failed attempts in a row that the peer answered with an error status. */
 	refusalsInARow = 0;
 	/** Minor version of our next hello: 0 after the peer refused 1 (section 3.4). */

@@ -23,6 +23,7 @@ import { Peer, type PeerConfig, printable } from './peer.js';
 import { MAX_UPDATES_AT_ONCE, STATUS, type StatusCode } from './protocol.js';
 import type { ReplicatedTable } from './replicated-table.js';
 import { Resync } from './resync.js';
+import { hasRival } from './rivals.js';
 import { Session } from './session.js';
 import type { Aggregator, SessionEnd, SessionHost } from './session-host.js';
 import { shardOf, shardSeed } from './shards.js';
@@ -414,6 +415,12 @@ export class PeersSection implements SessionHost, AcceptorHost, CallsHost {
 		if (peer.rubbishInARow > 1 && this.#calls.isWaiting(peer)) return STATUS.TRY_AGAIN;
 		// The newest connection of a peer is the one that lives: the older may be dead without anyone knowing.
 		if (peer.session !== undefined || this.#calls.isCalling(peer)) peer.collisions++;
+		if (peer.session !== undefined && hasRival(peer, this.clock.monotonicMs())) {
+			this.#say(
+				'warn',
+				`two nodes seem to be called '${peer.name}': their connections replace each other all the time`,
+			);
+		}
 		this.#calls.replaced(peer);
 		peer.session?.end('replaced', 'replaced by a newer connection');
 		peer.lastHandshakeMs = this.clock.monotonicMs();

@@ -38,6 +38,8 @@ export interface Aggregator {
 	exchangesWith(peer: Peer): boolean;
 	/** The peer defines a table that it does not share so far. Returns what was added for it, if anything. */
 	tableDefined(peer: Peer, definition: TableDefinition): SharedTable | undefined;
+	/** The peer defines a table that it shares through this aggregator. False, after a line in the log: it is another one. */
+	mayBind(peer: Peer, shared: SharedTable, definition: TableDefinition): boolean;
 	/** The first message tells which kind of peer it is: one that exchanges shares, or a plain one. */
 	peerKnown(session: Session): void;
 	/** A Holdfast peer has told the shares it knows; its own one, whole. */

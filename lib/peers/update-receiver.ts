@@ -126,6 +126,10 @@ export class UpdateReceiver {
 		}
 		if (shared === undefined) return;
 		if (shared.remoteId !== 0) this.#byRemoteId.delete(shared.remoteId);
+		if (shared.role !== 'common' && this.#host.aggregator?.mayBind(peer, shared, definition) === false) {
+			shared.unbind();
+			return;
+		}
 		if (!shared.bind(definition)) {
 			shared.unbind();
 			this.#host.tableMismatched(this.#session, shared);

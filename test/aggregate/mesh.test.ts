@@ -129,6 +129,66 @@ t.test('a clock that was set back', async (t) => {
 	cluster.stop();
 });
 
+t.test('clocks that differ by minutes', async (t) => {
+	const cluster = new SummingCluster(NAMES, 11);
+	const setClock = (name: string): void => {
+		cluster.time.clockStep = (NAMES.indexOf(name) - 1) * 7 * 60_000;
+	};
+	for (const name of NAMES) {
+		cluster.crash(name);
+		setClock(name);
+		cluster.start(name);
+	}
+	cluster.run(6000);
+	for (const name of NAMES) for (let i = 0; i < 5; i++) cluster.node(name).request('k');
+	cluster.run(4000);
+	for (const node of cluster.nodes.values()) {
+		t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 15, node.name);
+		t.equal(node.value(node.sum, 'k', 'http_req_rate'), 15, `${node.name}: the rate`);
+	}
+	// The one whose clock is behind starts anew, and the one whose clock is ahead.
+	for (const name of ['a', 'c']) {
+		cluster.crash(name);
+		setClock(name);
+		cluster.start(name).request('k');
+		cluster.run(10_000);
+	}
+	for (const node of cluster.nodes.values()) {
+		t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 17, `${node.name} after two have started anew`);
+		t.same(
+			node.log.filter((line) => /clock|same name/.test(line)),
+			[],
+		);
+	}
+	cluster.stop();
+});
+
+t.test('two processes of one name: each says so once, and nothing is counted twice', async (t) => {
+	const cluster = new SummingCluster(NAMES, 12);
+	cluster.run(40_000);
+	for (const name of NAMES) for (let i = 0; i < 4; i++) cluster.node(name).request('k');
+	cluster.run(1000);
+	const earlier = cluster.node('b');
+	const later = cluster.start('b');
+	for (let i = 0; i < 3; i++) later.request('k');
+	cluster.run(60_000);
+	for (let i = 0; i < 100; i++) earlier.request('k');
+	cluster.run(20_000);
+	t.match(earlier.log.join('\n'), /another process that started later than this one is called 'b' too/);
+	for (const name of ['a', 'c']) {
+		const node = cluster.node(name);
+		const sum = node.value(node.sum, 'k', 'http_req_cnt');
+		t.ok(sum >= 15 && sum <= 115, `${name}: ${sum}, nothing is counted twice`);
+		t.equal(
+			node.log.filter((line) => line.includes("two nodes seem to be called 'b'")).length,
+			1,
+			`${name} says so once`,
+		);
+	}
+	earlier.section.close();
+	cluster.stop();
+});
+
 t.test('a new process takes over from the old one', async (t) => {
 	const cluster = new SummingCluster(NAMES, 8);
 	cluster.run(6000);

@@ -210,6 +210,58 @@ t.test('two aggregators for the same nodes: one is killed', { skip, buffered: tr
 	t.notMatch(again.stderr, /exception|rejection/);
 });
 
+t.test('two nodes of one name, and a table that stores other things', { skip, buffered: true }, async (t) => {
+	const [p1, p2, p3, pa] = await freePorts(4);
+	const lines = [
+		`peer aggr 127.0.0.1:${pa} local`,
+		`peer lb1 127.0.0.1:${p1}`,
+		`peer lb2 127.0.0.1:${p2}`,
+		`peer lb3 127.0.0.1:${p3}`,
+	];
+	const aggregator = await startProgram(t, {
+		config: aggregatorConfig(lines, '.local', '.sum'),
+		ports: 0,
+		readyPorts: [pa!],
+	});
+	const start = (name: string, port: number, change = (config: string): string => config): Promise<Program> =>
+		startProgram(t, {
+			config: change(
+				nodeConfig(name, [
+					[name, port],
+					['aggr', pa!],
+				]),
+			),
+			ports: 1,
+			program: 'haproxy',
+		});
+	const lb1 = await start('lb1', p1!);
+	const lb2 = await start('lb2', p2!);
+	await hasStarted(aggregator, 'lb1', 'lb2');
+	await count(lb1, 2);
+	await count(lb2, 3);
+	await shows(lb1, 2, 5);
+	// Its period is another: rates of both cannot be added.
+	const lb3 = await start('lb3', p3!, (config) =>
+		config.replace(/(req\.local .*)http_req_rate\(10m\)/, '$1http_req_rate(5m)'),
+	);
+	await count(lb3, 7);
+	const log = (): string => aggregator.stdout + aggregator.stderr;
+	await waitFor('the other table to be told of', () =>
+		/table '\/req.local' of peer 'lb3' stores other data, or for other periods, than here: not summed/.test(log()),
+	);
+	await count(lb1, 1);
+	await shows(lb1, 3, 6);
+	await shows(lb2, 3, 6);
+	// Another one of that name, which listens elsewhere: their connections replace each other.
+	const [other] = await freePorts(1);
+	await start('lb2', other!);
+	await waitFor('the two to be told of', () => /two nodes seem to be called 'lb2'/.test(log()), 60_000);
+	t.equal(log().match(/two nodes seem to be called/g)?.length, 1, 'once');
+	const { sum } = await read(lb1);
+	t.ok(sum <= 6, `${sum}: nothing is counted twice`);
+	t.notMatch(log(), /exception|rejection/);
+});
+
 t.test('two levels: what the upper one sums comes down to the nodes', { skip, buffered: true }, async (t) => {
 	const [p1, p2, pa, pb, pt] = await freePorts(5);
 	const low = (name: string, port: number, node: string, nodePort: number): Promise<Program> =>

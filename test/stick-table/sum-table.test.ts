@@ -76,6 +76,27 @@ t.test('readings are own plus remote, by every way of reading', async (t) => {
 	t.equal(remote.verify(), undefined);
 });
 
+t.test('for the key of an entry that is tracked in the own table, and in any other', async (t) => {
+	const { own, remote, sum } = tables(60_000);
+	const rate = own.slot('http_req_rate')!;
+	const elsewhere = tables(60_000).own;
+	for (const tracking of [own, elsewhere]) {
+		for (const key of ['k', 'mine']) {
+			const entry = tracking.track(key, 1000);
+			if (tracking === own) own.add(entry, rate, 0, 5, 1000);
+			if (key === 'k') remote.addByKey('k', rate, 0, 7, 1000);
+			own.setByKey(key, own.slot('gpt0')!, 0, 3, 1000);
+			for (const type of ['http_req_rate', 'gpt0', 'bytes_in_cnt']) {
+				const slot = own.slot(type)!;
+				const read = sum.readTracked(tracking, entry, slot, 0, 1000);
+				t.equal(read, sum.readByKey(key, slot, 0, 1000), `${type} of ${key}`);
+			}
+			tracking.untrack(entry, 1000);
+		}
+	}
+	t.equal(sum.readByKey('k', rate, 0, 1000), 5 + 2 * 7);
+});
+
 t.test('states are those of whoever was touched last', async (t) => {
 	const { own, remote, sum } = tables(60_000);
 	own.storeServer('k', 1, 's1', 1000);
