@@ -33,14 +33,14 @@ const EXPECTED: Readonly<Record<Level, string>> = {
 		show aggregations; show backend; show cli level; show cli sockets; show info; show map; show peers; show resolvers;
 		show schema json; show servers conn; show servers state; show stat; show table; show version; user; wait`,
 	operator: `add acl; add map; clear acl; clear counters; clear map; clear table; commit acl; commit map; del acl; del map;
-		get var; prepare acl; prepare map; set map; set table; show cache; show env; show errors; show events; show sess;
+		get var; prepare acl; prepare map; set map; set table; show cache; show env; show errors; show events; show sess; show ssl ocsp-response;
 		show startup-logs; show threads`,
 	admin: `abort ssl ca-file; abort ssl cert; abort ssl crl-file; add server; add ssl ca-file; add ssl crt-list;
 		commit ssl ca-file; commit ssl cert; commit ssl crl-file; del server; del ssl ca-file; del ssl cert; del ssl crl-file;
 		del ssl crt-list; disable agent; disable frontend; disable health; disable server; enable agent; enable frontend;
 		enable health; enable server; lb-update force-update; new ssl ca-file; new ssl cert; new ssl crl-file; set log-level; set maxconn frontend;
 		set maxconn global; set maxconn server; set rate-limit; set server; set ssl ca-file; set ssl cert; set ssl crl-file;
-		set ssl tls-key; set var; set weight; show ssl ca-file; show ssl cert; show ssl crl-file; show ssl crt-list;
+		set ssl ocsp-response; set ssl tls-key; set var; set weight; show ssl ca-file; show ssl cert; show ssl crl-file; show ssl crt-list;
 		show tls-keys; shutdown frontend; shutdown session; shutdown sessions server`,
 };
 

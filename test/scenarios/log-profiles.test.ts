@@ -39,7 +39,7 @@ frontend f
   log stdout format priority local3
   log-format "own %OG %ST"
   http-request do-log if { path /rule }
-  http-after-response do-log profile given if { path /given }
+  http-after-response do-log profile given if { capture.req.uri /given }
   default_backend b
 backend b
   server s 127.0.0.1:${origin}
