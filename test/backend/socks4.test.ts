@@ -88,6 +88,7 @@ t.test('a reader that is slower than the proxy holds it back', async (t) => {
 	tunnel.on('data', (chunk: Buffer) => {
 		received += chunk.length;
 	});
+	tunnel.resume();
 	await new Promise((resolve) => tunnel.once('end', resolve));
 	t.equal(received, total);
 	tunnel.destroy();
