@@ -69,7 +69,10 @@ t.test(
 		// Of what is overwritten there is no share: those rows are no sums.
 		await page.locator('#sum-list tbody tr').first().waitFor();
 		t.equal(await page.locator('#sum-list tbody tr').count(), 1);
-		t.match(await page.locator('#sum-list').textContent(), /lb2 \(Redis\)\S+req\.local to \S+req\.sumthere1\S*(?:\d+m?s|ago)/);
+		t.match(
+			await page.locator('#sum-list').textContent(),
+			/lb2 \(Redis\)\S+req\.local to \S+req\.sumthere1\S*(?:\d+m?s|ago)/,
+		);
 		t.equal(await page.locator('#troubles').textContent(), 'All is well');
 
 		await redis.kill();
