@@ -43,6 +43,21 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
 type Settings = Pick<BindTlsModel, 'verify' | 'ca' | 'caVerify' | 'crl' | 'caIgnoredErrors' | 'crtIgnoredErrors'>;
 
+/** Why a client may not come in. */
+export class CertificateRefusal {
+	/** Of core/certificate-errors.ts, the first that is not to be ignored; undefined: none was shown. */
+	readonly code: number | undefined;
+	readonly depth: number;
+	/** In OpenSSL's word. */
+	readonly reason: string;
+
+	constructor(code: number | undefined, depth: number, reason: string) {
+		this.code = code;
+		this.depth = depth;
+		this.reason = reason;
+	}
+}
+
 export class CertificateJudge {
 	/** Some error of clients' certificates may be ignored. */
 	readonly ignoresAny: boolean;
@@ -64,21 +79,26 @@ export class CertificateJudge {
 		this.#authorities = `${ca ?? ''}\n${caVerify ?? ''}`;
 	}
 
-	/** A sentence: it may not. Undefined: it may, and nothing is wrong. */
-	judge(socket: TLSSocket, nowMs = Date.now()): PeerVerification | string | undefined {
+	/** Undefined: it may, and nothing is wrong. */
+	judge(socket: TLSSocket, nowMs = Date.now()): PeerVerification | CertificateRefusal | undefined {
 		if (this.#verify === 'none') return undefined;
 		const shown = socket.getPeerX509Certificate();
 		if (shown === undefined) {
-			return this.#verify === 'required' ? 'the client has shown none' : undefined;
+			return this.#verify === 'required'
+				? new CertificateRefusal(undefined, 0, 'the client has shown none')
+				: undefined;
 		}
 		if (socket.authorized) return undefined;
 		const reason = String(socket.authorizationError);
-		if (!this.ignoresAny) return reason;
 		const result = certificateError(reason) ?? UNSPECIFIED;
 		// A resumed session has passed here before (sessions are kept apart by what is asked of clients), without its chain.
-		if (socket.isSessionReused()) return { result, error: 0, caError: 0, caErrorDepth: 0 };
+		if (socket.isSessionReused() && this.ignoresAny) return { result, error: 0, caError: 0, caErrorDepth: 0 };
 		const errors = this.#errorsOf(shown, result, nowMs);
-		if (!this.#ignoresAll && !errors.every((error) => this.#isIgnored(error))) return reason;
+		const fatal = this.#ignoresAll ? undefined : errors.find((error) => !this.#isIgnored(error));
+		if (fatal !== undefined) {
+			// What is only strange here is no reason of OpenSSL's.
+			return new CertificateRefusal(fatal.code === UNSPECIFIED ? result : fatal.code, fatal.depth, reason);
+		}
 		const inChain = errors.find(({ depth }) => depth > 0);
 		return {
 			result,

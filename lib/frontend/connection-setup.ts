@@ -9,6 +9,7 @@ import { type ProxyHeader, readProxyHeader } from '../core/proxy-protocol.js';
 import { resetSocket } from '../core/reset-socket.js';
 import type { Session } from '../stream/session.js';
 import type { SecuredClient } from '../stream/tls-view.js';
+import { ClientCertificateError } from './served-tls.js';
 import type { TlsAcceptor } from './tls-acceptor.js';
 
 export interface SetupOptions {
@@ -127,9 +128,14 @@ export class ConnectionSetup {
 		}
 		tls.accept(this.#socket, (accepted, error) => {
 			if (this.#isOver) accepted?.socket.destroy();
-			else if (accepted === undefined) this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`);
+			else if (accepted === undefined) this.#refuse(error);
 			else this.#becomeSecure(accepted);
 		});
+	}
+
+	#refuse(error: Error | undefined): void {
+		const reason = error instanceof ClientCertificateError ? certificateFailureText(error) : undefined;
+		this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`, reason);
 	}
 
 	#becomeSecure(accepted: SecuredClient): void {
@@ -150,11 +156,11 @@ export class ConnectionSetup {
 	readonly #onError = (error: Error): void => this.#fail(error.message);
 	readonly #onClose = (): void => this.#fail('connection closed');
 
-	#fail(detail: string): void {
+	#fail(detail: string, sentence?: string): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		const isNull = this.#socket.bytesRead === 0;
-		const reason = failureText(this.#isReadingHeader, isNull, detail, this.#awaitsCip);
+		const reason = sentence ?? failureText(this.#isReadingHeader, isNull, detail, this.#awaitsCip);
 		this.#timer?.cancel();
 		this.#socket.off('data', this.#onData);
 		this.#socket.off('close', this.#onClose);
@@ -174,6 +180,12 @@ function failureText(isReadingHeader: boolean, isNull: boolean, detail: string, 
 	return detail.includes('no PROXY protocol header')
 		? 'Received something which does not look like a PROXY protocol header'
 		: 'Truncated PROXY protocol header received';
+}
+
+/** Undefined where a client that must show a certificate has none: its handshake has failed like any other. */
+function certificateFailureText({ refusal: { code, depth } }: ClientCertificateError): string | undefined {
+	if (code === undefined) return undefined;
+	return depth > 0 ? 'SSL client CA chain cannot be verified' : 'SSL client certificate not trusted';
 }
 
 function cipFailureText(isNull: boolean, detail: string): string {

@@ -10,7 +10,8 @@ import type { Socket } from 'node:net';
 import tls from 'node:tls';
 import type { PeerVerification } from '../sample/types.js';
 import { contextOptions, type Served } from './certificate-store.js';
-import { CertificateJudge } from './client-certificate.js';
+import { CertificateJudge, CertificateRefusal } from './client-certificate.js';
+import { alertFor, clearAlert, protectedAlert } from './tls-alert.js';
 
 /** A handshake that is over. */
 export interface SecuredSocket {
@@ -32,6 +33,16 @@ export interface ServedTlsOptions {
 	readonly staple: ((certificate: Buffer) => Buffer | undefined) | undefined;
 }
 
+/** A handshake that was broken off for the client's certificate. */
+export class ClientCertificateError extends Error {
+	readonly refusal: CertificateRefusal;
+
+	constructor(refusal: CertificateRefusal) {
+		super(`client certificate: ${refusal.reason}`);
+		this.refusal = refusal;
+	}
+}
+
 /** Above every timeout of the configuration: the listener has its own. */
 const HANDSHAKE_TIMEOUT_NONE_MS = 2 ** 31 - 1;
 
@@ -44,6 +55,7 @@ export class ServedTls {
 	readonly #waiting = new WeakMap<object, HandshakeDone>();
 	readonly #secrets = new WeakMap<tls.TLSSocket, Map<string, string>>();
 	readonly #recordBytesMax: number | undefined;
+	readonly #tellsSecrets: boolean;
 
 	/** @throws what OpenSSL says */
 	constructor({ certificates, settings }: Pick<Served, 'certificates' | 'settings'>, options: ServedTlsOptions) {
@@ -56,8 +68,8 @@ export class ServedTls {
 			key: certificates.map(({ key }) => key),
 			...(settings.alpn.length === 0 ? {} : { ALPNProtocols: [...settings.alpn] }),
 			requestCert: verify !== 'none',
-			// With errors to ignore, who may come is judged here and not by Node.
-			rejectUnauthorized: verify === 'required' && !this.#judge.ignoresAny,
+			// Who may come is judged here: Node would close the connection without a word.
+			rejectUnauthorized: false,
 			ticketKeys: options.ticketKeys,
 			sessionIdContext: sessionContext(settings),
 			handshakeTimeout: HANDSHAKE_TIMEOUT_NONE_MS,
@@ -65,12 +77,16 @@ export class ServedTls {
 		} as tls.TlsOptions);
 		this.#server = server;
 		server.on('secureConnection', (socket) => {
+			const verdict = this.#judge.judge(socket);
+			// Now, while the rest of the handshake has not left.
+			if (verdict instanceof CertificateRefusal) this.#alert(socket, verdict);
 			// OpenSSL is still at work below this call: a socket that is destroyed in it takes the process along.
-			setImmediate(() => this.#secured(socket));
+			setImmediate(() => this.#secured(socket, verdict));
 		});
 		// Node destroys the socket itself.
 		server.on('tlsClientError', (error, socket) => setImmediate(() => this.#end(socket, undefined, error)));
-		if (options.keylog) server.on('keylog', (line, socket) => this.#keep(line, socket));
+		this.#tellsSecrets = options.keylog;
+		if (options.keylog || verify !== 'none') server.on('keylog', (line, socket) => this.#keep(line, socket));
 		const { staple } = options;
 		// A handshake waits for an answer where this is listened to: not without anything to answer.
 		if (staple !== undefined) {
@@ -84,18 +100,33 @@ export class ServedTls {
 		this.#server.emit('connection', socket);
 	}
 
-	#secured(socket: tls.TLSSocket): void {
+	#secured(socket: tls.TLSSocket, verdict: PeerVerification | CertificateRefusal | undefined): void {
+		if (verdict instanceof CertificateRefusal) {
+			this.#end(socket, undefined, new ClientCertificateError(verdict));
+			return;
+		}
 		if (socket.destroyed) {
 			this.#end(socket, undefined, new Error('connection closed'));
 			return;
 		}
-		const verdict = this.#judge.judge(socket);
-		if (typeof verdict === 'string') {
-			this.#end(socket, undefined, new Error(`client certificate: ${verdict}`));
-			return;
-		}
 		if (this.#recordBytesMax !== undefined) socket.setMaxSendFragment(this.#recordBytesMax);
-		this.#end(socket, { socket, verification: verdict, secrets: this.#secrets.get(socket) }, undefined);
+		const secrets = this.#tellsSecrets ? this.#secrets.get(socket) : undefined;
+		this.#end(socket, { socket, verification: verdict, secrets }, undefined);
+	}
+
+	/** Tells the client why it is refused, past OpenSSL, which has taken its certificate. */
+	#alert(socket: tls.TLSSocket, { code }: CertificateRefusal): void {
+		const version = socket.getProtocol() ?? '';
+		let record: Buffer | undefined;
+		if (version === 'TLSv1.3') {
+			const secret = this.#secrets.get(socket)?.get('SERVER_TRAFFIC_SECRET_0');
+			if (secret === undefined) return;
+			record = protectedAlert(alertFor(code, true), socket.getCipher().standardName, Buffer.from(secret, 'hex'));
+		} else if (!socket.isSessionReused()) {
+			// Where a session is resumed, this side has begun to encrypt.
+			record = clearAlert(alertFor(code, false), version);
+		}
+		if (record !== undefined) rawSocketOf(socket).write(record);
 	}
 
 	/** `<label> <client random> <secret>`, a line each. */
@@ -110,7 +141,7 @@ export class ServedTls {
 	}
 
 	#end(socket: tls.TLSSocket, secured: SecuredSocket | undefined, error: Error | undefined): void {
-		const raw = (socket as unknown as { readonly _parent: object })._parent;
+		const raw = rawSocketOf(socket);
 		const done = this.#waiting.get(raw);
 		if (done === undefined) {
 			socket.destroy();
@@ -120,6 +151,9 @@ export class ServedTls {
 		done(secured, error);
 	}
 }
+
+/** The connection below, as it was handed over. */
+const rawSocketOf = (socket: tls.TLSSocket): Socket => (socket as unknown as { readonly _parent: Socket })._parent;
 
 /** The same for all that ask for certificates in the same way. */
 function sessionContext({ verify, ca, caVerify, crl, caIgnoredErrors, crtIgnoredErrors }: Served['settings']): string {

@@ -6,9 +6,6 @@
  * (hello-reader.ts), and the connection goes to what serves the name in it (served-tls.ts). The tickets' keys are one set
  * for the process, so that a client resumes its session in whichever thread, and over a reload; or those of
  * `tls-ticket-keys`, one set for all nodes that have the file.
- *
- * What Node leaves to be wished for: a client's certificate that is no good is refused when the handshake is over, by
- * closing, since Node lets OpenSSL take every certificate and judges it afterwards; clients see no alert with the reason.
  */
 import { createHash } from 'node:crypto';
 import type { Socket } from 'node:net';
