@@ -25,7 +25,7 @@ export async function measureIdle(connectionCount: number, note: (line: string) 
 	const origin = await startOrigin(originPort);
 	try {
 		for (const [index, contender] of wanted.entries()) {
-			const proxy = await contender.start(ports[index] as number, originPort);
+			const proxy = await contender.start({ plain: ports[index] as number, origin: originPort });
 			try {
 				await measure(proxy, connectionCount, note);
 			} finally {

@@ -3,11 +3,14 @@
  *
  *     npm run bench                       all parts
  *     npm run bench -- small 10k 1m new   requests through Holdfast, HAProxy, nginx and http-proxy
+ *     npm run bench -- rules             a configuration as operators have it, beside HAProxy
  *     npm run bench -- tls handshakes h2 h2-1m   the same over TLS and HTTP/2, beside HAProxy
  *     npm run bench -- idle               memory of ten thousand idle connections
  *     npm run bench -- table              memory of a table's entries, pauses while a million expire
  *     npm run bench -- --quick            seconds instead of minutes: a look, not a figure to print
  *     npm run bench -- --rounds 9 small   more rounds
+ *     npm run bench -- --proxies holdfast,haproxy small   these alone, by how their names begin
+ *     HOLDFAST_BASELINE=<another build's holdfast.js> npm run bench   that build beside this one, as `baseline`
  *
  * What is not installed is skipped by name. Nothing else should run meanwhile; how to read the
  * figures when something does is said in throughput.ts.
@@ -24,7 +27,7 @@ const QUICK: Pace = { warmUpSeconds: 3, roundSeconds: 2, rounds: 3 };
 
 const { values, positionals } = parseArgs({
 	allowPositionals: true,
-	options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' } },
+	options: { quick: { type: 'boolean', default: false }, rounds: { type: 'string' }, proxies: { type: 'string' } },
 });
 const known = [...CASES.map((one) => one.name), 'idle', 'table'];
 const unknown = positionals.filter((name) => !known.includes(name));
@@ -44,7 +47,7 @@ const cases = CASES.filter((one) => wanted.has(one.name));
 if (!hasProcFs && (cases.length > 0 || wanted.has('idle'))) {
 	note('skipped: all but table: this system has no /proc to read CPU time and memory from');
 } else {
-	if (cases.length > 0) await measureThroughput(cases, pace, note);
+	if (cases.length > 0) await measureThroughput(cases, pace, note, values.proxies?.split(','));
 	if (wanted.has('idle')) await measureIdle(values.quick ? 2000 : 10_000, note);
 }
 if (wanted.has('table')) await measureTable(note);

@@ -10,7 +10,7 @@ import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { freePorts } from '../fixtures/ports.js';
 import { findProgram, LOAD_CORE, pinned, type RunningProgram } from './programs.js';
-import { contenders, startOrigin } from './proxies.js';
+import { contenders, type Ports, RULES_HEADERS, startOrigin, startSyslog } from './proxies.js';
 
 export interface Case {
 	/** As on the command line. */
@@ -22,6 +22,8 @@ export interface Case {
 	readonly closes: boolean;
 	/** Over TLS, with the certificate of the tests; those that are not configured by HAProxy's file stand aside. */
 	readonly secure?: boolean;
+	/** Through the configuration with many rules, asked as a browser does; the others stand aside. */
+	readonly ruled?: boolean;
 	/** HTTP/2, asked for by h2load with so many streams on each connection. */
 	readonly streams?: number;
 	/** What issue and README promise: CPU per request at most so many times the other's. */
@@ -39,6 +41,15 @@ export const CASES: readonly Case[] = [
 	},
 	{ name: '10k', title: '10 kB, keep-alive', path: '/10240', connections: 32, closes: false, limits: { haproxy: 1.3 } },
 	{ name: '1m', title: '1 MB, keep-alive', path: '/1048576', connections: 16, closes: false, limits: { haproxy: 1.3 } },
+	{
+		name: 'rules',
+		title: 'rules, maps, a tracker, a log by UDP: 12 bytes, keep-alive',
+		path: '/12',
+		connections: 32,
+		closes: false,
+		ruled: true,
+		limits: {},
+	},
 	{
 		name: 'new',
 		title: 'new connection per request, 12 bytes',
@@ -100,11 +111,12 @@ interface Figures {
 	readonly failed: number;
 }
 
-/** Runs the cases; false when there is nothing to measure with. */
+/** Runs the cases, through the proxies whose names begin so; false when there is nothing to measure with. */
 export async function measureThroughput(
 	cases: readonly Case[],
 	pace: Pace,
 	note: (line: string) => void,
+	chosen?: readonly string[],
 ): Promise<boolean> {
 	const wrk = findProgram('wrk');
 	const h2load = findProgram('h2load');
@@ -115,36 +127,37 @@ export async function measureThroughput(
 		if (!measurable.includes(one)) note(`skipped: ${one.name}: ${name} is not installed`);
 	}
 	if (measurable.length === 0) return false;
-	const wanted = contenders((what) => note(`skipped: ${what}`));
-	const [originPort = 0, ...ports] = await freePorts(2 * wanted.length + 1);
+	const wanted = contenders((what) => note(`skipped: ${what}`)).filter(
+		({ name }) => chosen === undefined || chosen.some((start) => name.startsWith(start)),
+	);
+	const [originPort = 0, syslogPort = 0, ...ports] = await freePorts(3 * wanted.length + 2);
 	const running: RunningProgram[] = [];
 	try {
-		const origin = await startOrigin(originPort);
-		running.push(origin);
-		const all: RunningProgram[] = [];
-		const securePorts = new Map<RunningProgram, number>();
+		running.push(await startOrigin(originPort), await startSyslog(syslogPort));
+		const all: { readonly proxy: RunningProgram; readonly ports: Ports; readonly isConfigured: boolean }[] = [];
 		for (const [index, contender] of wanted.entries()) {
-			const [port = 0, securePort = 0] = ports.slice(2 * index);
-			const proxy = await contender.start(port, originPort, securePort);
-			if (contender.isSecure) securePorts.set(proxy, securePort);
+			const [plain = 0, secure = 0, ruled = 0] = ports.slice(3 * index);
+			const own: Ports = { plain, origin: originPort, secure, rules: { port: ruled, syslog: syslogPort } };
+			const proxy = await contender.start(own);
 			running.push(proxy);
-			all.push(proxy);
+			all.push({ proxy, ports: own, isConfigured: contender.isConfigured === true });
 		}
 		for (const one of measurable) {
 			const tool = toolOf(one) as string;
-			const proxies = all.filter((proxy) => one.secure !== true || securePorts.has(proxy));
-			const run = (proxy: RunningProgram, seconds: number): Promise<Figures> => {
-				const securePort = one.secure === true ? securePorts.get(proxy) : undefined;
-				const origin = securePort === undefined ? `http://127.0.0.1:${proxy.port}` : `https://127.0.0.1:${securePort}`;
+			const needsConfiguration = one.secure === true || one.ruled === true;
+			const proxies = all.filter(({ isConfigured }) => !needsConfiguration || isConfigured);
+			const run = ({ proxy, ports }: (typeof all)[number], seconds: number): Promise<Figures> => {
+				const plain = one.ruled === true ? ports.rules?.port : ports.plain;
+				const origin = one.secure === true ? `https://127.0.0.1:${ports.secure}` : `http://127.0.0.1:${plain}`;
 				const url = `${origin}${one.path}`;
 				return one.streams === undefined
 					? runWrk(tool, proxy, one, url, seconds)
 					: runH2load(tool, proxy, one, one.streams, url, seconds);
 			};
-			for (const proxy of proxies) await run(proxy, pace.warmUpSeconds);
-			const results = new Map<string, Figures[]>(proxies.map(({ name }) => [name, []]));
+			for (const one of proxies) await run(one, pace.warmUpSeconds);
+			const results = new Map<string, Figures[]>(proxies.map(({ proxy }) => [proxy.name, []]));
 			for (let round = 0; round < pace.rounds; round++) {
-				for (const proxy of proxies) results.get(proxy.name)?.push(await run(proxy, pace.roundSeconds));
+				for (const one of proxies) results.get(one.proxy.name)?.push(await run(one, pace.roundSeconds));
 			}
 			report(one, pace, results, note);
 		}
@@ -184,7 +197,8 @@ async function runH2load(
 
 async function runWrk(wrk: string, proxy: RunningProgram, one: Case, url: string, seconds: number): Promise<Figures> {
 	const options = ['-t1', `-c${one.connections}`, `-d${seconds}s`, '--latency', '--timeout', '10s'];
-	const headers = one.closes ? ['-H', 'Connection: close'] : [];
+	const sent = [...(one.ruled === true ? RULES_HEADERS : []), ...(one.closes ? ['Connection: close'] : [])];
+	const headers = sent.flatMap((line) => ['-H', line]);
 	const [command, ...args] = pinned(LOAD_CORE, [wrk, ...options, ...headers, url]);
 	const before = proxy.cpuUs();
 	const { stdout } = await promisify(execFile)(command, args, { encoding: 'latin1' });
