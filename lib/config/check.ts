@@ -422,17 +422,26 @@ function finishPeers(
 	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
 	if (draft.redis !== undefined) checkRedis(draft, local?.name, state);
 	// Through Redis nobody calls this node, its name is enough.
-	if (local === undefined && !draft.disabled && !hasRedis) {
+	const isRemoved = local === undefined && !draft.disabled && !hasRedis;
+	if (isRemoved) {
 		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
-		diagnostics.alert(
-			draft.place,
-			`peers section '${draft.name}' has no peer for this process: its name is '${global.localpeer}' (from ${
-				global.localpeerOrigin === 'host name' ? 'the host name' : `'${global.localpeerOrigin}'`
-			}), the section has ${names === '' ? 'no peer at all' : names}. Name one of them with '-L' or with 'localpeer' in the global section.`,
-		);
+		const text = `(no peer named '${global.localpeer}'): the name is ${
+			global.localpeerOrigin === 'host name' ? 'the host name' : `from '${global.localpeerOrigin}'`
+		}, the section has ${names === '' ? 'no peer at all' : names}. Name one of them with '-L' or with 'localpeer' in the global section.`;
+		// As HAProxy does: the tables stay, and stay this process's own. A section with nothing in it has a name only,
+		// and sums of what nobody shares would be wrong without a word.
+		const isEmpty = peers.length === 0 && draft.tables.length === 0 && bind === undefined;
+		if (isEmpty || state.aggregations.some((aggregation) => aggregation.peers?.name === draft.name))
+			diagnostics.alert(draft.place, `incomplete section 'peers ${draft.name}' ${text}`);
+		else
+			diagnostics.warning(
+				draft.place,
+				`Removing incomplete section 'peers ${draft.name}' ${text} Its tables are not shared.`,
+			);
+		bind = undefined;
 	}
 	for (const peer of peers) {
-		if (peer === local || peer.address !== undefined) continue;
+		if (peer === local || peer.address !== undefined || isRemoved) continue;
 		diagnostics.alert(
 			peer.place,
 			`'${peer.keyword} ${peer.name}' : missing address; only the local peer, '${global.localpeer}', is given by 'bind'.`,
@@ -456,6 +465,7 @@ function finishPeers(
 	}
 	return {
 		...kept,
+		disabled: kept.disabled || isRemoved,
 		bind,
 		logTargets: finishLogs(logs, global, rings),
 		peers: peers.map(({ keyword: _keyword, ...peer }) => ({

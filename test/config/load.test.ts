@@ -142,10 +142,21 @@ t.test('files that lines name', async (t) => {
 t.test('the local peer', async (t) => {
 	const section = 'peers p\n peer a 127.0.0.1:1\n peer b 127.0.0.1:2\n';
 	t.match(load(section).remarks, [
-		`alert 1: peers section 'p' has no peer for this process: its name is 'me' (from the host name), the section has 'a', 'b'.`,
+		`warning 1: Removing incomplete section 'peers p' (no peer named 'me'): the name is the host name, the section has 'a', 'b'.`,
 	]);
-	t.match(load(section, { arguments: { localpeer: 'z' } }).remarks, [/its name is 'z' \(from '-L'\)/]);
-	t.match(load(`global\n localpeer y\n${section}`).remarks, [/its name is 'y' \(from 'localpeer'\)/]);
+	const alone = load(section).model?.peers[0];
+	t.match(alone, { disabled: true, bind: undefined }, 'as HAProxy does: its tables stay, and are not shared');
+	const table = load('peers p\n bind :1\n server a\n table t type ip size 1k\n');
+	t.match(table.remarks, [/^warning 1: Removing incomplete section/], "an address is nobody's either");
+	t.match(table.model?.peers[0], { tables: [{ name: 'p/t' }] });
+	t.match(
+		load(`${section} table t_local type ip size 1k store gpc0\naggregations g\n peers p\n from _local to _sum\n`)
+			.remarks[0],
+		/^alert 1: incomplete section 'peers p' .no peer named 'me'/,
+		'sums of what is not shared',
+	);
+	t.match(load(section, { arguments: { localpeer: 'z' } }).remarks, [/no peer named 'z'\): the name is from '-L'/]);
+	t.match(load(`global\n localpeer y\n${section}`).remarks, [/no peer named 'y'\): the name is from 'localpeer'/]);
 	t.match(load('peers p\n').remarks, [/the section has no peer at all/]);
 	t.ok(load(section, { arguments: { localpeer: 'a' } }).model);
 	t.ok(load('peers p\n disabled\n peer a 127.0.0.1:1\n').model, 'a disabled section needs none');
