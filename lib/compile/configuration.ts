@@ -188,9 +188,10 @@ export function compileConfiguration(
 	if (diagnostics.errorCount > errorsBefore || parts.length < model.proxies.length) return undefined;
 
 	const backends = new Map<string, BackendTraffic>();
+	const surroundings = { model, fullconns: defaultFullconns(model), shared, tables, counters, counterIndexes, options };
 	for (const part of parts) {
 		if (!isBackendSide(part.model)) continue;
-		const traffic = buildBackend(part, { shared, tables, counters, counterIndexes, model, options });
+		const traffic = buildBackend(part, surroundings);
 		names.backend(part.model.name)?.become(traffic.backend);
 		backends.set(part.model.name, traffic);
 	}
@@ -408,6 +409,7 @@ function compileHashExpression(model: ProxyModel, context: CompileContext): Expr
 
 interface BackendSurroundings {
 	readonly model: ConfigModel;
+	readonly fullconns: ReadonlyMap<string, number>;
 	readonly shared: SharedState;
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly counters: CounterMemory;
@@ -436,7 +438,7 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 		stickRules: part.stickRules,
 		persistRules: part.persistRules,
 		table: tables.get(proxy.name),
-		fullconn: fullconnOf(proxy, surroundings.model),
+		fullconn: proxy.fullconn ?? surroundings.fullconns.get(proxy.name) ?? 1,
 		counters: ownCounters,
 		serverCounters,
 		serverLinks: part.serverLinks,
@@ -456,19 +458,19 @@ function buildBackend(part: ProxyParts, surroundings: BackendSurroundings): Back
 }
 
 /**
- * `fullconn`, or a tenth of the sum of `maxconn` of the frontends that may lead here by a plain name, as the
- * manual computes it.
+ * For each backend a tenth of the sum of `maxconn` of the frontends that may lead to it by a plain name, as the
+ * manual computes `fullconn` where it is not given. Made in one walk: a question of each backend to each frontend
+ * would cost minutes with ten thousand of both.
  */
-function fullconnOf(proxy: ProxyModel, model: ConfigModel): number {
-	if (proxy.fullconn !== undefined) return proxy.fullconn;
-	let sum = 0;
+function defaultFullconns(model: ConfigModel): ReadonlyMap<string, number> {
+	const sums = new Map<string, number>();
 	for (const frontend of model.proxies) {
 		if (!isFrontendSide(frontend)) continue;
-		const leadsHere =
-			frontend.defaultBackend?.name === proxy.name ||
-			(frontend.kind === 'listen' && frontend.name === proxy.name) ||
-			frontend.useBackends.some((line) => line.words[0] === proxy.name);
-		if (leadsHere) sum += frontend.maxconn;
+		const targets = new Set(frontend.useBackends.map((line) => line.words[0] ?? ''));
+		if (frontend.defaultBackend !== undefined) targets.add(frontend.defaultBackend.name);
+		if (frontend.kind === 'listen') targets.add(frontend.name);
+		for (const name of targets) sums.set(name, (sums.get(name) ?? 0) + frontend.maxconn);
 	}
-	return Math.max(1, Math.floor((sum + 9) / 10));
+	for (const [name, sum] of sums) sums.set(name, Math.max(1, Math.floor((sum + 9) / 10)));
+	return sums;
 }
