@@ -17,18 +17,18 @@ export function checkSupported(model: ConfigModel, diagnostics: Diagnostics, sup
 	}
 }
 
-/** `proto` of `bind` and `server` lines: of HTTP, and with checks that speak it too. */
+/** `proto` of `bind` and `server` lines is of HTTP, `check-proto` of the kind of check. */
 function checkProtocols(proxy: ProxyModel, diagnostics: Diagnostics): void {
 	for (const { place, proto } of [...proxy.binds, ...proxy.servers]) {
 		if (proto === undefined || proxy.mode === 'http') continue;
 		diagnostics.alert(place, `proxy '${proxy.name}' : MUX protocol '${proto}' is not usable in mode tcp.`);
 	}
-	if (proxy.healthCheck.kind !== 'httpchk') return;
-	for (const { place, name, proto, check, health } of proxy.servers) {
-		if (proto !== 'h2' || !check || health.checkProto === 'h1') continue;
+	const isHttp = proxy.healthCheck.kind === 'httpchk';
+	for (const { place, name, check, health } of proxy.servers) {
+		if (!check || health.checkProto === undefined || (health.checkProto !== 'none') === isHttp) continue;
 		diagnostics.alert(
 			place,
-			`'server ${name}' : HTTP checks over HTTP/2 are not supported by holdfast ('check-proto h1' checks it by HTTP/1)`,
+			`backend '${proxy.name}': server '${name}' uses an incompatible MUX protocol for the selected check type`,
 		);
 	}
 }

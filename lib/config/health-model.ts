@@ -27,6 +27,8 @@ export interface ConnectStep {
 	readonly ssl: boolean;
 	readonly sni: string | undefined;
 	readonly alpn: readonly string[];
+	/** `proto h1`, `proto h2`; undefined: what the server line says, or ALPN chooses. */
+	readonly proto: 'h1' | 'h2' | undefined;
 	/** `via-socks4`: by way of the server's SOCKS4 proxy. */
 	readonly viaSocks4: boolean;
 	/** Closed cleanly, not by a reset. */
@@ -145,7 +147,7 @@ export interface ServerHealthModel {
 	readonly checkSni: string | undefined;
 	readonly checkAlpn: readonly string[];
 	/** `check-proto`; undefined: what the traffic speaks. */
-	readonly checkProto?: 'h1' | undefined;
+	readonly checkProto?: 'h1' | 'h2' | 'none' | undefined;
 	readonly checkSendProxy: boolean | undefined;
 	readonly agentCheck: boolean;
 	readonly agent: AgentCheckModel;

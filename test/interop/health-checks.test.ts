@@ -2,8 +2,11 @@
  * The same servers, good and bad, checked by Holdfast and by HAProxy 2.6 from the same conf file: what both log about
  * them, line by line. Only times differ.
  */
+import { readFileSync } from 'node:fs';
 import http from 'node:http';
+import http2 from 'node:http2';
 import net from 'node:net';
+import { fileURLToPath } from 'node:url';
 import t from 'tap';
 import { skipUnlessHaproxy } from '../fixtures/interop.js';
 import { type Program, startProgram, type Teardown } from '../fixtures/program.js';
@@ -39,6 +42,21 @@ function talker(hello: string | undefined, answer: (text: string) => string = ()
 
 const GREETING = `\x4a\0\0\0\x0a5.5.5-MariaDB\0${'\0'.repeat(59)}`;
 
+const PEM = readFileSync(fileURLToPath(new URL('../fixtures/tls/a.pem', import.meta.url)));
+
+/** The status that the path names, with what was asked as its body. */
+function answerHttp2(request: http2.Http2ServerRequest, response: http2.Http2ServerResponse): void {
+	let body = '';
+	request.on('data', (chunk) => {
+		body += chunk;
+	});
+	request.on('end', () => {
+		response.statusCode = Number(request.url.slice(1));
+		response.setHeader('x-h', 'v1, v2');
+		response.end(`${request.method} ${request.headers['x-a'] ?? '-'} ${body}.`);
+	});
+}
+
 /** Servers by the name that the conf uses. */
 const SERVERS: Readonly<Record<string, () => net.Server>> = {
 	http: () =>
@@ -63,9 +81,13 @@ const SERVERS: Readonly<Record<string, () => net.Server>> = {
 	ldap: () => talker('', () => '0\x0c\x02\x01\x01a\x07\x0a\x01\0\x04\0\x04\0'),
 	ldaperror: () => talker('', () => '0\x0c\x02\x01\x01a\x07\x0a\x01\x31\x04\0\x04\0'),
 	tls: () => talker('', () => '\x16\x03\0\0\x05'),
+	h2: () => http2.createServer(answerHttp2),
+	h2tls: () => http2.createSecureServer({ cert: PEM, key: PEM }, answerHttp2),
+	// As many bytes as a frame of HTTP/2 that would come from a server.
+	h2broken: () => talker('', () => 'HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'),
 };
 
-/** Lines of a backend, and the server they are tried on. */
+/** Lines of a backend, and the server they are tried on; `options` are its line's own. */
 const CASES: readonly (readonly [server: string, ...lines: string[]])[] = [
 	['http'],
 	['http', 'option httpchk'],
@@ -165,6 +187,36 @@ const CASES: readonly (readonly [server: string, ...lines: string[]])[] = [
 		'tcp-check expect string "ok 5-s"',
 	],
 	['http', 'option tcp-check', 'tcp-check connect port int(1) comment nobody'],
+	['h2', 'option httpchk GET /200', 'http-check send hdr Host a', 'options check-proto h2'],
+	['h2', 'option httpchk HEAD /204', 'http-check send hdr Host a', 'default-server proto h2'],
+	['h2', 'option httpchk GET /503', 'http-check send hdr Host a', 'default-server proto h2'],
+	[
+		'h2',
+		'option httpchk',
+		'http-check connect proto h2',
+		'http-check send meth POST uri /200 hdr Host a hdr X-A b body abc',
+		'http-check expect string "POST b abc."',
+		'http-check connect proto h2',
+		'http-check send meth GET uri /404 hdr Host a',
+		'http-check expect hdr name x-h value v2',
+	],
+	['h2', 'option httpchk GET /200', 'http-check send hdr Host a'],
+	['h2broken', 'option httpchk GET /200', 'http-check send hdr Host a', 'default-server proto h2'],
+	['http', 'option httpchk GET /', 'http-check send hdr Host a', 'options proto h2 check-proto h1'],
+	[
+		'h2tls',
+		'option httpchk',
+		'http-check connect ssl alpn h2',
+		'http-check send meth GET uri /200 hdr Host a',
+		'http-check expect rstring GET',
+		'default-server verify none',
+	],
+	[
+		'h2tls',
+		'option httpchk GET /200',
+		'http-check send hdr Host a',
+		'default-server ssl verify none check-alpn h2,http/1.1',
+	],
 ];
 
 const GLOBAL = `global
@@ -190,8 +242,10 @@ async function config(t: Teardown): Promise<string> {
 		for (const [index, [server, ...lines]] of CASES.entries()) {
 			text += `backend ${withLog ? 'log' : 'plain'}${index}\n`;
 			if (withLog) text += '    option log-health-checks\n';
-			for (const line of lines) text += `    ${line.replace(/\$\{(\w+)\}/g, (_, name) => String(ports.get(name)))}\n`;
-			text += `    server s 127.0.0.1:${ports.get(server)} check\n`;
+			const options = lines.find((line) => line.startsWith('options '))?.slice('options'.length) ?? '';
+			for (const line of lines.filter((line) => !line.startsWith('options ')))
+				text += `    ${line.replace(/\$\{(\w+)\}/g, (_, name) => String(ports.get(name)))}\n`;
+			text += `    server s 127.0.0.1:${ports.get(server)} check${options}\n`;
 		}
 	}
 	return text;

@@ -16,6 +16,7 @@ import { HttpRefusal } from '../../http/refusal.js';
 import { SocksTunnel } from '../socks4.js';
 import { type CheckResult, CheckStatus } from './check-status.js';
 import type { CheckView } from './check-view.js';
+import { H2Dialogue } from './h2-dialogue.js';
 import type { CompiledCheck, ConnectAction, ExpectAction, Received, SendAction } from './steps.js';
 
 /** What the server line says of its checks. */
@@ -31,6 +32,8 @@ export interface CheckTarget {
 	/** The PROXY protocol header to send where it is asked for. */
 	readonly proxyHeader: (local: net.AddressInfo, host: string, port: number) => Buffer;
 	readonly usesProxyHeader: boolean;
+	/** Which HTTP it speaks (`check-proto`, else `proto`); undefined: what ALPN chooses, else HTTP/1. */
+	readonly proto?: 'h1' | 'h2' | undefined;
 	/** Connections to the server go by way of it, those of checks where it is asked for. */
 	readonly socks4?: SocketAddress | undefined;
 	readonly usesSocks4?: boolean;
@@ -87,6 +90,8 @@ export class CheckRun {
 	#received = '';
 	#ended = false;
 	#sentMethod: string | undefined;
+	/** Where the connection speaks HTTP/2. */
+	#dialogue: H2Dialogue | undefined;
 	/** Whether a send or an expect has been carried out, and how the last one ended. */
 	#last: Omit<CheckResult, 'durationMs'> | undefined;
 	readonly #startedTalking: { withTls: boolean } = { withTls: false };
@@ -154,6 +159,8 @@ export class CheckRun {
 		if (socket === undefined) return;
 		socket.removeAllListeners();
 		socket.on('error', () => undefined);
+		this.#dialogue?.leave();
+		this.#dialogue = undefined;
 		if (this.#connection?.linger === true) socket.destroySoon();
 		else if (socket.connecting) socket.destroy();
 		else resetSocket(socket);
@@ -223,6 +230,13 @@ export class CheckRun {
 		socket.removeAllListeners('error');
 		socket.removeAllListeners('close');
 		this.#phase = 'talking';
+		if (this.#speaksHttp2(socket)) {
+			this.#dialogue = new H2Dialogue({
+				isTls: socket instanceof tls.TLSSocket,
+				bodyBytesMax: this.#options.bufferSize,
+				write: (bytes) => socket.write(bytes),
+			});
+		}
 		const { checkTimeoutMs, intervalMs, clock } = this.#options;
 		this.#arm(checkTimeoutMs ?? Math.max(1, this.#startMs + intervalMs - clock.monotonicMs()));
 		// A connection that breaks has said all it will say: the expectation decides what that means.
@@ -232,6 +246,16 @@ export class CheckRun {
 		socket.on('close', () => this.#receiveEnd());
 		this.#at++;
 		this.#advance();
+	}
+
+	#speaksHttp2(socket: net.Socket): boolean {
+		const { check, target } = this.#options;
+		const action = this.#connection;
+		if (check.isHttp !== true || action === undefined) return false;
+		const followsServer = action.isImplicit || action.usesServerSettings;
+		const proto = action.proto ?? (followsServer ? target.proto : undefined);
+		if (proto !== undefined) return proto === 'h2';
+		return socket instanceof tls.TLSSocket && socket.alpnProtocol === 'h2';
 	}
 
 	#connectionFailed(error: NodeJS.ErrnoException): void {
@@ -277,6 +301,7 @@ export class CheckRun {
 
 	#send(action: SendAction): boolean {
 		this.#show();
+		if (this.#dialogue !== undefined && action.request !== undefined) return this.#sendRequest(this.#dialogue, action);
 		const data = action.data(this.#options.view, this.#options.state);
 		if (data === undefined) {
 			const info = `tcp-check send-binary-lf: invalid hexadecimal digits at step ${action.number}`;
@@ -290,8 +315,22 @@ export class CheckRun {
 		return true;
 	}
 
+	#sendRequest(dialogue: H2Dialogue, { request, method }: SendAction): boolean {
+		const { view, state } = this.#options;
+		this.#sentMethod = method;
+		this.#last = { status: CheckStatus.L7OK, code: 0, info: '' };
+		this.#ended = false;
+		if (request !== undefined && dialogue.send(request(view, state))) return true;
+		this.#finish({ status: CheckStatus.SOCKERR, code: 0, info: '' });
+		return false;
+	}
+
 	#receive(chunk: Buffer): void {
 		if (this.#isOver) return;
+		if (this.#dialogue !== undefined) {
+			if (this.#dialogue.receive(chunk, this.#options.clock.monotonicMs())) this.#advance();
+			return;
+		}
 		const room = this.#options.bufferSize - this.#received.length;
 		this.#received += chunk.toString('latin1', 0, Math.max(0, room));
 		// A response that fills the buffer is judged by what fits (manual, `http-check expect`).
@@ -302,13 +341,16 @@ export class CheckRun {
 	#receiveEnd(): void {
 		if (this.#isOver || this.#ended) return;
 		this.#ended = true;
+		this.#dialogue?.closed();
 		this.#advance();
 	}
 
 	/** False when more must come first, or the check is over. */
 	#expect(action: ExpectAction): boolean {
-		if (this.#received === '' && !this.#ended) return false;
-		if (this.#received === '') {
+		const dialogue = this.#dialogue;
+		const isEmpty = dialogue === undefined ? this.#received === '' : this.#ended && dialogue.isEmpty;
+		if (isEmpty && !this.#ended) return false;
+		if (isEmpty) {
 			const comment = action.comment === undefined ? '' : ` comment: '${action.comment}'`;
 			const info = action.isHttp ? '' : `TCPCHK got an empty response at step ${action.number}${comment}`;
 			this.#finish({ status: action.emptyStatus, code: 0, info });
@@ -316,10 +358,11 @@ export class CheckRun {
 		}
 		let received: Received = { text: this.#received, ended: this.#ended, head: undefined, body: '' };
 		if (action.isHttp) {
-			const message = readResponse(this.#received, this.#ended, this.#sentMethod);
+			const message = dialogue?.response() ?? readResponse(this.#received, this.#ended, this.#sentMethod);
 			if (message === 'wait') return false;
 			if (message === 'malformed') {
-				this.#finish({ status: CheckStatus.L7RSP, code: 0, info: '' });
+				const status = dialogue?.isBroken === true ? CheckStatus.SOCKERR : CheckStatus.L7RSP;
+				this.#finish({ status, code: 0, info: '' });
 				return false;
 			}
 			received = message;

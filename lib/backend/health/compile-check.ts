@@ -21,7 +21,15 @@ import { castTo } from '../../sample/values.js';
 import { CheckStatus } from './check-status.js';
 import { firstListener } from './external-run.js';
 import { readyMadeCheck } from './ready-made.js';
-import type { CheckAction, CompiledCheck, ExpectAction, Received, SendAction, StepJudgement } from './steps.js';
+import type {
+	CheckAction,
+	CheckRequest,
+	CompiledCheck,
+	ExpectAction,
+	Received,
+	SendAction,
+	StepJudgement,
+} from './steps.js';
 
 /** The check of a backend; undefined after an error. */
 export function compileHealthCheck(proxy: ProxyModel, context: CompileContext): CompiledCheck | undefined {
@@ -44,7 +52,7 @@ export function compileHealthCheck(proxy: ProxyModel, context: CompileContext): 
 			const actions = compileSteps(model.steps, true, context);
 			if (actions === undefined) return undefined;
 			const { disableOn404, sendState } = model;
-			return { actions: withConnection(actions), namesSteps: false, disableOn404, sendState };
+			return { actions: withConnection(actions), namesSteps: false, isHttp: true, disableOn404, sendState };
 		}
 	}
 }
@@ -74,6 +82,7 @@ function withConnection(actions: readonly CheckAction[]): readonly CheckAction[]
 			ssl: false,
 			sni: undefined,
 			alpn: [],
+			proto: undefined,
 			linger: false,
 		},
 		...actions,
@@ -128,6 +137,7 @@ function compileStep(
 				ssl: step.ssl,
 				sni: step.sni,
 				alpn: step.alpn,
+				proto: step.proto,
 				linger: step.linger,
 			};
 		case 'send': {
@@ -201,25 +211,35 @@ function compileHttpSend(
 	}
 	if (uri === undefined || (step.body !== undefined && body === undefined)) return undefined;
 	const { method, version } = step;
-	const saysConnection = headers.some(([name]) => name === 'connection');
-	const isOld = version === 'HTTP/1.0';
+	const request = (view: StreamView, state: string): CheckRequest => {
+		const fields = headers.map(([name, format]) => [name, fieldValue(format.render(view))] as const);
+		return {
+			method,
+			uri: oneWord(uri(view)),
+			version,
+			headers: state === '' ? fields : [...fields, [STATE_HEADER, state]],
+			body: body?.(view),
+		};
+	};
 	return {
 		kind: 'send',
 		number,
 		label: 'send',
 		comment: step.comment ?? comment,
 		method,
-		data: (view, state) => {
-			let text = `${method} ${oneWord(uri(view))} ${version}\r\n`;
-			for (const [name, format] of headers) text += `${name}: ${fieldValue(format.render(view))}\r\n`;
-			if (state !== '') text += `${STATE_HEADER}: ${state}\r\n`;
-			// An HTTP/1.0 server closes without being asked.
-			if (!saysConnection && !isOld) text += 'connection: close\r\n';
-			const payload = body?.(view) ?? '';
-			if (body !== undefined) text += `content-length: ${payload.length}\r\n`;
-			return `${text}\r\n${payload}`;
-		},
+		request,
+		data: (view, state) => requestText(request(view, state)),
 	};
+}
+
+/** As HTTP/1 writes it. */
+function requestText({ method, uri, version, headers, body }: CheckRequest): string {
+	let text = `${method} ${uri} ${version}\r\n`;
+	for (const [name, value] of headers) text += `${name}: ${value}\r\n`;
+	// An HTTP/1.0 server closes without being asked.
+	if (version !== 'HTTP/1.0' && !headers.some(([name]) => name === 'connection')) text += 'connection: close\r\n';
+	if (body !== undefined) text += `content-length: ${body.length}\r\n`;
+	return `${text}\r\n${body ?? ''}`;
 }
 
 /** What a format gives cannot end the request line or a field: no byte below a space. */

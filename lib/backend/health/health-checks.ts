@@ -181,16 +181,17 @@ export class HealthChecks {
 		const options = this.#options.tlsOf(model);
 		const fixed: Omit<CheckTarget, 'destination'> = {
 			localAddress: source?.kind === 'ip' ? source.address : undefined,
-			// SNI and ALPN of the traffic are not those of the checks (manual, 5.2 `check`).
+			// SNI of the traffic is not that of the checks (manual, 5.2 `check`).
 			tls: {
 				...options,
 				servername: health.checkSni ?? (model.tls ?? model.checkTls)?.verifyHost ?? '',
-				...(health.checkAlpn.length === 0 ? { ALPNProtocols: undefined } : { ALPNProtocols: [...health.checkAlpn] }),
+				ALPNProtocols: checkAlpn(model),
 			},
 			usesTls: health.checkTls ?? (!elsewhere && model.tls !== undefined),
 			proxyHeader: (local, host, port) => checkProxyHeader(model.sendProxy, local, host, port),
 			socks4: model.socks4,
 			usesSocks4: health.checkViaSocks4 === true,
+			proto: health.checkProto === 'none' ? undefined : (health.checkProto ?? model.proto),
 			usesProxyHeader: health.checkSendProxy ?? (!elsewhere && model.sendProxy !== 'none'),
 		};
 		// Its address may change while the program runs.
@@ -202,6 +203,18 @@ export class HealthChecks {
 					: { kind: 'tcp', host: checkEndpoint.host ?? server.address, port: checkEndpoint.port ?? server.port },
 		});
 	}
+}
+
+/**
+ * `check-alpn`, else what the traffic offers (manual, 5.2 `check-alpn`), and nothing that the check will not speak
+ * then: a server that has chosen HTTP/2 takes no other word.
+ */
+function checkAlpn({ health, proto, tls }: ServerModel): string[] | undefined {
+	if (health.checkAlpn.length > 0) return [...health.checkAlpn];
+	const offered = [...(tls?.alpn ?? [])];
+	const isOld = (health.checkProto ?? proto) === 'h1';
+	const spoken = isOld ? offered.filter((name) => name !== 'h2') : offered;
+	return spoken.length === 0 ? undefined : spoken;
 }
 
 /** A check speaks for the proxy itself: its own two ends in version 1, LOCAL in version 2. */

@@ -21,6 +21,7 @@ const connect = (number: number): ConnectAction => ({
 	ssl: false,
 	sni: undefined,
 	alpn: [],
+	proto: undefined,
 	linger: true,
 });
 

@@ -49,7 +49,19 @@ export interface ConnectAction {
 	readonly ssl: boolean;
 	readonly sni: string | undefined;
 	readonly alpn: readonly string[];
+	/** Undefined: what the server line says, or ALPN chooses. */
+	readonly proto: 'h1' | 'h2' | undefined;
 	readonly linger: boolean;
+}
+
+/** A request of an HTTP check, before it is written in the language of its connection. */
+export interface CheckRequest {
+	readonly method: string;
+	readonly uri: string;
+	readonly version: string;
+	/** Names in lower case. */
+	readonly headers: readonly (readonly [name: string, value: string])[];
+	readonly body: string | undefined;
 }
 
 export interface SendAction {
@@ -61,6 +73,8 @@ export interface SendAction {
 	readonly data: (view: StreamView, state: string) => string | undefined;
 	/** The method of an HTTP request, whose response is read accordingly. */
 	readonly method: string | undefined;
+	/** What `data` writes for HTTP/1, if it is such a request. */
+	readonly request?: (view: StreamView, state: string) => CheckRequest;
 }
 
 export interface ExpectAction {
@@ -89,6 +103,8 @@ export interface CompiledCheck {
 	readonly actions: readonly CheckAction[];
 	/** Its lines say where in them something went wrong (`at step 2 of tcp-check`). */
 	readonly namesSteps: boolean;
+	/** Its steps are those of HTTP, which a connection may speak as HTTP/2. */
+	readonly isHttp?: boolean;
 	/** `http-check disable-on-404`. */
 	readonly disableOn404: boolean;
 	/** `http-check send-state`: requests tell how the server is seen. */

@@ -10,7 +10,21 @@ import { readExpect } from './check-expect.js';
 import { bytesOfHex, StepWords } from './check-words.js';
 import type { HealthCheckDraft } from './health-checks.js';
 
-function readConnect(words: StepWords): ConnectStep | undefined {
+const PROTOCOLS = ['h1', 'h2', 'none'] as const;
+
+/** `proto` of a connect step: `h1` and `h2` of HTTP, `none` of TCP (manual, 4.2 `http-check connect`). */
+function readProtocol(words: StepWords, isHttp: boolean): 'h1' | 'h2' | undefined {
+	const name = words.value();
+	const known = PROTOCOLS.find((proto) => proto === name);
+	if (name === 'fcgi') words.fail(`: 'proto fcgi' is not supported by holdfast`);
+	else if (known === undefined) words.fail(`: 'proto' : unknown MUX protocol '${name}'.`);
+	else if ((known === 'none') === isHttp) {
+		words.fail(`: 'proto' : invalid MUX protocol '${name}' for ${isHttp ? 'http' : 'tcp'}-check.`);
+	}
+	return known === 'none' ? undefined : known;
+}
+
+function readConnect(words: StepWords, isHttp: boolean): ConnectStep | undefined {
 	const step: { -readonly [K in keyof ConnectStep]: ConnectStep[K] } = {
 		kind: 'connect',
 		place: words.statement.place,
@@ -23,6 +37,7 @@ function readConnect(words: StepWords): ConnectStep | undefined {
 		ssl: false,
 		sni: undefined,
 		alpn: [],
+		proto: undefined,
 		linger: false,
 	};
 	while (!words.ended && !words.failed) {
@@ -62,11 +77,9 @@ function readConnect(words: StepWords): ConnectStep | undefined {
 			case 'alpn':
 				step.alpn = words.value().split(',');
 				break;
-			case 'proto': {
-				const proto = words.value();
-				if (proto !== 'h1' && proto !== 'none') words.fail(`: 'proto ${proto}' is not supported by holdfast`);
+			case 'proto':
+				step.proto = readProtocol(words, isHttp);
 				break;
-			}
 			case 'comment':
 				step.comment = words.value();
 				break;
@@ -163,7 +176,7 @@ export function readTcpStep(statement: Statement): CheckStepModel | undefined {
 	const verb = statement.word(1);
 	switch (verb) {
 		case 'connect':
-			return readConnect(words);
+			return readConnect(words, false);
 		case 'send':
 		case 'send-lf':
 			return readSend(words, false, verb === 'send-lf');
@@ -200,7 +213,7 @@ export function readHttpStep(statement: Statement, draft: HealthCheckDraft): Che
 	const words = new StepWords(statement);
 	switch (statement.word(1)) {
 		case 'connect':
-			return readConnect(words);
+			return readConnect(words, true);
 		case 'send':
 			return readHttpSend(words, draft);
 		case 'expect':

@@ -203,6 +203,7 @@ const implicitConnect = (place: CheckStepModel['place']): ConnectStep => ({
 	ssl: false,
 	sni: undefined,
 	alpn: [],
+	proto: undefined,
 	linger: false,
 });
 

@@ -2,6 +2,7 @@
  * Options of `server` and `default-server` lines that speak of health checks (manual, 5.2): rows of the table
  * in server.ts.
  */
+import { didYouMean } from '../../core/diagnostics.js';
 import { parseAddress } from '../address.js';
 import type { ServerOptions } from '../draft.js';
 import type { ServerHealthModel } from '../health-model.js';
@@ -97,9 +98,10 @@ export const SERVER_CHECK_OPTIONS: readonly ServerOption[] = [
 		name: 'check-proto',
 		arguments: 1,
 		parse(statement, index, options) {
-			if (statement.word(index) === 'h1') set(options, { checkProto: 'h1' });
-			if (statement.word(index) === 'h1' || statement.word(index) === 'none') return;
-			statement.alert(`'check-proto ${statement.word(index)}' is not supported by holdfast`);
+			const proto = statement.word(index);
+			if (proto === 'h1' || proto === 'h2' || proto === 'none') set(options, { checkProto: proto });
+			else if (proto === 'fcgi') statement.alert(`'check-proto fcgi' is not supported by holdfast`);
+			else statement.alert(`'check-proto' :  unknown MUX protocol '${proto}'${didYouMean(proto, ['h1', 'h2'])}`);
 		},
 	},
 	flag('agent-check', { agentCheck: true }),
