@@ -75,7 +75,7 @@ const MAX_CLOCK_ERROR_MS = 10 * 365 * 86_400_000;
  * worth its way to every other node and back. Lag over a mesh is about half of this, and the work of many small
  * pushes is most of what sums cost.
  */
-const SHARE_PAUSES: PushPauses = { quietMs: 20, busyMs: 40, busyFrom: 50 };
+const SHARE_PAUSES: PushPauses = { quietMs: 20, busyMs: 50, busyFrom: 50 };
 /** A peer that has just come may first want a lesson itself; then it is asked for one, and again after a partial one. */
 const LESSON_PAUSE_MS = 1000;
 

@@ -127,7 +127,7 @@ export class SummedTable {
 		this.#clock = options.clock;
 		this.#defer = options.defer;
 		this.#like = (options.target ?? options.own)?.buffer;
-		const any = options.target ?? options.own ?? this.#newTable();
+		const any = options.target ?? options.own ?? this.#newTable(true);
 		this.#record = new EntryRecord(
 			columnsOf(any.slots.map(({ wireId, count, periodMs }) => ({ typeId: wireId, count, periodMs }))),
 		);
@@ -139,8 +139,9 @@ export class SummedTable {
 		this.#connCurAt = any.slot('conn_cur')?.offset;
 	}
 
-	#newTable(): StickTable {
-		const table = new StickTable(this.model, StickTable.allocate(this.model, this.#like));
+	/** Of one seed with the others. `isPrivate`: only this thread uses it. */
+	#newTable(isPrivate: boolean): StickTable {
+		const table = new StickTable(this.model, StickTable.allocate(this.model, this.#like), isPrivate);
 		this.#like ??= table.buffer;
 		table.updates.enable();
 		return table;
@@ -170,7 +171,7 @@ export class SummedTable {
 		if (known !== undefined) return { life: known, isNew: false, dropped: [] };
 		const earliest = origin.lives.length >= MAX_LIVES ? origin.lives.at(-1) : undefined;
 		if (earliest !== undefined && earliest.number > number) return undefined;
-		const table = this.#newTable();
+		const table = this.#newTable(true);
 		table.watchRemovals((key) => this.mark(key, key.length));
 		const life: Life = { origin, number, table };
 		origin.lives.push(life);
@@ -222,8 +223,11 @@ export class SummedTable {
 		if (isForUs) return this.#absorb(life, record, nowMs);
 		const sum = this.#sum;
 		if (!table.beginSum(sum, record.key, record.keyLength)) return false;
-		table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all', undefined, sum.key);
-		this.#finishSum(nowMs);
+		const isThere = table.learnShare(record, record.isTimed ? record.expireMs : undefined, sum, nowMs);
+		// What was just written is at hand; of another life than the latest it may not be what counts.
+		const isAdded = isThere && life === origin.lives[0];
+		if (isThere && !isAdded) sum.clear();
+		this.#finishSum(nowMs, isAdded ? origin : undefined);
 		return true;
 	}
 
@@ -312,7 +316,7 @@ export class SummedTable {
 	/** Sums are wanted by plain peers from now on. Throws `TABLE_TOO_LARGE`. */
 	startTotal(): StickTable {
 		if (this.total !== undefined) return this.total;
-		this.total = this.#newTable();
+		this.total = this.#newTable(false);
 		if (this.own !== undefined) this.#markAll(this.own);
 		for (const origin of this.origins.values()) for (const { table } of origin.lives) this.#markAll(table);
 		return this.total;
@@ -338,12 +342,13 @@ export class SummedTable {
 		if (this.#isSumming) this.#defer(() => this.#sumMarked());
 	}
 
-	/** The key of `#sum`, whose shares are added to what is there: nothing. */
-	#finishSum(nowMs: number): void {
+	/** The key of `#sum`, whose shares are added to what is there: nothing, or the share of `added`. */
+	#finishSum(nowMs: number, added?: Origin): void {
 		const { own, target, total, localName } = this;
 		const sum = this.#sum;
-		for (const { name, lives } of this.origins.values()) {
-			if (name === localName && own !== undefined) continue;
+		for (const origin of this.origins.values()) {
+			const { name, lives } = origin;
+			if (origin === added || (name === localName && own !== undefined)) continue;
 			for (let i = 0; i < lives.length; i++) if (lives[i]!.table.addToSum(sum, nowMs)) break;
 		}
 		target?.learnSum(sum, nowMs, false);

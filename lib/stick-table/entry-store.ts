@@ -73,6 +73,8 @@ export class EntryStore {
 	/** Told of entries that leave by time or to make room, before they do; the shard is locked. */
 	onRemoved: ((record: number) => void) | undefined;
 	readonly #nopurge: boolean;
+	/** Only one thread uses the table: a step of it needs no lock. */
+	readonly #isPrivate: boolean;
 	readonly #keyWords: number;
 	readonly #key: Int32Array;
 	// The step at hand: the hash of its key, its shard, and the head of its chain.
@@ -80,13 +82,14 @@ export class EntryStore {
 	#shard = 0;
 	#bucketAt = 0;
 
-	constructor(model: StickTableModel, words: Int32Array) {
+	constructor(model: StickTableModel, words: Int32Array, isPrivate = false) {
 		this.words = words;
 		this.layout = layoutOf(model);
 		this.codec = keyCodec(model);
 		this.size = model.size;
 		this.expireMs = model.expireMs ?? 0;
 		this.#nopurge = model.nopurge;
+		this.#isPrivate = isPrivate;
 		this.#keyWords = this.layout.keyWords;
 		this.#key = new Int32Array(this.#keyWords);
 		this.order = new ExpiryOrder(words, this.layout, model.expireMs !== undefined);
@@ -148,7 +151,12 @@ export class EntryStore {
 	}
 
 	unlock(): void {
-		releaseLock(this.words, this.shardAt(this.#shard));
+		if (!this.#isPrivate) releaseLock(this.words, this.shardAt(this.#shard));
+	}
+
+	/** The shard of the step at hand. */
+	#lock(): void {
+		if (!this.#isPrivate) acquireLock(this.words, this.shardAt(this.#shard));
 	}
 
 	#enter(hash: number): void {
@@ -156,7 +164,7 @@ export class EntryStore {
 		this.#hash = hash;
 		this.#shard = shard;
 		this.#bucketAt = this.bucketOf(shard, hash);
-		acquireLock(this.words, this.shardAt(shard));
+		this.#lock();
 	}
 
 	/** The entry of the locked key, or 0. One whose date is reached is removed and not found. */
@@ -216,7 +224,7 @@ export class EntryStore {
 				// All entries of this shard have trackers. Two shards are never locked at once.
 				this.unlock();
 				const madeRoom = this.#makeRoomElsewhere(nowTick);
-				acquireLock(this.words, this.shardAt(this.#shard));
+				this.#lock();
 				// Another thread may have made the same entry meanwhile.
 				const found = this.find(nowTick);
 				if (found !== 0) return found;

@@ -116,6 +116,23 @@ export class Learning {
 		return this.#outcome;
 	}
 
+	/** All that was sent for the key of `sum`, which the entry is added to. False: there is no entry. */
+	learnShare(entry: WireEntry, expireMs: number | undefined, sum: EntrySum, nowMs: number): boolean {
+		const store = this.#store;
+		store.lockHashed(sum.key);
+		const lifeMs = this.#lifeMs(expireMs);
+		const record = this.#begin(lifeMs, nowMs, undefined);
+		let isThere = record !== 0;
+		if (isThere) {
+			const now = tick(nowMs) | 0;
+			this.#writeWords(record, entry, now, 'all');
+			isThere = this.#end(record, lifeMs, nowMs, false);
+			if (isThere) sum.add(store.words, record, store.serverKey(record), now);
+		}
+		store.unlock();
+		return isThere;
+	}
+
 	/**
 	 * The sum of shares in place of what is there; the entry goes, or reads nothing, when nobody has a share any more.
 	 * `isNews`: as if it had been changed here.
@@ -178,14 +195,16 @@ export class Learning {
 		return record;
 	}
 
-	#end(record: number, lifeMs: number, nowMs: number, isNews: boolean): void {
+	/** False: the entry's life is over, and it is gone. */
+	#end(record: number, lifeMs: number, nowMs: number, isNews: boolean): boolean {
 		const store = this.#store;
 		const now = tick(nowMs) | 0;
 		if (store.expireMs === 0) store.refresh(record, now);
 		else store.setDate(record, (now + lifeMs) | 0);
-		if (this.#isOver(lifeMs) && store.removeIfFree(record)) return;
+		if (this.#isOver(lifeMs) && store.removeIfFree(record)) return false;
 		if (isNews) store.updates.touchLocal(record);
 		else store.updates.touchLearned(record);
+		return true;
 	}
 
 	#isOver(lifeMs: number): boolean {

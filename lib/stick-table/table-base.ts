@@ -70,12 +70,13 @@ export class TableBase {
 		return buffer;
 	}
 
-	constructor(model: StickTableModel, buffer: SharedArrayBuffer) {
+	/** `isPrivate`: no other thread attaches to the memory, and steps are made without locks. */
+	constructor(model: StickTableModel, buffer: SharedArrayBuffer, isPrivate = false) {
 		this.model = model;
 		this.name = model.name;
 		this.buffer = buffer;
 		this.words = new Int32Array(buffer);
-		this.store = new EntryStore(model, this.words);
+		this.store = new EntryStore(model, this.words, isPrivate);
 	}
 
 	/** What is stored, in the order of the wire ids. */

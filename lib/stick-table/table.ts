@@ -54,8 +54,8 @@ export class StickTable extends TableBase {
 	readonly #learning: Learning;
 	#absorption: EntryTransfer | undefined;
 
-	constructor(model: StickTableModel, buffer: SharedArrayBuffer) {
-		super(model, buffer);
+	constructor(model: StickTableModel, buffer: SharedArrayBuffer, isPrivate = false) {
+		super(model, buffer, isPrivate);
 		this.#learning = new Learning(this.store, model.recvOnly);
 		// Nothing is counted in a table of sums: see sum-table.ts.
 		const counts = model.sumOf === undefined;
@@ -358,6 +358,14 @@ export class StickTable extends TableBase {
 		hashed?: HashedKey,
 	): LearnOutcome {
 		return this.#learning.learnWords(entry, expireMs, nowMs, filter, conflict, hashed);
+	}
+
+	/**
+	 * `learnWords` of all that was sent for the key of `sum`, whose entry is then added to it in the same step. False: there
+	 * is no entry, since its life is over or there is no room.
+	 */
+	learnShare(entry: WireEntry, expireMs: number | undefined, sum: EntrySum, nowMs: number): boolean {
+		return this.#learning.learnShare(entry, expireMs, sum, nowMs);
 	}
 
 	/** Puts a sum in place of the entry of its key. `isNews`: it is to be pushed. */
