@@ -22,6 +22,8 @@ import type { LogRing } from '../shared/log-ring.js';
 export const PENDING_BYTES_MAX = 1024 * 1024;
 /** Datagrams that the kernel has not taken. */
 const UDP_PENDING_BYTES_MAX = 256 * 1024;
+/** Datagrams that go together at the end of a round of the event loop. */
+const UDP_ROUND_MAX = 32;
 /** Linux's PIPE_BUF. */
 const ATOMIC_WRITE_BYTES = 4096;
 /** A full pipe, a socket that refuses: next attempt. */
@@ -180,13 +182,18 @@ export class RingSink implements LogSink {
 	}
 }
 
-/** A syslog server by UDP: one datagram a line, sent without asking whether anyone listens. */
+/**
+ * A syslog server by UDP: one datagram a line, sent without asking whether anyone listens. Those of one round of the event
+ * loop go together at its end: the server is woken once for them, and requests are answered before they are logged.
+ */
 export class UdpSink implements LogSink {
 	readonly #socket: UdpSocket;
 	readonly #drops: DropReport;
 	/** Lines until the host's name is resolved and the socket connected. */
 	#waiting: string[] | undefined = [];
 	#waitingBytes = 0;
+	/** Lines of this round. */
+	#round: string[] = [];
 	#isClosed = false;
 
 	constructor(host: string, port: number, logger: Pick<Logger, 'warn' | 'error'>) {
@@ -223,6 +230,19 @@ export class UdpSink implements LogSink {
 			this.#drops.dropped('no socket');
 			return;
 		}
+		this.#round.push(line);
+		if (this.#round.length === 1) setImmediate(this.#sendRound);
+		else if (this.#round.length >= UDP_ROUND_MAX) this.#sendRound();
+	}
+
+	readonly #sendRound = (): void => {
+		const lines = this.#round;
+		if (lines.length === 0) return;
+		this.#round = [];
+		for (const line of lines) this.#sendNow(line);
+	};
+
+	#sendNow(line: string): void {
 		if (this.#socket.getSendQueueSize() > UDP_PENDING_BYTES_MAX) {
 			this.#drops.dropped('the network is too slow');
 			return;
@@ -240,6 +260,7 @@ export class UdpSink implements LogSink {
 			done();
 			return;
 		}
+		this.#sendRound();
 		this.#isClosed = true;
 		// Sends are handed to the kernel before the event loop comes round again.
 		setImmediate(() => this.#socket.close(done));

@@ -11,6 +11,7 @@ import type { HeadLimits } from '../http/head-parser.js';
 import type { ThreadCache } from './filters/caching.js';
 import { Compressors } from './filters/compressors.js';
 import { MessageCaptures } from './message-captures.js';
+import { DeferredWrites } from './native/deferred-writes.js';
 import { ReadBuffers } from './native/read-buffers.js';
 import { ProcessVariables } from './process-variables.js';
 import type { RefusalRing } from './refusals.js';
@@ -43,6 +44,7 @@ export class ThreadRuntime {
 	readonly wheel: TimerWheel;
 	readonly logger: ThreadRuntimeOptions['logger'];
 	readonly readBuffers: ReadBuffers;
+	readonly writes = new DeferredWrites();
 	readonly headLimits: HeadLimits;
 	/** The same with `accept-invalid-http-request` or `-response`: for heads that were refused without it. */
 	readonly lenientLimits: HeadLimits;

@@ -664,7 +664,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			this.#endAndDestroy();
 			return;
 		}
-		this.socket.end();
+		this.endWriting();
 		this.resumeReading();
 		const finMs = this.session.frontend.model.timeouts.clientFinMs ?? LINGER_MS;
 		this.thread.wheel.set(this, this.thread.nowMs() + finMs);
@@ -672,7 +672,7 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 	}
 
 	#endAndDestroy(): void {
-		this.socket.end();
+		this.endWriting();
 		this.destroy();
 	}
 

@@ -73,6 +73,8 @@ export abstract class Connection extends Deadline {
 	#onWritten: (() => void) | undefined;
 	/** The socket's own, kept because asking for it each time costs as much as a small write in libuv. */
 	#handle: StreamHandle | null = null;
+	/** Written at the end of the round (deferred-writes.ts). */
+	#deferred = '';
 
 	/** `handle`: of an accepted connection, or what serves as its socket; without it the socket is to be connected. */
 	constructor(thread: ThreadRuntime, handle: unknown) {
@@ -293,12 +295,34 @@ export abstract class Connection extends Deadline {
 
 	/** No more will be written. */
 	endWriting(): void {
+		this.flushText();
 		this.socket.end();
 	}
 
-	/** Writes a byte string. */
+	/** Writes a byte string: a short one together with others (deferred-writes.ts), unless something waits already. */
 	writeText(text: string): void {
 		if (this.closed) return;
+		const whole = this.#deferred.length + text.length;
+		if (this.#deferred !== '' && whole <= TEXT_WRITE_BYTES) {
+			this.#deferred += text;
+			return;
+		}
+		this.flushText();
+		if (text.length <= TEXT_WRITE_BYTES && this.unwrittenBytes === 0) {
+			this.#deferred = text;
+			this.thread.writes.add(this);
+		} else this.#writeTextNow(text);
+	}
+
+	/** Text that waits for the end of the round goes before what is written otherwise. */
+	flushText(): void {
+		const text = this.#deferred;
+		if (text === '') return;
+		this.#deferred = '';
+		if (!this.closed) this.#writeTextNow(text);
+	}
+
+	#writeTextNow(text: string): void {
 		if (text.length > TEXT_WRITE_BYTES || writeTextDirect(this, text) === Written.UNAVAILABLE) {
 			this.socket.write(text, 'latin1');
 		}
@@ -310,6 +334,7 @@ export abstract class Connection extends Deadline {
 	 */
 	writeBuffer(view: Buffer, pooled: Buffer | undefined): boolean {
 		if (this.closed) return true;
+		this.flushText();
 		const result = writeBufferDirect(this, view, pooled);
 		if (result !== Written.UNAVAILABLE) return result === Written.DONE;
 		this.#writeOrdinarily(view, pooled);
@@ -352,6 +377,7 @@ export abstract class Connection extends Deadline {
 	/** Makes `written` be called when everything written so far has been taken. */
 	notifyWhenWritten(): void {
 		if (this.closed) return;
+		this.flushText();
 		this.#writeOrdinarily(EMPTY_CHUNK, undefined);
 	}
 
@@ -389,6 +415,7 @@ export abstract class Connection extends Deadline {
 	protected takeSocket(readBefore: number): Socket | undefined {
 		const { socket, chunk, chunkStart, chunkEnd } = this;
 		if (this.closed || !(socket instanceof Socket)) return undefined;
+		this.flushText();
 		const bytes = Buffer.from(chunk.subarray(chunkStart - readBefore, chunkEnd));
 		this.closed = true;
 		this.#handle = null;
@@ -411,6 +438,7 @@ export abstract class Connection extends Deadline {
 	/** Closes at once; `lost` is not called. */
 	destroy(): void {
 		if (this.closed) return;
+		this.flushText();
 		this.markClosed();
 		this.socket.destroy();
 	}
@@ -418,6 +446,7 @@ export abstract class Connection extends Deadline {
 	/** Closes with a reset, so that the other side sees a break and not an end. */
 	reset(): void {
 		if (this.closed) return;
+		this.flushText();
 		this.markClosed();
 		resetSocket(this.socket);
 	}
