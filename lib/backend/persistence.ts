@@ -361,11 +361,16 @@ function endOfAttribute(text: string): number {
 
 /** What is left when cookies were taken out: no separator at the ends, one space behind each. */
 function tidy(text: string): string {
-	return text
-		.split(';')
-		.map((part) => part.trim().replace(/^,+|,+$/g, ''))
-		.filter((part) => part !== '')
-		.join('; ');
+	let tidied = '';
+	for (let start = 0; start <= text.length; ) {
+		const semicolon = text.indexOf(';', start);
+		const end = semicolon < 0 ? text.length : semicolon;
+		let part = text.slice(start, end).trim();
+		if (part.startsWith(',') || part.endsWith(',')) part = part.replace(/^,+|,+$/g, '');
+		if (part !== '') tidied = tidied === '' ? part : `${tidied}; ${part}`;
+		start = end + 1;
+	}
+	return tidied;
 }
 
 /** Five digits of base64, in units of four seconds; 0 when it is not that. */

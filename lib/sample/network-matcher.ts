@@ -47,6 +47,10 @@ class NetworkTable {
 		return removeFrom(this.#v6.get(prefixLength), network.mask(prefixLength).toString(), entry);
 	}
 
+	get hasV6(): boolean {
+		return this.#v6Lengths.length > 0;
+	}
+
 	findV4(address: IpAddress): PatternEntry | undefined {
 		for (const length of this.#v4Lengths) {
 			const masked = length === 0 ? 0 : (address.v4 & (-1 << (32 - length))) >>> 0;
@@ -95,7 +99,11 @@ export class NetworkMatcher implements Matcher {
 	find(value: SampleValue): PatternEntry | undefined {
 		const address = toAddress(value);
 		if (address === undefined) return undefined;
-		if (address.family === 4) return this.#findV4(address) ?? this.#networks.findV6(address.toV6());
+		if (address.family === 4) {
+			const hit = this.#findV4(address);
+			// Most lists hold no IPv6 at all: no address is made to look for.
+			return hit !== undefined || !this.#networks.hasV6 ? hit : this.#networks.findV6(address.toV6());
+		}
 		const v4 = carriedV4(address);
 		return this.#networks.findV6(address) ?? (v4 === undefined ? undefined : this.#findV4(v4));
 	}
