@@ -12,6 +12,7 @@ import type { CompiledCheck } from '../backend/health/steps.js';
 import type { ServerLink } from '../backend/server.js';
 import { StickRules } from '../backend/stick-rules.js';
 import { CacheStore } from '../cache/store.js';
+import { listeningProxies } from '../config/check-log-forward.js';
 import type { BindModel, ConfigModel, Line, ProxyModel } from '../config/model.js';
 import { type Clock, systemClock } from '../core/clock.js';
 import { Diagnostics } from '../core/diagnostics.js';
@@ -41,6 +42,7 @@ import { ThreadRuntime, type ThreadRuntimeOptions } from '../stream/thread-runti
 import { Names, ProxyContext } from './context.js';
 import { DynamicServers } from './dynamic-servers.js';
 import { evaluateVariable, setGlobalVariables } from './global-variables.js';
+import { buildLogForwards, type LogForwardTraffic } from './log-forwards.js';
 import { compileStreamLogger, type TrafficLogs } from './logging.js';
 import { compilePersistRule, compileStickRule } from './persistence.js';
 import {
@@ -63,6 +65,7 @@ export interface CompiledConfiguration {
 	readonly backends: ReadonlyMap<string, BackendTraffic>;
 	readonly frontends: ReadonlyMap<string, Frontend>;
 	readonly caches: ReadonlyMap<string, ThreadCache>;
+	readonly logForwards: readonly LogForwardTraffic[];
 	readonly counters: CounterMemory;
 	readonly counterIndexes: CounterIndexes;
 	readonly thread: ThreadRuntime;
@@ -180,7 +183,7 @@ export function compileConfiguration(
 	}
 	if (options.checksUnusedDefaults === true) checkUnusedDefaults(names, diagnostics);
 	const tlsAcceptors = compileBindTls(
-		model.proxies.flatMap(({ binds, disabled }) => (disabled ? [] : binds)),
+		listeningProxies(model).flatMap(({ binds, disabled }) => (disabled ? [] : binds)),
 		shared.ticketKeys,
 		model.global.tune.tls,
 		diagnostics,
@@ -233,6 +236,7 @@ export function compileConfiguration(
 		backends,
 		frontends,
 		caches,
+		logForwards: buildLogForwards(model, { thread, counters, counterIndexes, sinkFor: options.trafficLogs.sinkFor }),
 		counters,
 		counterIndexes,
 		thread,

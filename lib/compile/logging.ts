@@ -13,6 +13,7 @@ import {
 	TCP_LOG_FORMAT,
 } from '../sample/log-format.js';
 import type { CompileContext } from '../sample/types.js';
+import type { LogSink } from '../stream/log-sinks.js';
 import type { Stream } from '../stream/stream.js';
 import { metTrouble } from '../stream/termination.js';
 import { compileLogProfiles, type LogProfile, type ProfileStep } from './log-profiles.js';
@@ -26,6 +27,8 @@ export interface TrafficLogSink {
 /** Gives the sinks of the lines' targets, each target opened once. */
 export interface TrafficLogs {
 	logFor(targets: readonly LogTargetModel[], proxy: Pick<ProxyModel, 'logTag'>): TrafficLogSink | undefined;
+	/** Where messages that come with their own header go. */
+	readonly sinkFor?: (target: LogTargetModel['target']) => LogSink | undefined;
 }
 
 const LEVEL_ERR = 3;

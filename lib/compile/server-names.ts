@@ -2,6 +2,7 @@
 
 import { type ResolvedServers, type ResolveName, resolveServers, systemResolve } from '../backend/resolve.js';
 import type { ResolvedAddress } from '../backend/server.js';
+import { listeningProxies } from '../config/check-log-forward.js';
 import type { BindModel, ConfigModel, ProxyModel, ServerModel } from '../config/model.js';
 import { isServiceName } from '../config/resolvers-model.js';
 import { IpAddress, type SocketAddress } from '../core/address.js';
@@ -78,11 +79,16 @@ export async function resolveBindNames(
 			return bind;
 		}
 	};
-	if (!model.proxies.some(({ binds }) => binds.some(({ address }) => address.kind === 'name'))) return model;
-	const proxies = await Promise.all(
-		model.proxies.map(async (proxy) => ({ ...proxy, binds: await Promise.all(proxy.binds.map(resolveBind)) })),
+	if (!listeningProxies(model).some(({ binds }) => binds.some(({ address }) => address.kind === 'name'))) return model;
+	const resolveProxy = async (proxy: ProxyModel): Promise<ProxyModel> => ({
+		...proxy,
+		binds: await Promise.all(proxy.binds.map(resolveBind)),
+	});
+	const proxies = await Promise.all(model.proxies.map(resolveProxy));
+	const logForwards = await Promise.all(
+		model.logForwards.map(async (section) => ({ ...section, connections: await resolveProxy(section.connections) })),
 	);
-	return { ...model, proxies };
+	return { ...model, proxies, logForwards };
 }
 
 /** What a server's line names beside its address: where it is checked, its agent, a SOCKS4 proxy. */

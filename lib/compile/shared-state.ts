@@ -7,6 +7,7 @@ import { Backend } from '../backend/backend.js';
 import { hasDynamicBalance } from '../backend/balance/index.js';
 import type { ResolvedServers } from '../backend/resolve.js';
 import { CacheStore } from '../cache/store.js';
+import { listeningProxies } from '../config/check-log-forward.js';
 import type { ConfigModel, ProxyModel, StickTableModel, TuneModel } from '../config/model.js';
 import { systemClock } from '../core/clock.js';
 import { Bulletin } from '../shared/bulletin.js';
@@ -73,7 +74,7 @@ export class CounterIndexes {
 
 	constructor(model: ConfigModel) {
 		let next = 1;
-		for (const proxy of model.proxies) {
+		for (const proxy of listeningProxies(model)) {
 			if (isFrontendSide(proxy)) this.#indexes.set(`frontend ${proxy.name}`, next++);
 			if (isBackendSide(proxy)) this.#indexes.set(`backend ${proxy.name}`, next++);
 			for (const bind of proxy.binds) this.#indexes.set(`listener ${proxy.name} ${bind.id}`, next++);

@@ -4,9 +4,11 @@
  */
 
 import type { BindModel } from '../config/model.js';
-import { socketKey } from '../core/address.js';
+import { datagramKey, socketKey } from '../core/address.js';
 import { ConnectionGate } from '../frontend/connection-gate.js';
+import { DatagramListener } from '../frontend/datagram-listener.js';
 import { type ConnectionEngine, Listener, nativeEngine } from '../frontend/listener.js';
+import { logEngine } from '../frontend/log-connection.js';
 import { ProcessRates, type RateLimits } from '../frontend/rate-limits.js';
 import { REST_CHECK_MS } from '../stream/soft-stop.js';
 import type { CompiledConfiguration } from './configuration.js';
@@ -74,6 +76,32 @@ export function openTraffic(compiled: CompiledConfiguration, shared: SharedState
 			listeners.push({ listener, key: keyOf(bind) });
 		}
 	}
+	const datagrams: { readonly listener: DatagramListener; readonly key: string; readonly family: 4 | 6 }[] = [];
+	for (const { model: section, frontend, forwarder } of compiled.logForwards) {
+		const index = counterIndexes.frontend(section.name);
+		const gate = new ConnectionGate(words, index, section.connections.maxconn);
+		const engine = logEngine({
+			forwarder,
+			endsAtNewlines: section.endsAtNewlines,
+			timeoutMs: section.connections.timeouts.clientMs,
+			maxBytes: model.global.tune.bufsizeBytes,
+		});
+		for (const bind of section.connections.binds) {
+			const at = counterIndexes.listener(section.name, bind.id);
+			// As in HAProxy, these connections take no place of the process's `maxconn`.
+			const gates = [gate, new ConnectionGate(words, at, bind.maxconn ?? 0)];
+			const listener = new Listener({ bind, frontend, gates, engine, tls: compiled.tlsAcceptors.get(bind) });
+			listeners.push({ listener, key: keyOf(bind) });
+		}
+		for (const { address, v6only } of section.datagramBinds) {
+			const listener = new DatagramListener(forwarder, thread.logger);
+			datagrams.push({ listener, key: datagramKey(address, v6only), family: address.family });
+		}
+	}
+	const stopAccepting = (): void => {
+		for (const { listener } of listeners) listener.stopAccepting();
+		for (const { listener } of datagrams) listener.stop();
+	};
 	const connectionCount = (): number =>
 		listeners.reduce((sum, { listener }) => sum + listener.connectionCount + listener.parkedCount, 0);
 	const softStop = (graceMs: number, drained: () => void): void => {
@@ -94,7 +122,7 @@ export function openTraffic(compiled: CompiledConfiguration, shared: SharedState
 		};
 		const begin = (): void => {
 			thread.softStop.begin(thread.nowMs(), model.global.closeSpreadTimeMs ?? 0);
-			for (const { listener } of listeners) listener.stopAccepting();
+			stopAccepting();
 			check();
 		};
 		if (graceMs > 0) thread.clock.setTimer(begin, graceMs);
@@ -103,21 +131,23 @@ export function openTraffic(compiled: CompiledConfiguration, shared: SharedState
 	return {
 		listeners: listeners.map(({ listener }) => listener),
 		async listen(descriptors) {
-			await Promise.all(
-				listeners.map(({ listener, key }) => {
+			await Promise.all([
+				...listeners.map(({ listener, key }) => {
 					const fd = descriptors.get(key);
 					return fd === undefined ? undefined : listener.listen({ fd });
 				}),
-			);
+				...datagrams.map(({ listener, key, family }) => {
+					const fd = descriptors.get(key);
+					return fd === undefined ? undefined : listener.listen(fd, family);
+				}),
+			]);
 		},
 		softStop,
 		hardStop(drained) {
 			softStop(0, drained);
 			for (const { listener } of listeners) listener.destroyAll();
 		},
-		stopAccepting() {
-			for (const { listener } of listeners) listener.stopAccepting();
-		},
+		stopAccepting,
 		setMaxconn(frontend, limit) {
 			const gate = frontend === undefined ? processGate : frontendGates.get(frontend);
 			if (gate !== undefined) gate.limit = limit;

@@ -9,6 +9,7 @@ import { Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks, warnOfUnusedProgram } from './check-health.js';
+import { finishLogForwards } from './check-log-forward.js';
 import { checkLogProfiles } from './check-log-profiles.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
@@ -65,7 +66,18 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	const aggregations = state.aggregations.map((draft) =>
 		finishAggregation(draft, (localName) => finishPeers(draft.section, global, state, rings, localName), diagnostics),
 	);
-	checkListeners(proxies, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
+	const logForwards = finishLogForwards(
+		state.logForwards,
+		{
+			proxies: state.proxies,
+			globalTargets: state.global.logTargets,
+			rings,
+			finishProxy: (draft, remarks) => finishProxy(draft, 0, global, groups, rings, remarks),
+		},
+		diagnostics,
+	);
+	const listening = [...proxies, ...logForwards.map(({ connections }) => connections)];
+	checkListeners(listening, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
 	collectFiles([...proxies, ...unusedDefaults], state);
 	const plain: ConfigModel = {
 		global,
@@ -73,6 +85,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 		aggregations,
 		rings: rings.rings,
 		logProfiles: state.logProfiles,
+		logForwards,
 		resolvers: finishResolvers(state),
 		updates: state.updates,
 		userlists,

@@ -1,7 +1,7 @@
 /** Where log lines go and how they look: `log` lines, `ring` and `log-profile` sections, as data. */
 import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
-import type { Line, ServerTlsModel } from './model.js';
+import type { Line, ProxyModel, ServerTlsModel } from './model.js';
 
 /** What stands before the text of a line, and how (manual, 4.2 `log`). */
 export type LogLineFormat = 'local' | 'rfc3164' | 'rfc5424' | 'priority' | 'short' | 'timed' | 'iso' | 'raw';
@@ -69,4 +69,35 @@ export interface LogTargetModel {
 	readonly facility: string;
 	readonly maxLevel: string;
 	readonly minLevel: string;
+}
+
+/** A `log-forward` section (manual, 3.10): log messages of others come in, and go on to log targets. */
+export interface LogForwardModel {
+	readonly place: Place;
+	readonly name: string;
+	/** Its `bind` lines, `maxconn`, `backlog` and `timeout client`, as a frontend of plain connections. */
+	readonly connections: ProxyModel;
+	readonly datagramBinds: readonly DatagramBindModel[];
+	readonly targets: readonly LogForwardTargetModel[];
+	/** Off with `option dont-parse-log`: a message is one text. */
+	readonly parsesMessages: boolean;
+	/** `option assume-rfc6587-ntf`: every message of a connection ends with a newline, whatever it begins with. */
+	readonly endsAtNewlines: boolean;
+	readonly hostStrategy: LogHostStrategy;
+}
+
+export interface LogForwardTargetModel {
+	readonly target: LogTargetModel;
+	/** No `format` was written: a message keeps its own. */
+	readonly keepsFormat: boolean;
+}
+
+/** What becomes of the host a message names: `option host` of log-forward sections. */
+export type LogHostStrategy = 'keep' | 'fill' | 'replace' | 'append';
+
+/** An address of a `dgram-bind` line. */
+export interface DatagramBindModel {
+	readonly place: Place;
+	readonly address: Extract<SocketAddress, { readonly kind: 'ip' }>;
+	readonly v6only: boolean;
 }

@@ -10,11 +10,13 @@
 import type { SocketAddress } from '../core/address.js';
 import type { Place } from '../core/diagnostics.js';
 import type { HealthCheckModel, ServerHealthModel } from './health-model.js';
-import type { LogProfileModel, LogTargetModel, RingModel } from './log-model.js';
+import type { LogForwardModel, LogProfileModel, LogTargetModel, RingModel } from './log-model.js';
 import type { ResolversModel, ServerResolutionModel } from './resolvers-model.js';
 import type { LastServerState } from './server-state-file.js';
 
 export type {
+	DatagramBindModel,
+	LogForwardModel,
 	LogLineFormat,
 	LogProfileModel,
 	LogProfileStepModel,
@@ -37,6 +39,7 @@ export interface ConfigModel {
 	readonly aggregations: readonly AggregationModel[];
 	readonly rings: readonly RingModel[];
 	readonly logProfiles: readonly LogProfileModel[];
+	readonly logForwards: readonly LogForwardModel[];
 	/** The section `default` stands for /etc/resolv.conf, where no section has that name. */
 	readonly resolvers: readonly ResolversModel[];
 	/** Lines of `dynamic-update` sections. */

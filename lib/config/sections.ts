@@ -13,6 +13,7 @@ import { CRT_STORE_KEYWORDS } from './keywords/crt-store.js';
 import { DYNAMIC_UPDATE_KEYWORDS } from './keywords/dynamic-update.js';
 import { GLOBAL_KEYWORDS } from './keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS, newHttpErrors } from './keywords/http-errors.js';
+import { LOG_FORWARD_KEYWORDS, newLogForward } from './keywords/log-forward.js';
 import { LOG_PROFILE_KEYWORDS, newLogProfile } from './keywords/log-profile.js';
 import { newPeers, PEERS_KEYWORDS } from './keywords/peers.js';
 import { PROXY_KEYWORDS } from './keywords/proxy.js';
@@ -23,15 +24,7 @@ import type { ParserState } from './state.js';
 import { Statement } from './statement.js';
 
 /** Sections of the manual, and of HAProxy Enterprise, that Holdfast refuses by name. */
-export const REFUSED_SECTIONS: readonly string[] = [
-	'acme',
-	'fcgi-app',
-	'log-forward',
-	'mailers',
-	'program',
-	'traces',
-	'udp-lb',
-];
+export const REFUSED_SECTIONS: readonly string[] = ['acme', 'fcgi-app', 'mailers', 'program', 'traces', 'udp-lb'];
 
 export const BUILT_SECTIONS = [
 	'global',
@@ -43,6 +36,7 @@ export const BUILT_SECTIONS = [
 	'aggregations',
 	'ring',
 	'log-profile',
+	'log-forward',
 	'resolvers',
 	'dynamic-update',
 	'userlist',
@@ -189,6 +183,13 @@ export class SectionReader {
 				const profile = newLogProfile(this.#name, statement.place);
 				this.#state.logProfiles.push(profile);
 				this.#reader = (line) => LOG_PROFILE_KEYWORDS.read(line, profile);
+				return;
+			}
+			case 'log-forward': {
+				if (!this.#namedSection(statement, `missing name for log-forward section.`)) return;
+				const section = newLogForward(this.#name, statement.place);
+				this.#state.logForwards.push(section);
+				this.#reader = (line) => LOG_FORWARD_KEYWORDS.read(line, { section, state: this.#state });
 				return;
 			}
 			case 'userlist': {

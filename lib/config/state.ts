@@ -17,6 +17,7 @@ import type {
 	RingDraft,
 	UserlistDraft,
 } from './draft.js';
+import type { LogForwardDraft } from './keywords/log-forward.js';
 import type { ResolversDraft } from './keywords/resolvers.js';
 import type { UpdateModel } from './model.js';
 
@@ -32,6 +33,7 @@ export class ParserState {
 	readonly aggregations: AggregationDraft[] = [];
 	readonly rings: RingDraft[] = [];
 	readonly logProfiles: LogProfileDraft[] = [];
+	readonly logForwards: LogForwardDraft[] = [];
 	readonly resolvers: ResolversDraft[] = [];
 	readonly updates: UpdateModel[] = [];
 	readonly userlists: UserlistDraft[] = [];

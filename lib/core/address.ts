@@ -226,6 +226,11 @@ export function formatSocketAddress(address: SocketAddress): string {
 	}
 }
 
+/** As `socketKey`, of UDP: the same port may be listened on by both protocols. */
+export function datagramKey(address: SocketAddress, v6only: boolean): string {
+	return `udp ${socketKey(address, v6only)}`;
+}
+
 /** Two bind lines with the same key share the socket; over a reload the key finds it again. */
 export function socketKey(address: SocketAddress, v6only = false): string {
 	return formatSocketAddress(address) + (v6only ? ' v6only' : '');

@@ -8,6 +8,7 @@
  */
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { PRIVATE_KEY } from '../config/certificates.js';
+import { listeningProxies } from '../config/check-log-forward.js';
 import type { BindModel, BindTlsModel, CertificateModel, ConfigModel, ServerTlsModel } from '../config/model.js';
 import type { Place } from '../core/diagnostics.js';
 import { readPem } from '../core/tls.js';
@@ -54,7 +55,7 @@ export class TlsFiles {
 	constructor(model: ConfigModel, tell: (change: TlsChange) => void) {
 		this.#tell = tell;
 		const seen = new Set<BindTlsModel>();
-		for (const { binds, servers } of model.proxies) {
+		for (const { binds, servers } of listeningProxies(model)) {
 			for (const bind of binds) this.#addBind(bind, seen);
 			for (const { tls } of servers) if (tls !== undefined) this.#addServer(tls);
 		}

@@ -67,6 +67,21 @@ interface Candidate extends PreparedConfiguration {
 	healthChecks?: HealthChecks;
 }
 
+/** By socket key, a descriptor for each data thread; for one of them alone, the threads take turns. */
+function descriptorsByThread(
+	{ sockets, handles }: Candidate,
+	threadCount: number,
+): Map<string, (number | undefined)[]> {
+	const descriptors = new Map<string, (number | undefined)[]>();
+	let turn = 0;
+	for (const { request } of sockets) {
+		const fds: (number | undefined)[] = (handles.get(request.key) ?? []).map(({ fd }) => fd);
+		if (request.acceptedBy === 'one data thread') fds.unshift(...Array(turn++ % threadCount).fill(undefined));
+		descriptors.set(request.key, fds);
+	}
+	return descriptors;
+}
+
 export class ControlThread {
 	readonly #settings: WorkerSettings;
 	readonly #logger: ProgramLogger;
@@ -303,8 +318,7 @@ export class ControlThread {
 		// After the master knows, so that whatever a client sees can be reloaded and replaced.
 		if (this.#stopping) generation.softStop(global.graceMs);
 		else {
-			const fdsOf = (handles: readonly SocketHandle[]): readonly number[] => handles.map(({ fd }) => fd);
-			generation.accept(new Map([...candidate.handles].map(([key, handles]) => [key, fdsOf(handles)])));
+			generation.accept(descriptorsByThread(candidate, global.nbthread));
 		}
 	}
 

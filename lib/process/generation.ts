@@ -105,7 +105,7 @@ export class Generation {
 	}
 
 	/** Connections may come: on a descriptor per data thread, by socket key. */
-	accept(descriptors: ReadonlyMap<string, readonly number[]>): void {
+	accept(descriptors: ReadonlyMap<string, readonly (number | undefined)[]>): void {
 		for (const [index, { worker }] of this.#threads.entries()) {
 			const own = new Map<string, number>();
 			for (const [key, fds] of descriptors) {

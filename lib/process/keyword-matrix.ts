@@ -12,6 +12,7 @@ import { AGGREGATIONS_KEYWORDS } from '../config/keywords/aggregations.js';
 import { bindOptionRows } from '../config/keywords/bind.js';
 import { GLOBAL_KEYWORDS } from '../config/keywords/global.js';
 import { HTTP_ERRORS_KEYWORDS } from '../config/keywords/http-errors.js';
+import { LOG_FORWARD_KEYWORDS } from '../config/keywords/log-forward.js';
 import { PEERS_KEYWORDS } from '../config/keywords/peers.js';
 import { PROXY_KEYWORDS } from '../config/keywords/proxy.js';
 import { serverOptionRows } from '../config/keywords/server.js';
@@ -105,6 +106,7 @@ export function keywordMatrix(): readonly MatrixTable[] {
 		parserTable('peers', PEERS_KEYWORDS.rows()),
 		parserTable('aggregations', AGGREGATIONS_KEYWORDS.rows()),
 		parserTable('http-errors', HTTP_ERRORS_KEYWORDS.rows()),
+		parserTable('log-forward', LOG_FORWARD_KEYWORDS.rows()),
 		parserTable('Proxies', PROXY_KEYWORDS.rows()),
 		parserTable('bind options', bindOptionRows(), 'bind '),
 		parserTable('server options', serverOptionRows(), 'server '),

@@ -6,10 +6,13 @@
  * closes the queue of connections that wait to be accepted. Node's public API binds and listens in one
  * step; `net._createServerHandle`, which its own cluster module uses for the same purpose, stops after bind.
  */
+
+import dgram from 'node:dgram';
 import { chmodSync, chownSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
 import net from 'node:net';
+import { listeningProxies } from '../config/check-log-forward.js';
 import type { BindModel, ConfigModel, StatsSocketModel } from '../config/model.js';
-import { formatSocketAddress, type SocketAddress, socketKey } from '../core/address.js';
+import { datagramKey, formatSocketAddress, type SocketAddress, socketKey } from '../core/address.js';
 import { HoldfastError, reasonOf } from '../core/errors.js';
 
 /** A socket that the configuration asks for. */
@@ -20,13 +23,15 @@ export interface SocketRequest {
 	readonly mode: number | undefined;
 	readonly uid: number | undefined;
 	readonly gid: number | undefined;
-	/** Each data thread accepts on it, or the control thread alone (peers, runtime API). */
-	readonly acceptedBy: 'data threads' | 'control thread';
+	/** Each data thread accepts on it, or one of them (datagrams), or the control thread alone (peers, runtime API). */
+	readonly acceptedBy: 'data threads' | 'one data thread' | 'control thread';
+	/** UDP. */
+	readonly isDatagram?: boolean;
 	/** `frontend fe`, for messages. */
 	readonly wantedBy: string;
 }
 
-/** What Node passes over a channel and listens on: a TCP or pipe handle. */
+/** What Node passes over a channel and listens on: a TCP, UDP or pipe handle. */
 export interface SocketHandle {
 	readonly fd: number;
 	/** TCP only; 0 or a negative error number. */
@@ -76,9 +81,18 @@ export function socketRequests(model: ConfigModel): SocketRequest[] {
 			want({ address, mode: undefined, uid: undefined, gid: undefined }, 'control thread', `peers ${section.name}`);
 		}
 	}
-	for (const proxy of model.proxies) {
+	for (const proxy of listeningProxies(model)) {
 		if (proxy.disabled) continue;
 		for (const bind of proxy.binds) want(bind, 'data threads', `${proxy.kind} ${proxy.name}`);
+	}
+	for (const { name, datagramBinds } of model.logForwards) {
+		for (const { address, v6only } of datagramBinds) {
+			const key = datagramKey(address, v6only);
+			if (requests.has(key)) continue;
+			const rest = { mode: undefined, uid: undefined, gid: undefined, isDatagram: true } as const;
+			const wantedBy = `log-forward ${name}`;
+			requests.set(key, { key, address, v6only, ...rest, acceptedBy: 'one data thread', wantedBy });
+		}
 	}
 	return [...requests.values()];
 }
@@ -106,8 +120,32 @@ export function bindSocket(request: SocketRequest): BoundSocket {
 			throw bindError(request, 'the name was not resolved');
 		case 'ip': {
 			const flags = request.v6only ? IPV6_ONLY : 0;
+			if (request.isDatagram === true) return bindDatagrams(request, address, flags);
 			return created(request, createHandle(address.address, address.port, address.family, flags));
 		}
+	}
+}
+
+type CreateDatagramHandle = (
+	address: string,
+	port: number,
+	type: 'udp4' | 'udp6',
+	fd: undefined,
+	flags: number,
+) => SocketHandle | number;
+
+/**
+ * What comes before anyone reads waits in the socket: nothing is lost over a reload. The function is called what it is
+ * in Node's cluster module, which needs it for the same purpose; to others it is deprecated without a replacement.
+ */
+function bindDatagrams(request: SocketRequest, address: SocketAddress & { kind: 'ip' }, flags: number): BoundSocket {
+	const create = (dgram as unknown as { _createSocketHandle: CreateDatagramHandle })._createSocketHandle;
+	const { noDeprecation } = process;
+	process.noDeprecation = true;
+	try {
+		return created(request, create(address.address, address.port, `udp${address.family}`, undefined, flags));
+	} finally {
+		process.noDeprecation = noDeprecation;
 	}
 }
 

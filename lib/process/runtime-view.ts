@@ -64,6 +64,8 @@ export function createRuntimeView(options: RuntimeViewOptions): RuntimeView {
 		tables: compiled.tables,
 		backends: compiled.backends,
 		frontends: compiled.frontends,
+		receivedLogs: () =>
+			compiled.logForwards.reduce((sum, { frontend }) => sum + frontend.counters.sinceStart('req_tot'), 0),
 		patterns: compiled.patterns,
 		caches: compiled.caches,
 		rings: new Map(

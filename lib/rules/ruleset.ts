@@ -164,6 +164,11 @@ const SETS: readonly (readonly [set: keyof ProxyRuleSets, site: RuleSite])[] = [
 	['httpAfterResponse', 'http-after-response'],
 ];
 
+/** Of a section that has no rules. */
+export const EMPTY_RULE_SETS = Object.fromEntries(
+	SETS.map(([set]) => [set, EMPTY_RULE_SET]),
+) as unknown as ProxyRuleSets;
+
 /** Each set of a defaults section before the proxy's own (manual, 4.1, the mark (!)). */
 export function joinRuleSets(inherited: ProxyRuleSets, own: ProxyRuleSets): ProxyRuleSets {
 	const sets: { -readonly [K in keyof ProxyRuleSets]?: RuleSet } = {};

@@ -170,6 +170,8 @@ export interface ProcessView {
 export interface RuntimeView extends StatSource {
 	readonly tables: ReadonlyMap<string, StickTable>;
 	readonly patterns: PatternRegistry;
+	/** Messages that log-forward sections have received. */
+	receivedLogs?(): number;
 	/** Of `cache` sections, by name. */
 	readonly caches?: ReadonlyMap<string, { readonly store: CacheStore }>;
 	/** Undefined: nothing has TLS. */

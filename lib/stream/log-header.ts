@@ -65,6 +65,11 @@ class Stamp {
 
 const stamp = new Stamp();
 
+/** A moment as log lines write it. */
+export function presentTime(wallMs: number): { legacy(): string; iso(): string } {
+	return { legacy: () => stamp.legacy(wallMs), iso: () => stamp.iso(wallMs) };
+}
+
 export interface LogIdentity {
 	/** `log-tag`, by default the program's name. */
 	readonly tag: string;

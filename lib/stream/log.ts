@@ -150,6 +150,10 @@ export class TrafficLogTargets {
 		return new TrafficLog(opened, this.#clock);
 	}
 
+	/** The sink of a target, for messages that come with their own header. */
+	readonly sinkFor = (target: LogTargetModel['target']): LogSink | undefined =>
+		this.#sinkOf(target, this.#global.logTag ?? DEFAULT_LOG_TAG);
+
 	/** Lines that no target took, since the start. */
 	get droppedCount(): number {
 		let count = 0;

@@ -185,7 +185,7 @@ const ROWS: readonly InfoRow[] = [
 		({ view, totals }) => bytesOutRate(view, totals.bytesOut),
 	],
 	[64, 'DebugCommandsIssued', 'MGP', 'u32', 'Debug commands given', zero],
-	[65, 'CumRecvLogs', 'MCP', 'u32', 'Log messages received to forward', zero],
+	[65, 'CumRecvLogs', 'MCP', 'u32', 'Log messages received to forward', ({ view }) => view.receivedLogs?.() ?? 0],
 	[66, 'Build info', 'POS', 'str', 'What it runs on', () => `${VERSION} node ${process.version}`],
 	[
 		67,
