@@ -15,6 +15,10 @@
  * purged. Each list is linked through its members, so take, put and drop take the same time however many
  * there are.
  *
+ * No more are kept than could be of use: those in use and those idle together are at most as many as were in use at one
+ * moment lately. Else under `safe` clients with one request each, which may have no idle connection, would each leave
+ * one behind: thousands within seconds.
+ *
  * `pool-max-conn` bounds the idle connections of all threads together, by a shared counter. Each
  * `pool-purge-delay`, half of the connections that were not needed during it are closed, the oldest
  * first; one timer per server, which sleeps while nothing is idle. `pool-low-conn` guards against taking
@@ -68,6 +72,10 @@ export class IdlePool<C extends PooledConnection> {
 	#timer: Timer | undefined;
 	/** The fewest idle connections at any moment since the last purge: those nobody needed. */
 	#leastIdle = 0;
+	/** The most connections in use at any moment since the last purge. */
+	#mostUsed = 0;
+	/** The same of the time before, forgotten by halves. */
+	#neededBefore = 0;
 
 	constructor(options: IdlePoolOptions) {
 		this.#options = options;
@@ -94,7 +102,22 @@ export class IdlePool<C extends PooledConnection> {
 		this.#move(member, 'busy');
 		member.reuseCount++;
 		this.#leastIdle = Math.min(this.#leastIdle, this.idleCount);
+		this.#noteUse();
 		return member.connection;
+	}
+
+	/** A connection is being made, for a request that got none. */
+	opened(connection: C): void {
+		this.#members.set(connection, newMember(connection));
+		this.#noteUse();
+	}
+
+	#noteUse(): void {
+		this.#mostUsed = Math.max(this.#mostUsed, this.#usedCount);
+	}
+
+	get #usedCount(): number {
+		return this.#members.size - this.idleCount;
 	}
 
 	/** Whether `take` would give one. */
@@ -127,13 +150,17 @@ export class IdlePool<C extends PooledConnection> {
 			reuse === 'never' ||
 			purgeDelayMs === 0 ||
 			(maxIdle >= 0 && sharedIdle.count() >= maxIdle) ||
-			this.isSpent(connection);
+			this.isSpent(connection) ||
+			(known !== undefined && this.#members.size > Math.max(this.#mostUsed, this.#neededBefore));
 		if (refused) {
 			this.drop(connection);
 			return false;
 		}
 		const member = known ?? newMember(connection);
-		if (known === undefined) this.#members.set(connection, member);
+		if (known === undefined) {
+			this.#members.set(connection, member);
+			this.#mostUsed = Math.max(this.#mostUsed, this.#members.size);
+		}
 		this.#move(member, member.reuseCount > 0 ? 'proven' : 'fresh');
 		this.#timer ??= this.#options.clock.setTimer(this.#onPurge, purgeDelayMs);
 		return true;
@@ -151,6 +178,7 @@ export class IdlePool<C extends PooledConnection> {
 		if (member === undefined) {
 			member = newMember(connection);
 			this.#members.set(connection, member);
+			this.#noteUse();
 		}
 		member.reuseCount++;
 	}
@@ -182,6 +210,8 @@ export class IdlePool<C extends PooledConnection> {
 		const spare = Math.min(Math.ceil(this.#leastIdle / 2), this.idleCount);
 		for (let closed = 0; closed < spare; closed++) this.#closeOldest();
 		this.#leastIdle = this.idleCount;
+		this.#neededBefore = Math.max(this.#mostUsed, this.#neededBefore >> 1);
+		this.#mostUsed = this.#usedCount;
 		if (this.idleCount > 0) this.#timer = this.#options.clock.setTimer(this.#onPurge, this.#options.purgeDelayMs);
 	};
 

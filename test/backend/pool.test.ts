@@ -130,6 +130,36 @@ t.test('closeAll and a second put', async (t) => {
 	t.equal(clock.timerCount, 0);
 });
 
+t.test('no more are kept than were in use at one moment', async (t) => {
+	const { pool, clock, shared } = make({ reuse: 'safe' });
+	// One client after the other, each with one request, for which there is no idle connection.
+	for (const one of connections(50)) {
+		t.equal(pool.take(true), undefined);
+		pool.opened(one);
+		pool.put(one);
+	}
+	t.equal(shared.value, 1, 'one was in use at a time');
+
+	const many = connections(8);
+	for (const one of many) pool.opened(one);
+	t.same(pool.census(), { busy: 8, fresh: 1, proven: 0 });
+	t.same(
+		many.map((one) => pool.put(one)),
+		[false, true, true, true, true, true, true, true],
+		'eight at once: one of them is spare, since one was there',
+	);
+	t.equal(shared.value, 8);
+
+	// What is needed is forgotten by halves while nobody comes, and the idle ones go as ever.
+	for (let round = 0; round < 8; round++) clock.advance(5000);
+	t.equal(shared.value, 0);
+	for (const one of connections(4)) {
+		pool.opened(one);
+		pool.put(one);
+	}
+	t.ok(shared.value <= 4);
+});
+
 t.test('each connection is in exactly one state, whatever happens', async (t) => {
 	const step = fc.oneof(
 		fc.record({ kind: fc.constantFrom('put', 'drop', 'reuse'), which: fc.nat(11) }),

@@ -105,10 +105,13 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 			stream.exchangeFailed(Failure.CONNECT_RESOURCE, this.thread.nowMs());
 			return;
 		}
-		const connection =
-			stream.request !== undefined && maySpeakH2(server.model, stream.request)
-				? new ServerStream(this.thread, server, this, stream, mayReuse)
-				: new ServerConnection(this.thread, server, this, this.#socketTo(server, destination, stream));
+		let connection: ServerConnection;
+		if (stream.request !== undefined && maySpeakH2(server.model, stream.request)) {
+			connection = new ServerStream(this.thread, server, this, stream, mayReuse);
+		} else {
+			connection = new ServerConnection(this.thread, server, this, this.#socketTo(server, destination, stream));
+			server.idle.opened(connection);
+		}
 		this.server = connection;
 		connection.connect(destination, stream.connectTimeoutMs);
 	}

@@ -100,6 +100,7 @@ export class ServerAgent {
 				connect(connectOptions(this.#server, this.#destination)),
 				this.#server,
 			);
+			this.#server.idle.opened(this.connection);
 		}
 		const { connection } = this;
 		connection.socket.once('free', () => connection.release(this.#reuse));
