@@ -348,6 +348,7 @@ export class Listener implements ListenerView {
 				thread.logger.debug({ reason: detail }, `frontend ${this.#frontend.name}: ${reason}`);
 				this.#frontend.logSetUpFailure(session, reason, isNull);
 				count(this.#frontend.counters, Column.ereq);
+				if (reason.includes('SSL')) this.#countTls(Column.ssl_failed_handshake);
 				session.end(thread.nowMs());
 			},
 		});
@@ -355,10 +356,17 @@ export class Listener implements ListenerView {
 		setup.begin();
 	}
 
+	#countTls(column: number): void {
+		count(this.#frontend.counters, column);
+		if (this.counters !== undefined) count(this.counters, column);
+	}
+
 	#becomeReady(session: Session, socket: Socket): void {
 		const frontend = this.#frontend;
 		const { thread, counters } = frontend;
 		try {
+			const { tls } = session;
+			if (tls !== undefined) this.#countTls(tls.isResumed ? Column.ssl_reused_sess : Column.ssl_sess);
 			if (admitSession(session).admission !== Admission.ACCEPTED) {
 				count(counters, Column.dses);
 				if (this.counters !== undefined) count(this.counters, Column.dses);

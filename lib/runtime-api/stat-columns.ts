@@ -3,9 +3,10 @@
  * tags and types of the typed and JSON forms (9.2). One table for CSV, typed text, JSON, the page and Prometheus;
  * read off HAProxy 2.6's own answers.
  *
- * The static columns end with `-`, as there. Behind it HAProxy prints the counters of its protocol modules
- * (`h2_frame_...`), whose presence the guide does not promise; Holdfast has none to print.
+ * The static columns end with `-`, as there. Behind it stand the counters of modules: TLS and HTTP/2. HAProxy has one
+ * more of HTTP/1, whose figures Holdfast does not keep.
  */
+import { COUNTERS, type CounterName } from '../shared/counters.js';
 
 /** Rows: frontend, backend, server, listener, numbered as in the column `type`. */
 export const RowType = { FRONTEND: 0, BACKEND: 1, SERVER: 2, LISTENER: 3 } as const;
@@ -137,6 +138,26 @@ export interface StatColumn {
 	/** Three letters: origin, nature, scope (management guide, 9.2). */
 	tags(row: RowType): string;
 }
+
+/** A column behind the static ones (management guide, 9.3 `show stat`). */
+export interface ModuleColumn {
+	readonly name: CounterName;
+	/** Goes on from the static columns. */
+	readonly index: number;
+	readonly rows: string;
+	readonly tags: string;
+	readonly help: string;
+}
+
+export const MODULE_COLUMNS: readonly ModuleColumn[] = COUNTERS.filter(({ name }) => /^(?:ssl|h2)_/.test(name)).map(
+	({ name, kind, sides, help }, index) => ({
+		name,
+		index: ROWS.length + index,
+		rows: sides,
+		tags: kind === 'gauge' ? 'MGP' : 'MCP',
+		help,
+	}),
+);
 
 /** What a backend's figures differ in: HAProxy tags its rates as plain gauges. */
 const BACKEND_TAGS: ReadonlyMap<string, string> = new Map([

@@ -24,6 +24,8 @@ export interface StatRow {
 	/** Of a server or listener; 0 for the proxy's own two rows. */
 	readonly id: number;
 	readonly values: readonly StatValue[];
+	/** Of its modules (`MODULE_COLUMNS`); undefined: no figures are kept of it. */
+	readonly counters: Counters | undefined;
 }
 
 /** The last result of a server's health check or of its agent. */
@@ -150,7 +152,7 @@ function frontendRow(source: StatSource, proxy: ProxyModel, counters: Counters):
 		values[Stat.req_rate] = counters.rate('request', nowMs);
 		values[Stat.req_rate_max] = counters.rateMax('request');
 	}
-	return { type: RowType.FRONTEND, proxy, id: 0, values };
+	return { type: RowType.FRONTEND, proxy, id: 0, values, counters };
 }
 
 function listenerRow(source: StatSource, proxy: ProxyModel, bind: BindModel, options: StatRowOptions): StatRow {
@@ -169,7 +171,7 @@ function listenerRow(source: StatSource, proxy: ProxyModel, bind: BindModel, opt
 		const { address } = bind;
 		values[Stat.addr] = address.kind === 'unix' ? 'unix' : formatSocketAddress(address);
 	}
-	return { type: RowType.LISTENER, proxy, id: bind.id, values };
+	return { type: RowType.LISTENER, proxy, id: bind.id, values, counters };
 }
 
 function serverRow(source: StatSource, traffic: BackendTraffic, server: Server, options: StatRowOptions): StatRow {
@@ -234,7 +236,7 @@ function serverRow(source: StatSource, traffic: BackendTraffic, server: Server, 
 		values[Stat.addr] = serverAddress(server);
 		values[Stat.cookie] = server.cookie;
 	}
-	return { type: RowType.SERVER, proxy, id: server.id, values };
+	return { type: RowType.SERVER, proxy, id: server.id, values, counters };
 }
 
 function backendRow(source: StatSource, traffic: BackendTraffic, options: StatRowOptions): StatRow {
@@ -287,7 +289,7 @@ function backendRow(source: StatSource, traffic: BackendTraffic, options: StatRo
 		values[Stat.cookie] = proxy.cookie?.name;
 		values[Stat.algo] = algorithmName(proxy.balance);
 	}
-	return { type: RowType.BACKEND, proxy, id: 0, values };
+	return { type: RowType.BACKEND, proxy, id: 0, values, counters };
 }
 
 /** Seconds since a moment of the monotonic clock; -1: it never was. */

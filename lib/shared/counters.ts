@@ -23,10 +23,11 @@ import { Arena } from './arena.js';
 import { countRate, highestRate, readSharedRate, resetHighest, SHARED_RATE_WORDS } from './freq-rate.js';
 
 /**
- * How a column of several threads becomes one figure: `total` is added up, `max` is the highest of any thread,
+ * How a column of several threads becomes one figure: `total` is added up, `gauge` too, goes down again and is never
+ * cleared, `max` is the highest of any thread,
  * `average` is over the last 1024 samples, weighted by how many of them each thread has.
  */
-export type CounterKind = 'total' | 'max' | 'average';
+export type CounterKind = 'total' | 'gauge' | 'max' | 'average';
 
 /**
  * name as in `show stat`; sides as in the manual: listener, frontend, backend, server.
@@ -70,6 +71,23 @@ const ROWS = [
 	['cache_lookups', 'total', 'FB', 'cache lookups'],
 	['cache_hits', 'total', 'FB', 'cache hits'],
 	['eint', 'total', 'LFBS', 'internal errors'],
+	['ssl_sess', 'total', 'LFBS', 'TLS handshakes'],
+	['ssl_reused_sess', 'total', 'LFBS', 'TLS handshakes that resumed a session'],
+	['ssl_failed_handshake', 'total', 'LFBS', 'TLS handshakes that failed'],
+	// In the order of http/h2/tally.ts.
+	['h2_headers_rcvd', 'total', 'FB', 'HEADERS frames received'],
+	['h2_data_rcvd', 'total', 'FB', 'DATA frames received'],
+	['h2_settings_rcvd', 'total', 'FB', 'SETTINGS frames received'],
+	['h2_rst_stream_rcvd', 'total', 'FB', 'RST_STREAM frames received'],
+	['h2_goaway_rcvd', 'total', 'FB', 'GOAWAY frames received'],
+	['h2_detected_conn_protocol_errors', 'total', 'FB', 'connection errors of peers'],
+	['h2_detected_strm_protocol_errors', 'total', 'FB', 'stream errors of peers'],
+	['h2_rst_stream_resp', 'total', 'FB', 'RST_STREAM frames sent for an error of the peer'],
+	['h2_goaway_resp', 'total', 'FB', 'GOAWAY frames sent for an error of the peer'],
+	['h2_open_connections', 'gauge', 'FB', 'connections open'],
+	['h2_backend_open_streams', 'gauge', 'FB', 'streams open'],
+	['h2_total_connections', 'total', 'FB', 'connections'],
+	['h2_backend_total_streams', 'total', 'FB', 'streams'],
 	['lastsess_ms', 'max', 'BS', 'monotonic time of the latest session, ms'],
 	['qtime', 'average', 'BS', 'time in queue, ms'],
 	['ctime', 'average', 'BS', 'time to connect, ms'],
@@ -113,9 +131,12 @@ export function statusColumn(status: number): number {
 const RATES = { session: 0, connection: 1, request: 2 } as const;
 export type RateName = keyof typeof RATES;
 
+/** Averages stand together in the table. */
+const FIRST_AVERAGE = ROWS.findIndex(([, kind]) => kind === 'average');
+const AVERAGE_COUNT = ROWS.filter(([, kind]) => kind === 'average').length;
 /** Columns, then the number of samples behind each average, padded to whole cache lines. */
-const SAMPLES_AT = ROWS.length;
-const SLICE_LENGTH = Math.ceil((ROWS.length * 2) / 8) * 8;
+const SAMPLES_AT = ROWS.length - FIRST_AVERAGE;
+const SLICE_LENGTH = Math.ceil((ROWS.length + AVERAGE_COUNT) / 8) * 8;
 /** Samples an average looks back on. */
 const AVERAGE_SAMPLES = 1024;
 
@@ -254,6 +275,8 @@ export class Counters {
 		switch (COUNTERS[column]!.kind) {
 			case 'total':
 				return this.#sum(column) - this.#bases[column]!;
+			case 'gauge':
+				return this.#sum(column);
 			case 'max':
 				return this.#slices.reduce((highest, slice) => Math.max(highest, slice[column]!), 0);
 			case 'average':

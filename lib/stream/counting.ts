@@ -4,6 +4,7 @@
  * steps.ts says when; here is what.
  */
 import type { Server } from '../backend/server.js';
+import type { Tallied } from '../http/h2/tally.js';
 import { Column, type Counters, statusColumn } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
 import { Failure } from './exchange.js';
@@ -40,6 +41,39 @@ function addBehind(stream: Stream, column: number, amount = 1): void {
 		const counters = traffic.serverCounters[server.index];
 		if (counters !== undefined) add(counters, column, amount);
 	}
+}
+
+/** Of a server and its backend. */
+export interface ServerSideCounters {
+	readonly backend: Counters;
+	readonly server: Counters | undefined;
+}
+
+export function serverSideCounters(stream: Stream, server: Server): ServerSideCounters | undefined {
+	const traffic = stream.backendTraffic;
+	return traffic && { backend: traffic.counters, server: traffic.serverCounters[server.index] };
+}
+
+/** A TLS handshake with a server is over. */
+export function countHandshake(counters: ServerSideCounters | undefined, isResumed: boolean): void {
+	addOnBoth(counters, isResumed ? Column.ssl_reused_sess : Column.ssl_sess);
+}
+
+/** Not one that never came to its handshake. */
+export function countHandshakeFailure(counters: ServerSideCounters | undefined, error: Error | undefined): void {
+	if ((error as NodeJS.ErrnoException | undefined)?.syscall === 'connect') return;
+	addOnBoth(counters, Column.ssl_failed_handshake);
+}
+
+function addOnBoth(counters: ServerSideCounters | undefined, column: number): void {
+	if (counters === undefined) return;
+	add(counters.backend, column);
+	if (counters.server !== undefined) add(counters.server, column);
+}
+
+/** Where the connections of HTTP/2 of a proxy count. */
+export function tallyOf(counters: Counters): Tallied {
+	return { row: counters.slice, at: Column.h2_headers_rcvd };
 }
 
 // ---- the request --------------------------------------------------------------------------------------

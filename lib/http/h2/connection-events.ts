@@ -7,6 +7,7 @@ import type { HpackLimits } from './hpack-decoder.js';
 import type { OutputBuffers } from './output.js';
 import type { H2Settings } from './settings.js';
 import type { H2Stream } from './stream.js';
+import type { Tallied } from './tally.js';
 
 /** What a connection tells its owner. Calls come from within `receive`, `output.pump` and the owner's own calls. */
 export interface H2Events<T> {
@@ -55,6 +56,8 @@ export interface H2Options {
 	/** Bytes of one encoded block; beyond, the connection ends. */
 	readonly blockSizeMax: number;
 	readonly buffers: OutputBuffers;
+	/** Where its frames, streams and errors are counted. */
+	readonly tally?: Tallied | undefined;
 	/** Undefined: the peer is one of ours. */
 	readonly guard?: FloodGuard | undefined;
 	/** So many oddities end the connection, harmless ones too (`tune.h2.fe.glitches-threshold`); 0: never. */

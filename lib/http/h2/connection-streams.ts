@@ -16,6 +16,7 @@ import { H2Output } from './output.js';
 import { defaultSettings, encodeSettings, type H2Settings } from './settings.js';
 import { H2Stream } from './stream.js';
 import { StreamNumbers } from './stream-numbers.js';
+import { H2Tally, NO_TALLY } from './tally.js';
 
 /** What our PINGs carry. */
 export const PING_OF_OURS: Buffer = Buffer.from('holdfast', 'latin1');
@@ -43,6 +44,9 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	readonly #guard: FloodGuard | undefined;
 	readonly #glitchesMax: number;
 	readonly #windowBytes: number;
+	readonly #tallyRow: Float64Array;
+	readonly #tallyAt: number;
+	#isTallied = false;
 	protected readonly numbers: StreamNumbers;
 	protected peerStreamsOpen = 0;
 	#openOwnStreams = 0;
@@ -61,6 +65,9 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		this.isServer = isServer;
 		this.numbers = new StreamNumbers(isServer);
 		this.settings = { ...defaultSettings(), ...options.settings };
+		const { row, at } = options.tally ?? NO_TALLY;
+		this.#tallyRow = row;
+		this.#tallyAt = at;
 		this.#guard = options.guard;
 		this.#glitchesMax = options.glitchesMax || Number.POSITIVE_INFINITY;
 		this.#windowBytes = Math.min(MAX_WINDOW_BYTES, Math.max(DEFAULT_WINDOW_BYTES, options.connectionWindowBytes));
@@ -74,6 +81,9 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	/** Says hello: the preface of a client, our settings, the window of the connection. */
 	start(): void {
 		const { output } = this;
+		this.#isTallied = true;
+		this.tally(H2Tally.CONNECTIONS);
+		this.tally(H2Tally.OPEN_CONNECTIONS);
 		if (!this.isServer) output.raw(PREFACE);
 		output.frame(FrameType.SETTINGS, 0, 0, encodeSettings(this.settings));
 		this.settingsUnacknowledged++;
@@ -81,6 +91,20 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 			output.number(FrameType.WINDOW_UPDATE, 0, this.#windowBytes - DEFAULT_WINDOW_BYTES);
 			this.receiveWindow = this.#windowBytes;
 		}
+	}
+
+	/** Counts in the statistics of whoever owns the connection. */
+	protected tally(place: number, amount = 1): void {
+		const at = this.#tallyAt + place;
+		this.#tallyRow[at] = (this.#tallyRow[at] as number) + amount;
+	}
+
+	/** Its socket is gone: neither it nor what was on it is open any more. */
+	tallyEnd(): void {
+		if (!this.#isTallied) return;
+		this.#isTallied = false;
+		this.tally(H2Tally.OPEN_CONNECTIONS, -1);
+		this.tally(H2Tally.OPEN_STREAMS, -this.streams.size);
 	}
 
 	/** Streams that the peer has open, and those that we have. */
@@ -200,6 +224,8 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	fail(code: number, reason: string): void {
 		if (this.isOver) return;
 		this.#glitch();
+		this.tally(H2Tally.CONNECTION_ERRORS);
+		this.tally(H2Tally.GOAWAYS_SENT);
 		this.leave(code);
 		this.stop();
 		this.events.connectionFailed(code, reason);
@@ -208,6 +234,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 	/** A stream error that the owner has found: a message that is malformed (section 8.1.1). */
 	refuse(stream: H2Stream<T>, code: number): void {
 		if (stream.isClosed) return;
+		this.#tallyStreamError();
 		this.reset(stream, code);
 		this.odd(Offence.MALFORMED);
 	}
@@ -216,6 +243,8 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		const receiveWindow = this.settingsUnacknowledged > 0 ? DEFAULT_WINDOW_BYTES : this.settings.initialWindowSize;
 		const stream = new H2Stream<T>(id, receiveWindow, this.peer.initialWindowSize);
 		this.streams.set(id, stream);
+		this.tally(H2Tally.STREAMS);
+		if (this.#isTallied) this.tally(H2Tally.OPEN_STREAMS);
 		return stream;
 	}
 
@@ -233,6 +262,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		if (stream !== undefined) this.abandon(stream, code);
 		else if (this.numbers.isIdle(id)) this.fail(code, 'a frame on an idle stream that breaks a rule');
 		else {
+			this.#tallyStreamError();
 			this.sendReset(id, code, false);
 			this.odd(Offence.MALFORMED);
 		}
@@ -240,6 +270,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 
 	/** A stream error of the peer's: it is reset, and its owner told. */
 	protected abandon(stream: H2Stream<T>, code: number): void {
+		this.#tallyStreamError();
 		this.sendReset(stream.id, code, stream.remoteEnded);
 		this.forget(stream);
 		this.events.streamReset(stream, code, false);
@@ -256,8 +287,14 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		stream.isClosed = true;
 		this.output.drop(stream);
 		if (!this.streams.delete(stream.id)) return;
+		if (this.#isTallied) this.tally(H2Tally.OPEN_STREAMS, -1);
 		if (this.numbers.isOfPeer(stream.id)) this.peerStreamsOpen--;
 		else this.#openOwnStreams--;
+	}
+
+	#tallyStreamError(): void {
+		this.tally(H2Tally.STREAM_ERRORS);
+		this.tally(H2Tally.RESETS_SENT);
 	}
 
 	// ---- oddities ---------------------------------------------------------------------------------------------

@@ -32,6 +32,7 @@ import { HpackDecoder, HpackStatus } from './hpack-decoder.js';
 import { DEFAULT_TABLE_BYTES } from './hpack-tables.js';
 import { applySettings, SETTING_BYTES } from './settings.js';
 import type { H2Stream } from './stream.js';
+import { H2Tally } from './tally.js';
 
 export type { H2Events, H2Options } from './connection-events.js';
 
@@ -83,6 +84,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 		}
 		switch (type) {
 			case FrameType.DATA:
+				this.tally(H2Tally.DATA);
 				this.#dataHead();
 				return;
 			case FrameType.CONTINUATION:
@@ -108,6 +110,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 	protected override frame(bytes: Buffer, start: number, end: number): void {
 		switch (this.type) {
 			case FrameType.HEADERS:
+				this.tally(H2Tally.HEADERS);
 				this.#headers(bytes, start, end);
 				break;
 			case FrameType.CONTINUATION:
@@ -117,9 +120,11 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 				this.#windowUpdate(bytes, start, end - start);
 				break;
 			case FrameType.RST_STREAM:
+				this.tally(H2Tally.RESETS);
 				this.#resetByPeer(bytes, start, end - start);
 				break;
 			case FrameType.SETTINGS:
+				this.tally(H2Tally.SETTINGS);
 				this.#settings(bytes, start, end);
 				break;
 			case FrameType.PING:
@@ -129,6 +134,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 				this.#priority(bytes, start, end - start);
 				break;
 			case FrameType.GOAWAY:
+				this.tally(H2Tally.GOAWAYS);
 				this.#goaway(bytes, start, end - start);
 				break;
 			default:

@@ -8,7 +8,7 @@ import { type Answer, type Command, fault, type Invocation, levelAllows } from '
 import { jsonSchema } from '../fields.js';
 import type { RuntimeView } from '../runtime-view.js';
 import { RowType, STAT_COLUMNS, Stat } from '../stat-columns.js';
-import { CSV_HEADER, csvLine, jsonRow, typedLines } from '../stat-format.js';
+import { CSV_HEADER, csvLine, jsonRow, modulesOf, typedLines } from '../stat-format.js';
 import { type StatRow, statRows } from '../stat-rows.js';
 import { STAT_DESCRIPTIONS } from './stat-descriptions.js';
 
@@ -109,8 +109,10 @@ function* typedRows(rows: Iterable<StatRow>, withDescriptions: boolean): Generat
 
 function describedLines(row: StatRow): string {
 	const columns = STAT_COLUMNS.filter(({ index }) => row.values[index] !== undefined);
+	const texts = columns.map(({ name }) => STAT_DESCRIPTIONS[name]);
+	const modules = row.counters === undefined ? [] : modulesOf(row.type).map(({ help }) => help);
 	const lines = typedLines(row).split('\n');
-	return columns.map(({ name }, index) => `${lines[index]}:"${STAT_DESCRIPTIONS[name]}"\n`).join('');
+	return [...texts, ...modules].map((text, index) => `${lines[index]}:"${text}"\n`).join('');
 }
 
 function* jsonRows(rows: Iterable<StatRow>): Generator<string> {

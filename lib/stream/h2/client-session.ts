@@ -19,6 +19,7 @@ import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
 import type { H2Stream } from '../../http/h2/stream.js';
 import { HttpRefusal } from '../../http/refusal.js';
 import { Column } from '../../shared/counters.js';
+import { tallyOf } from '../counting.js';
 import type { MessageParties } from '../message-captures.js';
 import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
@@ -77,6 +78,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,
+				tally: tallyOf(session.frontend.counters),
 				guard: new FloodGuard(),
 				glitchesMax: tuning.feGlitchesThreshold,
 			},
@@ -422,6 +424,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		this.#isOver = true;
 		this.thread.wheel.remove(this);
 		this.#killStreams();
+		this.codec.tallyEnd();
 		// After its streams, which end in microtasks of their own.
 		setImmediate(() => this.#session.end(this.thread.nowMs()));
 	}

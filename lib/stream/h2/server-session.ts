@@ -17,6 +17,7 @@ import { ErrorCode } from '../../http/h2/frames.js';
 import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
 import type { H2Stream } from '../../http/h2/stream.js';
 import type { MultiplexView } from '../../sample/types.js';
+import { countHandshake, countHandshakeFailure, type ServerSideCounters, tallyOf } from '../counting.js';
 import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -66,6 +67,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	readonly responseHeads = new ResponseHeads();
 	readonly #header: Buffer | undefined;
 	readonly #isForced: boolean;
+	readonly #counters: ServerSideCounters | undefined;
 	#flushDue = false;
 	/** Streams that have something to do when nothing else runs. */
 	#resuming: ServerStream[] = [];
@@ -73,7 +75,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	/** The last word is said. */
 	#ending = false;
 
-	/** `prepared`: connects already, with TLS or by way of a SOCKS proxy. `header`: to begin with otherwise. `isForced`: ALPN is not asked. */
+	/** `prepared`: connects already, with TLS or by way of a SOCKS proxy. `header`: to begin with otherwise. `isForced`: ALPN is not asked. `counters`: of the server and its backend. */
 	constructor(
 		thread: ThreadRuntime,
 		keeper: SessionKeeper,
@@ -82,6 +84,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		prepared: Socket | undefined,
 		header: Buffer | undefined,
 		isForced: boolean,
+		counters: ServerSideCounters | undefined,
 	) {
 		super(thread, prepared);
 		this.#keeper = keeper;
@@ -89,6 +92,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		this.owner = owner;
 		this.#header = header;
 		this.#isForced = isForced;
+		this.#counters = counters;
 		const { headSizeMax, headerCountMax } = thread.headLimits;
 		const { beInitialWindowSize, headerTableSize, maxFrameSize, beMaxConcurrentStreams } = thread.h2;
 		const most = Math.min(DOWNLOADS_AT_ONCE, beMaxConcurrentStreams || DOWNLOADS_AT_ONCE);
@@ -106,6 +110,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 				limits: { headSizeMax, headerCountMax: headerCountMax + PSEUDO_FIELDS },
 				blockSizeMax: 4 * headSizeMax,
 				buffers: OUTPUT_BUFFERS,
+				tally: counters === undefined ? undefined : tallyOf(counters.backend),
 				glitchesMax: thread.h2.beGlitchesThreshold,
 			},
 			this,
@@ -148,6 +153,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 			this.#keeper.sessionReady(this, this.takeSocket(0));
 			return;
 		}
+		if (secure !== undefined) countHandshake(this.#counters, secure.isSessionReused());
 		if (this.#header !== undefined) this.writeBuffer(this.#header, undefined);
 		this.isReady = true;
 		this.codec.start();
@@ -311,6 +317,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 
 	protected override lost(error: Error | undefined): void {
 		this.isLeaving = true;
+		if (!this.isReady && this.secureSocket !== undefined) countHandshakeFailure(this.#counters, error);
 		this.#keeper.sessionLost(this, error);
 	}
 
@@ -324,6 +331,7 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 
 	protected override released(): void {
 		this.thread.wheel.remove(this);
+		this.codec.tallyEnd();
 	}
 
 	override deadlinePassed(): void {

@@ -17,6 +17,7 @@ import { SocksTunnel } from '../../backend/socks4.js';
 import type { ServerModel } from '../../config/model.js';
 import type { Timer } from '../../core/clock.js';
 import type { RequestHead } from '../../http/message.js';
+import { serverSideCounters } from '../counting.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { askedProtocol } from './server-heads.js';
@@ -129,6 +130,7 @@ export class ServerSessions implements SessionKeeper {
 			secure ?? tunnelTo(server, destination),
 			secure === undefined ? header : undefined,
 			isForced(server.model, request.request),
+			serverSideCounters(request, server),
 		);
 		session.streams.add(stream);
 		stream.session = session;

@@ -10,14 +10,23 @@ import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
+import { brokenChunks } from '../../http/body-framing.js';
 import { adjustCase } from '../../http/case-adjust.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
-import { findHeadEnd, HEAD_BROKEN, parseResponseHead } from '../../http/head-parser.js';
+import {
+	findHeadEnd,
+	firstHeadEnd,
+	HEAD_BROKEN,
+	headEnd as headEndIn,
+	parseResponseHead,
+	skipEmptyLines,
+} from '../../http/head-parser.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import { serializeRequest } from '../../http/serializer.js';
 import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
 import type { MultiplexView, TlsView } from '../../sample/types.js';
+import { countHandshake, countHandshakeFailure, type ServerSideCounters, serverSideCounters } from '../counting.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { MessageParties } from '../message-captures.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
@@ -102,6 +111,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		this.thread.nowMs();
 		this.#state = State.IDLE;
 		const { transport } = this;
+		if (this.socket instanceof TLSSocket) countHandshake(this.#countersOf(), this.socket.isSessionReused());
 		this.localAddress = transport?.localAddress;
 		this.localPort = transport?.localPort;
 		if (transport instanceof TLSSocket && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(transport, false);
@@ -115,6 +125,10 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 	// ---- what a stream of HTTP/2 has otherwise (h2/server-stream.ts) ---------------------------------------------
 
 	/** What the bytes go through. */
+	#countersOf(client: ClientConnection | undefined = this.client): ServerSideCounters | undefined {
+		return client?.stream && serverSideCounters(client.stream, this.server);
+	}
+
 	protected get transport(): Socket | undefined {
 		return this.socket;
 	}
@@ -217,27 +231,42 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 			return;
 		}
 		while (this.chunkStart < this.chunkEnd && this.#state === State.WAITING) {
-			const start = this.chunkStart;
+			let start = this.chunkStart;
+			if (this.chunk[start] === 13 || this.chunk[start] === 10) {
+				const first = skipEmptyLines(this.chunk.subarray(0, this.chunkEnd), start);
+				if (first instanceof HttpRefusal) {
+					this.malformed(first);
+					return;
+				}
+				start = first;
+				this.chunkStart = first;
+				if (first === this.chunkEnd) return;
+			}
 			const limit = this.thread.headLimits.headSizeMax;
 			// A head in front of a long body: less is decoded that is no head.
 			const firstBytes = this.chunkLength > SHORT_BYTES ? USUAL_HEAD_BYTES : SHORT_BYTES;
 			let text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + firstBytes));
-			let end = text.indexOf('\r\n\r\n');
-			if (end < 0 && this.chunkEnd > start + firstBytes) {
+			let headEnd = headEndIn(text);
+			if (headEnd < 0 && this.chunkEnd > start + firstBytes) {
 				text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
-				end = text.indexOf('\r\n\r\n');
+				headEnd = headEndIn(text);
 			}
-			if (end < 0) {
+			if (headEnd < 0) {
 				const bytes = this.chunk.subarray(0, this.chunkEnd);
-				if (this.chunkLength >= limit || findHeadEnd(bytes, start) === HEAD_BROKEN) {
+				const hopeless = !'HTTP/'.startsWith(text.slice(0, 5)) || findHeadEnd(bytes, start) === HEAD_BROKEN;
+				if (this.chunkLength >= limit || hopeless) {
 					const broken = parseResponseHead(`${text}\r\n\r\n`, this.thread.headLimits, stream.sentMethod);
 					this.malformed(isRefusal(broken) ? broken : new HttpRefusal('HEAD_INCOMPLETE', text.length));
 				}
 				return;
 			}
-			const headEnd = end + 4;
-			const headText = headEnd === text.length ? text : text.slice(0, headEnd);
+			let headText = headEnd === text.length ? text : text.slice(0, headEnd);
 			let head = parseResponseHead(headText, this.thread.headLimits, stream.sentMethod);
+			if (isRefusal(head) && firstHeadEnd(headText) < headEnd) {
+				headEnd = firstHeadEnd(headText);
+				headText = headText.slice(0, headEnd);
+				head = parseResponseHead(headText, this.thread.headLimits, stream.sentMethod);
+			}
 			if (isRefusal(head) && stream.backendTraffic?.model.options.acceptInvalidHttpResponse === true) {
 				head = parseResponseHead(headText, this.thread.lenientLimits, stream.sentMethod);
 			}
@@ -251,6 +280,15 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 				if (refusal !== undefined) {
 					this.chunkStart = start;
 					this.malformed(refusal);
+					return;
+				}
+			}
+			if (head.framing.kind === 'chunked' && this.chunkStart < this.chunkEnd) {
+				// While the client has had nothing of it, a broken response can still become a 502.
+				const broken = brokenChunks(this.chunk, this.chunkStart, this.chunkEnd);
+				if (broken !== undefined) {
+					this.chunkStart = start;
+					this.malformed(new HttpRefusal(broken.code, broken.position - start));
 					return;
 				}
 			}
@@ -415,6 +453,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		if (client === undefined) return;
 		switch (this.#state) {
 			case State.CONNECTING:
+				if (this.socket instanceof TLSSocket) countHandshakeFailure(this.#countersOf(client), error);
 				client.serverFailed(this, connectFailure(error));
 				return;
 			case State.WAITING:
