@@ -8,7 +8,8 @@
  * `tune.h2.be.max-concurrent-streams` says, no more requests than `max-reuse`.
  *
  * A connection rests in nobody's list when its last stream has ended; it counts as idle among those of all threads
- * (`pool-max-conn`), and is closed when it was not needed for `pool-purge-delay`. One that the server asks to go away
+ * (`pool-max-conn`), and is closed when it was not needed for `pool-purge-delay`; no more rest than could be of use, as
+ * with those of HTTP/1 (backend/pool.ts). One that the server asks to go away
  * gets no new streams; what the server says it has not seen is sent again (server-stream.ts).
  */
 import type { Socket } from 'node:net';
@@ -72,6 +73,10 @@ export class ServerSessions implements SessionKeeper {
 	/** By `proto`, or by ALPN when it was asked last: requests may wait for a connection together. */
 	#agreesOnH2: boolean;
 	#timer: Timer | undefined;
+	#idleCount = 0;
+	/** The most connections in use at any moment since the last purge; the same of the time before, forgotten by halves. */
+	#mostUsed = 0;
+	#neededBefore = 0;
 
 	constructor(server: Server, thread: ThreadRuntime) {
 		this.server = server;
@@ -90,6 +95,7 @@ export class ServerSessions implements SessionKeeper {
 		const found = mayReuse ? this.#find(request, destination) : undefined;
 		if (found !== undefined) {
 			this.#wake(found);
+			this.#noteUse();
 			found.reuseCount++;
 			found.streams.add(stream);
 			stream.session = found;
@@ -135,7 +141,16 @@ export class ServerSessions implements SessionKeeper {
 		session.streams.add(stream);
 		stream.session = session;
 		this.#sessions.add(session);
+		this.#noteUse();
 		session.connect();
+	}
+
+	get #usedCount(): number {
+		return this.#sessions.size - this.#idleCount;
+	}
+
+	#noteUse(): void {
+		this.#mostUsed = Math.max(this.#mostUsed, this.#usedCount);
 	}
 
 	sessionReady(session: H2ServerSession, plain: Socket | undefined): void {
@@ -172,6 +187,7 @@ export class ServerSessions implements SessionKeeper {
 		}
 		if (this.server.idle.reuse !== 'never') session.owner = undefined;
 		session.isIdle = true;
+		this.#idleCount++;
 		session.idleSinceMs = this.#thread.nowMs();
 		const { states, index } = this.server;
 		states.addIdle(index, 1);
@@ -182,6 +198,7 @@ export class ServerSessions implements SessionKeeper {
 		const { states, index, model, idle } = this.server;
 		const { poolMaxConn, poolPurgeDelayMs, maxReuse } = model;
 		if (poolPurgeDelayMs === 0 || session.closed) return false;
+		if (this.#sessions.size > Math.max(this.#mostUsed, this.#neededBefore)) return false;
 		if (poolMaxConn >= 0 && states.idle(index) >= poolMaxConn) return false;
 		if (maxReuse >= 0 && session.reuseCount >= maxReuse) return false;
 		return idle.reuse !== 'never' || session.owner?.hasEnded === false;
@@ -190,6 +207,7 @@ export class ServerSessions implements SessionKeeper {
 	#wake(session: H2ServerSession): void {
 		if (!session.isIdle) return;
 		session.isIdle = false;
+		this.#idleCount--;
 		this.server.states.addIdle(this.server.index, -1);
 	}
 
@@ -204,6 +222,8 @@ export class ServerSessions implements SessionKeeper {
 			if (isOwnerGone || nowMs - session.idleSinceMs >= poolPurgeDelayMs) this.#close(session);
 			else resting++;
 		}
+		this.#neededBefore = Math.max(this.#mostUsed, this.#neededBefore >> 1);
+		this.#mostUsed = this.#usedCount;
 		if (resting > 0) this.#timer = this.#thread.clock.setTimer(this.#purge, poolPurgeDelayMs);
 	};
 
