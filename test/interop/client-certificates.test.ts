@@ -36,6 +36,9 @@ const LISTED = WAYS.length + 2;
 
 const CONFIG = `defaults
     mode http
+    log stdout format raw local0
+    option httplog
+    option dontlog-normal
     timeout connect 5s
     timeout server 5s
     timeout client 5s
@@ -56,6 +59,8 @@ const CERTIFICATES = ['', 'good', 'stranger', 'expired', 'self', 'lonely', 'chai
 interface Answer {
 	readonly text: string;
 	readonly session: Buffer | undefined;
+	/** The alert that the client was told, in OpenSSL's word. */
+	readonly alert: string | undefined;
 }
 
 /** The body of the answer; `refused` for any alert or closed connection. */
@@ -63,6 +68,7 @@ function ask(program: Program, port: number, options: tls.ConnectionOptions): Pr
 	return new Promise((resolve) => {
 		let text = '';
 		let session: Buffer | undefined;
+		let alert: string | undefined;
 		const where = { host: '127.0.0.1', port: program.port(port), rejectUnauthorized: false };
 		const socket = tls.connect({ ...where, ...options }, () => socket.write(REQUEST));
 		socket.on('session', (given) => {
@@ -71,8 +77,10 @@ function ask(program: Program, port: number, options: tls.ConnectionOptions): Pr
 		socket.on('data', (chunk) => {
 			text += chunk.toString('latin1');
 		});
-		socket.on('error', () => undefined);
-		socket.on('close', () => resolve({ text: text.split('\r\n\r\n')[1] ?? 'refused', session }));
+		socket.on('error', (error: NodeJS.ErrnoException) => {
+			alert ??= error.code;
+		});
+		socket.on('close', () => resolve({ text: text.split('\r\n\r\n')[1] ?? 'refused', session, alert }));
 	});
 }
 
@@ -120,6 +128,34 @@ t.test('clients with certificates, good and bad', { skip }, async (t) => {
 	for (const name of ['', 'stranger', 'expired', 'self', 'lonely']) {
 		t.equal((await ask(holdfast, 1, { ...shown(name), minVersion: 'TLSv1.3' })).text, 'refused', `1.3: ${name}`);
 	}
+});
+
+/** What is logged of a handshake that fails, without who and when. */
+const failures = (program: Program): readonly string[] =>
+	program.logLines.map((line) => / (f\/\d+: .*)$/.exec(line)?.[1] ?? '').filter((line) => line !== '');
+
+t.test('the handshake itself fails with the alert of the reason', { skip }, async (t) => {
+	const programs = [await start(t, 'holdfast'), await start(t, 'haproxy')] as const;
+	let refused = 0;
+	for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
+		// Suites of each hash, key and tag.
+		const suites =
+			version === 'TLSv1.2'
+				? ['ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES128-GCM-SHA256']
+				: ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+		for (const ciphers of suites) {
+			for (const [port, name] of [1, 2].flatMap((one) => CERTIFICATES.map((name) => [one, name] as const))) {
+				const options = { ...shown(name), minVersion: version, maxVersion: version, ciphers };
+				const [ours, theirs] = await Promise.all(programs.map((program) => ask(program, port, options)));
+				const what = `${ciphers}, ${WAYS[port - 1]}, ${name || 'none'}`;
+				t.equal(ours?.text, theirs?.text, what);
+				t.equal(ours?.alert, theirs?.alert, `${what}: ${theirs?.alert}`);
+				if (theirs?.text === 'refused') refused++;
+			}
+		}
+	}
+	await waitFor('all failures to be logged', () => programs.every((one) => failures(one).length >= refused));
+	t.strictSame(failures(programs[0]), failures(programs[1]), 'the log lines');
 });
 
 t.test('a session begun where nobody is asked for a certificate is no way in where one is', async (t) => {
