@@ -56,7 +56,6 @@ export interface PendingKeyword {
 }
 
 export const PENDING: readonly PendingKeyword[] = [
-	{ name: 'tune.vars.global-max-size', field: 'varsGlobalMaxSize' },
 	{
 		name: 'option http-no-delay',
 		field: 'httpNoDelay',

@@ -117,6 +117,18 @@ export interface GlobalModel {
 	/** Words of `set-var` and `set-var-fmt`, keyword first. */
 	readonly variables: readonly Line[];
 	readonly strictLimits: boolean;
+	/** Any warning refuses the configuration. */
+	readonly zeroWarning: boolean;
+	/** `h1-accept-payload-with-any-method` */
+	readonly acceptsPayloadWithAnyMethod: boolean;
+	/** Health checks send their own ends in version 2 of the PROXY protocol, too. */
+	readonly pp2NeverSendLocal: boolean;
+	/** `harden.reject-privileged-ports.tcp`: clients below port 1024 are closed. */
+	readonly rejectsPrivilegedPorts: boolean;
+	/** A thread that has been stuck for longer says so; 0: never. */
+	readonly warnBlockedTrafficMs: number;
+	/** Families of addresses that resolvers ask for; `auto`: IPv6 only where the machine has such an address. */
+	readonly dnsFamilies: readonly (4 | 6)[] | 'auto';
 	/** `external-check` and `insecure-fork-wanted`: programs may be started as checks. */
 	readonly externalCheck: boolean;
 	readonly forkWanted: boolean;
@@ -156,7 +168,6 @@ export interface TuneModel {
 	readonly dynamicServers: number;
 	readonly reloadKeepTables: boolean;
 	readonly patternCacheSize: number;
-	readonly varsGlobalMaxSize: number;
 }
 
 /** `tune.h2.*` (manual, 3.2); `fe` towards clients, `be` towards servers. */

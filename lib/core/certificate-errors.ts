@@ -105,6 +105,15 @@ export const CERTIFICATE_ERROR_MAX = Math.max(...ERRORS.map(([number]) => number
 
 const NUMBERS: ReadonlyMap<string, number> = new Map(ERRORS.map(([number, name]) => [name, number]));
 
+const NAMES: ReadonlyMap<number, string> = new Map(ERRORS);
+
+/** `X509_V_ERR_CERT_HAS_EXPIRED`, `X509_V_OK`; undefined: no such number. */
+export function certificateErrorName(number: number): string | undefined {
+	if (number === 0) return 'X509_V_OK';
+	const name = NAMES.get(number);
+	return name === undefined ? undefined : `X509_V_ERR_${name}`;
+}
+
 /** By `X509_V_ERR_CERT_HAS_EXPIRED`, or as Node has it, `CERT_HAS_EXPIRED`; undefined: no such name. */
 export function certificateError(name: string): number | undefined {
 	return NUMBERS.get(name.replace(/^X509_V_ERR_/, ''));

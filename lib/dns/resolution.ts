@@ -67,6 +67,8 @@ export interface ResolutionListener {
 }
 
 export interface ResolutionOptions {
+	/** What may be asked for (`dns-accept-family`); both when absent. */
+	readonly families?: readonly (4 | 6)[] | undefined;
 	readonly section: ResolversModel;
 	readonly nameServers: readonly NameServer[];
 	readonly transport: Transport;
@@ -158,7 +160,12 @@ export class Resolution {
 
 	get #preferredType(): QuestionType {
 		const { kind, prefer } = this.key;
-		return kind === 'service' ? 'SRV' : prefer === 4 ? 'A' : 'AAAA';
+		if (kind === 'service') return 'SRV';
+		return (this.#accepts(prefer) ? prefer === 4 : prefer === 6) ? 'A' : 'AAAA';
+	}
+
+	#accepts(family: 4 | 6): boolean {
+		return this.#options.families?.includes(family) ?? true;
 	}
 
 	#closeAll(): void {
@@ -257,10 +264,14 @@ export class Resolution {
 		this.#roundFailed();
 	};
 
+	get #acceptsBoth(): boolean {
+		return this.#accepts(4) && this.#accepts(6);
+	}
+
 	/** What comes next after a round without a valid answer (manual, 5.3.2). */
 	#roundFailed(): void {
 		const isSilence = this.#lastFault === 'timeout';
-		if (!isSilence && this.key.kind === 'address' && this.#type === this.#preferredType) {
+		if (!isSilence && this.key.kind === 'address' && this.#type === this.#preferredType && this.#acceptsBoth) {
 			this.#type = this.#type === 'A' ? 'AAAA' : 'A';
 			this.#ask();
 			return;

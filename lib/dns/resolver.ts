@@ -21,6 +21,8 @@ export interface ResolverOptions {
 	readonly clock: Clock;
 	readonly transport?: Transport;
 	readonly randomId?: () => number;
+	/** What may be asked for; both when absent. */
+	readonly families?: readonly (4 | 6)[];
 }
 
 /** Names that requests have asked for (`do-resolve`) and whose answers are kept; the oldest goes first. */
@@ -39,6 +41,7 @@ export class Resolver {
 		this.nameServers = model.nameservers.map((nameserver) => ({ model: nameserver, counters: newCounters() }));
 		this.#options = {
 			section: model,
+			families: options.families,
 			nameServers: this.nameServers,
 			transport: options.transport ?? systemTransport,
 			clock: options.clock,

@@ -1,7 +1,7 @@
 /**
  * An address of a `dgram-bind` line: datagrams, each one syslog message (RFC 5426, 3.1). One data thread reads it, so
- * that messages of a sender keep their order; the descriptor was bound by the master, and what comes while a
- * configuration takes over from another waits in it.
+ * that messages of a sender keep their order, save for the instant of a reload in which the threads of two
+ * configurations read. The descriptor was bound by the master, and what comes while nobody reads waits in it.
  */
 import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
 import { HoldfastError } from '../core/errors.js';

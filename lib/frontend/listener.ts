@@ -110,7 +110,7 @@ class HandleEndpoints implements Endpoints {
 export interface ListenerOptions {
 	readonly bind: BindModel;
 	readonly frontend: Frontend;
-	/** The process, the frontend, the bind line: a connection needs a place at each. */
+	/** The process, the frontend, the bind line (LISTENER_GATE): a connection needs a place at each. */
 	readonly gates: readonly ConnectionGate[];
 	/** Of the process: `maxconnrate` and its kin. */
 	readonly rates?: ProcessRates | undefined;
@@ -121,7 +121,11 @@ export interface ListenerOptions {
 	readonly counters?: Counters | undefined;
 }
 
+/** Place of the bind line's own gate, which counts its connections. */
+const LISTENER_GATE = 2;
 const DEFAULT_BACKLOG = 1024;
+/** Ports that only privileged programs may send from (RFC 6335, 6). */
+const FIRST_USER_PORT = 1024;
 /** How often parked connections are looked at: a place may have been freed by another thread. */
 const PARKED_CHECK_MS = 10;
 
@@ -230,6 +234,10 @@ export class Listener implements ListenerView {
 		return this.#frontend.name;
 	}
 
+	get establishedCount(): number {
+		return this.#gates[LISTENER_GATE]?.current ?? this.#live.size;
+	}
+
 	get connectionCount(): number {
 		return this.#live.size;
 	}
@@ -301,6 +309,11 @@ export class Listener implements ListenerView {
 		const frontend = this.#frontend;
 		const { thread, counters } = frontend;
 		const session = new Session(thread, frontend, this, new HandleEndpoints(handle));
+		if (thread.rejectsPrivilegedPorts && session.sourcePort > 0 && session.sourcePort < FIRST_USER_PORT) {
+			leaveAll(this.#gates);
+			handle.close();
+			return;
+		}
 		const nowMs = session.acceptedMs;
 		count(counters, Column.conn_tot);
 		counters.enter();

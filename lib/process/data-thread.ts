@@ -72,10 +72,13 @@ if (compiled === undefined) {
 } else {
 	for (const [name, value] of start.processVariables) compiled.thread.processVariables.receive(name, value);
 	for (const { backend } of compiled.backends.values()) backendsById.set(backend.id, backend);
-	keepVitals(shared.stats.vitals, threadIndex, {
+	const counts = {
 		requests: () => compiled.thread.requestCounter,
 		droppedLogs: () => trafficLogs.droppedCount + (threadIndex === 0 ? droppedByRings() : 0),
-	});
+	};
+	keepVitals(shared.stats.vitals, threadIndex, counts, model.global.warnBlockedTrafficMs, (delayMs) =>
+		logger.warn({ thread: threadIndex, delayMs: Math.round(delayMs) }, 'the traffic of a thread was blocked'),
+	);
 	serve(compiled, port).catch(fail);
 }
 

@@ -51,6 +51,7 @@ export class HealthKeeper {
 			spreadPercent: compiled.model.global.spreadChecksPercent,
 			tlsOf: (server) => clientTlsOptions(server.tls ?? server.checkTls),
 			maxSpreadMs: compiled.model.global.maxSpreadChecksMs,
+			pp2NeverSendLocal: compiled.model.global.pp2NeverSendLocal,
 			processVariables: compiled.thread.processVariables,
 		});
 		if (this.#checks !== undefined) checks.takeOver(this.#checks);

@@ -53,7 +53,7 @@ export async function prepareConfiguration(
 	const shared = allocateShared(model, resolved, former);
 	const compiled = compileForControl(model, shared, diagnostics, logger);
 	if (compiled === undefined || diagnostics.errorCount > 0) return undefined;
-	if (args.zeroWarning && diagnostics.warningCount > 0) {
+	if ((args.zeroWarning || model.global.zeroWarning) && diagnostics.warningCount > 0) {
 		throw new HoldfastError('CONFIG_INVALID', "Some warnings were found and 'zero-warning' is set. Aborting.");
 	}
 	return { model, shared, compiled };

@@ -7,6 +7,7 @@
  * had before the reload (backend/resolve.ts), so a reload leaves no gap.
  */
 
+import { networkInterfaces } from 'node:os';
 import type { Backend } from '../backend/backend.js';
 import {
 	AddressGroup,
@@ -18,6 +19,7 @@ import {
 import { Level } from '../backend/health/state-lines.js';
 import type { Server } from '../backend/server.js';
 import type { CompiledConfiguration } from '../compile/index.js';
+import type { GlobalModel } from '../config/model.js';
 import { isServiceName } from '../config/resolvers-model.js';
 import { IpAddress } from '../core/address.js';
 import { type Clock, systemClock } from '../core/clock.js';
@@ -30,6 +32,14 @@ import { backendLogOf } from './backend-log.js';
 interface Entry {
 	readonly member: DiscoveredServer;
 	groupKey: string;
+}
+
+/** `auto`: addresses of IPv6 are of use only to a machine that has one of more than its own link. */
+function acceptedFamilies(wanted: GlobalModel['dnsFamilies']): readonly (4 | 6)[] {
+	if (wanted !== 'auto') return wanted;
+	const own = Object.values(networkInterfaces()).flatMap((addresses) => addresses ?? []);
+	const isWide = own.some(({ family, internal, scopeid }) => family === 'IPv6' && !internal && scopeid === 0);
+	return isWide ? [4, 6] : [4];
 }
 
 export class ResolverKeeper {
@@ -51,10 +61,11 @@ export class ResolverKeeper {
 		this.stop();
 		const clock = this.#clock;
 		const transport = this.#transport;
+		const families = acceptedFamilies(compiled.model.global.dnsFamilies);
 		for (const model of compiled.model.resolvers) {
 			this.#resolvers.set(
 				model.name,
-				new Resolver(model, { clock, ...(transport === undefined ? {} : { transport }) }),
+				new Resolver(model, { clock, families, ...(transport === undefined ? {} : { transport }) }),
 			);
 		}
 		const host = this.#hostOf(compiled, tell);

@@ -11,6 +11,9 @@ export function keepVitals(
 	buffer: SharedArrayBuffer,
 	thread: number,
 	counts: { readonly requests: () => number; readonly droppedLogs: () => number },
+	/** `warn-blocked-traffic-after`; 0: never. */
+	warnAfterMs: number,
+	warn: (delayMaxMs: number) => void,
 ): void {
 	const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
 	delay.enable();
@@ -18,10 +21,12 @@ export function keepVitals(
 	setInterval(() => {
 		const now = performance.eventLoopUtilization();
 		const late = (ns: number): number => (Number.isNaN(ns) ? 0 : Math.max(0, ns / NS_PER_MS - RESOLUTION_MS));
+		const delayMaxMs = late(delay.max);
+		if (warnAfterMs > 0 && delayMaxMs > warnAfterMs) warn(delayMaxMs);
 		writeVitals(buffer, thread, {
 			delayMeanMs: late(delay.mean),
 			delayP99Ms: late(delay.percentile(99)),
-			delayMaxMs: late(delay.max),
+			delayMaxMs,
 			utilization: performance.eventLoopUtilization(now, last).utilization,
 			heapBytes: process.memoryUsage().heapUsed,
 			requests: counts.requests(),

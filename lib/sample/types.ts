@@ -205,6 +205,8 @@ export interface SessionView {
 	/** The `name` of the bind line, undefined when it has none, and its id. */
 	readonly listenerName: string | undefined;
 	readonly listenerId: number;
+	/** Connections that the bind line has, over all threads. */
+	readonly listenerConnections: number;
 	readonly frontend: ProxyView;
 	readonly isTls: boolean;
 	/** `TLSv1.3` and the cipher's name; undefined on a clear connection. */

@@ -16,6 +16,8 @@ import { type SecuredClient, SocketTlsView } from './tls-view.js';
 export interface ListenerView {
 	readonly name: string | undefined;
 	readonly id: number;
+	/** Connections that hold a place on the bind line, over all threads. */
+	readonly establishedCount: number;
 	/** With `option socket-stats`: what its streams count on, besides the frontend. */
 	readonly counters?: Counters | undefined;
 	/** Serves the connection as HTTP/2 from now on; undefined: it is not offered here. */
@@ -166,6 +168,10 @@ export class Session implements SessionView {
 
 	get listenerName(): string | undefined {
 		return this.listener.name;
+	}
+
+	get listenerConnections(): number {
+		return this.listener.establishedCount;
 	}
 
 	get listenerId(): number {

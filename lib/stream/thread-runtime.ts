@@ -26,7 +26,7 @@ export interface ThreadRuntimeOptions {
 		GlobalModel,
 		'tune' | 'httpErrCodes' | 'httpFailCodes' | 'nbthread' | 'compressionRateMax' | 'compressionCpuMaxPercent'
 	> &
-		Partial<Pick<GlobalModel, 'headerCases'>>;
+		Partial<Pick<GlobalModel, 'headerCases' | 'acceptsPayloadWithAnyMethod' | 'rejectsPrivilegedPorts'>>;
 	/** By name. */
 	readonly caches?: ReadonlyMap<string, ThreadCache>;
 	/** `proc.` variables; shared by all streams. */
@@ -57,6 +57,8 @@ export class ThreadRuntime {
 	/** `tune.http.logurilen`: chars of a request line in the log. */
 	readonly requestLineMax: number;
 	readonly stickCounters: number;
+	/** `harden.reject-privileged-ports.tcp` */
+	readonly rejectsPrivilegedPorts: boolean;
 	/** By status: ERROR_STATUS, FAILURE_STATUS, both or neither (`http-err-codes`, `http-fail-codes`). */
 	readonly statusEvents: Uint8Array;
 	readonly compressors: Compressors;
@@ -99,12 +101,14 @@ export class ThreadRuntime {
 		this.headLimits = {
 			headSizeMax: global.tune.bufsizeBytes - global.tune.maxrewriteBytes,
 			headerCountMax: global.tune.httpMaxhdr,
+			payloadWithAnyMethod: global.acceptsPayloadWithAnyMethod ?? false,
 		};
 		this.lenientLimits = { ...this.headLimits, acceptInvalid: true };
 		this.h2 = global.tune.h2;
 		this.headerCases = global.headerCases?.size ? global.headerCases : undefined;
 		this.requestLineMax = global.tune.httpLogurilen;
 		this.stickCounters = global.tune.stickCounters;
+		this.rejectsPrivilegedPorts = global.rejectsPrivilegedPorts ?? false;
 		this.compressors = new Compressors({
 			levelMax: global.tune.compressionLevelMax,
 			bytesPerSecondMax: global.compressionRateMax / Math.max(1, global.nbthread),

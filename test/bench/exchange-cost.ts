@@ -91,7 +91,12 @@ async function measure(bodyBytes: number): Promise<number> {
 	const frontend = harness.frontends.get('fe');
 	if (frontend === undefined) throw new Error('no frontend');
 	const endpoints = { remoteAddress: '192.0.2.7', remotePort: 1, localAddress: '192.0.2.8', localPort: 80 };
-	const session = new Session(harness.thread, frontend, { name: undefined, id: 1, sessionEnded() {} }, endpoints);
+	const session = new Session(
+		harness.thread,
+		frontend,
+		{ name: undefined, id: 1, establishedCount: 1, sessionEnded() {} },
+		endpoints,
+	);
 	const client = nativeEngine(harness.thread, session, new FakeHandle() as never) as ClientConnection;
 
 	const { scratch } = harness.thread.readBuffers;

@@ -218,3 +218,27 @@ t.test('show resolvers', async (t) => {
 	t.match(text, /^Resolvers section d\n nameserver n1:\n {2}sent: {8}1\n {2}snd_error: {3}0\n {2}valid: {7}1\n/);
 	t.match(text, / {2}cname_error: 0\n/);
 });
+
+t.test('dns-accept-family: only families that are accepted are asked for', async (t) => {
+	for (const [families, prefer, asked] of [
+		[[4], 6, ['n1 udp A a.test']],
+		[[6], 4, ['n1 udp AAAA a.test']],
+		[[4, 6], 6, ['n1 udp AAAA a.test', 'n1 udp A a.test']],
+	] as const) {
+		const clock = new VirtualClock();
+		const network = new FakeNetwork();
+		const resolver = new Resolver(section(), { clock, transport: network, families });
+		const failures: (ResolutionFailure | undefined)[] = [];
+		resolver.watch(
+			{ ...KEY, prefer },
+			{ resolved: () => undefined, lost: () => undefined, ended: (_, failure) => failures.push(failure) },
+		);
+		const questions: string[] = [];
+		for (let round = 0; round < 3 && failures.length === 0; round++) {
+			questions.push(...network.texts());
+			for (const question of network.take()) question.code(NX);
+		}
+		t.same(questions, asked, `${families.join()} preferring ${prefer}`);
+		t.same(failures, ['nx']);
+	}
+});

@@ -102,6 +102,7 @@ export class CheckView implements StreamView {
 			destination: undefined,
 			destinationPort: 0,
 			listenerName: undefined,
+			listenerConnections: 0,
 			listenerId: 0,
 			frontend: backend,
 			isTls: false,

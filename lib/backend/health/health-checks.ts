@@ -31,6 +31,7 @@ export interface HealthChecksOptions {
 	readonly spreadPercent: number;
 	/** `max-spread-checks`. */
 	readonly maxSpreadMs?: number | undefined;
+	readonly pp2NeverSendLocal?: boolean;
 	readonly tlsOf: (server: ServerModel) => tls.ConnectionOptions;
 	readonly random?: () => number;
 	/** `proc.` variables, which checks share with rules. */
@@ -188,7 +189,8 @@ export class HealthChecks {
 				ALPNProtocols: checkAlpn(model),
 			},
 			usesTls: health.checkTls ?? (!elsewhere && model.tls !== undefined),
-			proxyHeader: (local, host, port) => checkProxyHeader(model.sendProxy, local, host, port),
+			proxyHeader: (local, host, port) =>
+				checkProxyHeader(model.sendProxy, this.#options.pp2NeverSendLocal === true, local, host, port),
 			socks4: model.socks4,
 			usesSocks4: health.checkViaSocks4 === true,
 			proto: health.checkProto === 'none' ? undefined : (health.checkProto ?? model.proto),
@@ -217,13 +219,24 @@ function checkAlpn({ health, proto, tls }: ServerModel): string[] | undefined {
 	return spoken.length === 0 ? undefined : spoken;
 }
 
-/** A check speaks for the proxy itself: its own two ends in version 1, LOCAL in version 2. */
-function checkProxyHeader(version: string, local: AddressInfo, host: string, port: number): Buffer {
-	if (version === 'v2') return writeProxyHeader(undefined);
+/**
+ * A check speaks for the proxy itself: its own two ends in version 1; LOCAL in version 2, unless servers are there that
+ * know only PROXY (`pp2-never-send-local`).
+ */
+function checkProxyHeader(
+	version: string,
+	neverLocal: boolean,
+	local: AddressInfo,
+	host: string,
+	port: number,
+): Buffer {
 	const source = IpAddress.parse(local.address);
 	const destination = IpAddress.parse(host);
-	if (source === undefined || destination === undefined) return writeProxyLine(undefined);
-	return writeProxyLine({ source, sourcePort: local.port, destination, destinationPort: port });
+	const ends =
+		source === undefined || destination === undefined
+			? undefined
+			: { source, sourcePort: local.port, destination, destinationPort: port };
+	return version === 'v2' ? writeProxyHeader(neverLocal ? ends : undefined) : writeProxyLine(ends);
 }
 
 /** It is checked, asks an agent, or follows one that does. */

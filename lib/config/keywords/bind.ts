@@ -120,6 +120,10 @@ function checkSegmentSize(statement: Statement, index: number): void {
 	if (size === 0) statement.alert(`'mss' : expects an MSS with and absolute value between 1 and 65535`);
 }
 
+/** `ktls on|off`, of `bind` and `server`. */
+export const onOrOff = (statement: Statement, index: number): void =>
+	void statement.choice(index, statement.word(index - 1), ['on', 'off']);
+
 const BIND_OPTIONS: readonly BindOption[] = [
 	{
 		name: 'name',
@@ -242,6 +246,8 @@ const BIND_OPTIONS: readonly BindOption[] = [
 	{ name: 'shards', arguments: 1, check: checkShards, withoutEffect: 'every data thread listens on every address' },
 	{ name: 'mss', arguments: 1, check: checkSegmentSize, withoutEffect: 'the system offers no such option to Node' },
 	{ name: 'tfo', arguments: 0, withoutEffect: 'the system offers no such option to Node' },
+	{ name: 'cc', arguments: 1, withoutEffect: 'the system chooses how connections are kept from congestion' },
+	{ name: 'ktls', arguments: 1, check: onOrOff, withoutEffect: 'TLS is spoken by the program, not by the kernel' },
 	{ name: 'tcp-ut', arguments: 1, check: userTimeout, withoutEffect: 'the system offers no such option to Node' },
 	{
 		name: 'expose-fd',
@@ -256,10 +262,8 @@ const BIND_OPTIONS: readonly BindOption[] = [
 		withoutEffect: 'answers carry no severity',
 	},
 	...[
-		['cc', 1],
 		['idle-ping', 1],
 		['interface', 1],
-		['ktls', 1],
 		['namespace', 1],
 		['nbconn', 1],
 		['quic-force-retry', 0],

@@ -5,6 +5,7 @@ import type { H2Tuning, TuneModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import { type Keyword, KeywordTable, Statement } from '../statement.js';
 import { fileMode, groupIdOf, newBindOptions, readBindOptions, userIdOf } from './bind.js';
+import { GLOBAL_BEHAVIOUR_KEYWORDS } from './global-behaviour.js';
 import { ACCEPTED_GLOBAL, REFUSED_GLOBAL } from './global-unbuilt.js';
 import { HEADER_CASE_KEYWORDS } from './header-cases.js';
 import { readLog } from './log.js';
@@ -406,6 +407,7 @@ const BUILT: readonly Row[] = [
 			global.statsMaxconn = statement.integer(2, 'stats maxconn', 1, MAX_STATS_CONNECTIONS) ?? global.statsMaxconn;
 		},
 	},
+	...GLOBAL_BEHAVIOUR_KEYWORDS,
 	{ name: 'unix-bind', parse: readUnixBind },
 	{ name: 'default-path', parse: readDefaultPath },
 	{ name: 'set-var', parse: readSetVar },
@@ -569,12 +571,6 @@ const BUILT: readonly Row[] = [
 	// Holdfast's own: shared memory does not grow.
 	tuneRow('tune.dynamic-servers', 'dynamicServers', 0, 65_536),
 	tuneRow('tune.pattern.cache-size', 'patternCacheSize', 0, MAX_INT),
-	{
-		name: 'tune.vars.global-max-size',
-		parse(statement, { global }) {
-			global.tune.varsGlobalMaxSize = statement.size(1, 'tune.vars.global-max-size') ?? global.tune.varsGlobalMaxSize;
-		},
-	},
 ];
 
 export const GLOBAL_KEYWORDS = new KeywordTable<ParserState>(

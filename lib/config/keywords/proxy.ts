@@ -600,10 +600,11 @@ const ACCEPTED: readonly Keyword<ProxySite>[] = [
 		'srvtcpka-intvl',
 	]),
 	...withoutEffect<ProxySite>('every data thread serves every proxy', ['bind-process']),
+	...withoutEffect<ProxySite>('idle connections belong to servers, and no client holds any', ['max-session-srv-conns']),
 ];
 
 const REFUSED: readonly Keyword<ProxySite>[] = [
-	...refused<ProxySite>(['force-be-switch', 'max-session-srv-conns', 'quic-initial', 'transparent']),
+	...refused<ProxySite>(['force-be-switch', 'quic-initial', 'transparent']),
 	...refused<ProxySite>(['email-alert'], 'alerts are log lines; let the log server send mail'),
 	...refused<ProxySite>(['clitimeout'], "HAProxy has removed it, use 'timeout client'"),
 	...refused<ProxySite>(['contimeout'], "HAProxy has removed it, use 'timeout connect'"),

@@ -9,7 +9,7 @@ import { remarkPending } from '../features.js';
 import type { ServerTlsModel } from '../model.js';
 import type { ParserState } from '../state.js';
 import type { Statement } from '../statement.js';
-import { httpProtocol } from './bind.js';
+import { httpProtocol, onOrOff } from './bind.js';
 import { positiveTime, SERVER_CHECK_OPTIONS } from './server-checks.js';
 import { SERVER_RESOLUTION_OPTIONS, withServicePort } from './server-resolution.js';
 import { SERVER_TRANSPORT_OPTIONS } from './server-transport.js';
@@ -274,6 +274,14 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 		},
 	},
 	{
+		// Of HAProxy 3.3, where it is the default.
+		name: 'sni-auto',
+		arguments: 0,
+		parse: (s, _, o) => {
+			o.tlsDraft.sni ??= { place: s.place, words: ['req.hdr(host),host_only'] };
+		},
+	},
+	{
 		name: 'alpn',
 		arguments: 1,
 		peers: true,
@@ -382,24 +390,23 @@ const SERVER_OPTIONS: readonly ServerOption[] = [
 	},
 	{ name: 'allow-0rtt', arguments: 0, withoutEffect: 'early data is never sent, requests follow the handshake' },
 	{ name: 'npn', arguments: 1, withoutEffect: "it was ALPN's draft, and is spoken by nobody any more; see 'alpn'" },
-	{ name: 'no-sni-auto', arguments: 0, withoutEffect: "no name is told unless 'sni' says which" },
+	{ name: 'cc', arguments: 1, withoutEffect: 'the system chooses how connections are kept from congestion' },
+	{ name: 'ktls', arguments: 1, check: onOrOff, withoutEffect: 'TLS is spoken by the program, not by the kernel' },
+	{ name: 'no-sni-auto', arguments: 0, withoutEffect: "no name is told unless 'sni' or 'sni-auto' says which" },
 	{ name: 'no-check-sni-auto', arguments: 0, withoutEffect: "no name is told unless 'check-sni' says which" },
 	{ name: 'no-renegotiate', arguments: 0, withoutEffect: 'renegotiation is never done' },
 	...SERVER_CHECK_OPTIONS,
 	...SERVER_RESOLUTION_OPTIONS,
 	...SERVER_TRANSPORT_OPTIONS,
 	...[
-		['cc', 1],
 		['check-pool-conn-name', 1],
 		['check-reuse-pool', 0],
 		['check-sni-auto', 0],
 		['idle-ping', 1],
 		['interface', 1],
-		['ktls', 1],
 		['namespace', 1],
 		['pool-conn-name', 1],
 		['renegotiate', 0],
-		['sni-auto', 0],
 		['sslv3', 0],
 		['strict-maxconn', 0],
 		['usesrc', 1],

@@ -48,5 +48,5 @@ export const CONVERTERS: ReadonlyMap<string, ConverterDescriptor> = new Map(
 export const UNSUPPORTED_CONVERTERS: ReadonlyMap<string, string> = new Map([
 	['51d.single', 'the device databases are proprietary libraries'],
 	['da-csv-conv', 'the device databases are proprietary libraries'],
-	...['date', 'reverse_dom', 'rfc7239_nn', 'rfc7239_np', 'x509_v_err_str'].map((name) => [name, 'not built'] as const),
+	...['date', 'rfc7239_nn', 'rfc7239_np'].map((name) => [name, 'not built'] as const),
 ]);

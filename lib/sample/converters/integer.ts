@@ -3,6 +3,7 @@
  * bigints where they are not; `add`, `sub`, `mul`, `div` and `neg` stop at the largest or smallest integer
  * rather than wrap.
  */
+import { certificateErrorName } from '../../core/certificate-errors.js';
 import type { ArgumentValue, ConverterDescriptor, SampleValue, StreamView, VariableName } from '../types.js';
 import { INT_MAX, INT_MIN, normalizeInt, toInt } from '../values.js';
 import { direct, required } from './define.js';
@@ -137,6 +138,7 @@ export const INTEGER_CONVERTERS: readonly ConverterDescriptor[] = [
 	direct<Int>('bool', 'sint', 'bool', (value) => value !== 0),
 	direct<Int>('odd', 'sint', 'bool', isOdd),
 	direct<Int>('even', 'sint', 'bool', (value) => !isOdd(value)),
+	direct<Int>('x509_v_err_str', 'sint', 'str', (value) => certificateErrorName(Number(value)) ?? String(value)),
 	direct<Int>('htonl', 'sint', 'bin', (value) => {
 		const bytes = Buffer.alloc(4);
 		bytes.writeUInt32BE(Number(BigInt.asUintN(32, BigInt(value))));

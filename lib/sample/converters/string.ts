@@ -263,6 +263,8 @@ export const STRING_CONVERTERS: readonly ConverterDescriptor[] = [
 		const colon = portColon(host);
 		return asciiLower(colon < 0 ? host : host.slice(0, colon));
 	}),
+	// `www.example.org` is `org.example.www`, so that the domains of a map come before their hosts.
+	direct<string>('reverse_dom', 'str', 'str', (domain) => domain.split('.').reverse().join('.')),
 	direct<string>('port_only', 'str', 'sint', (host) => {
 		const colon = portColon(host);
 		const port = colon < 0 ? '' : host.slice(colon + 1);

@@ -70,6 +70,8 @@ export const CONNECTION_FETCHES: readonly FetchDescriptor[] = [
 	),
 	localRow('fc_src_is_local', (stream) => ends(stream).source),
 	localRow('fc_dst_is_local', (stream) => ends(stream).destination),
+	// On the same bind line, this one included.
+	plain('dst_conn', 'sint', 'session', (stream) => stream.session.listenerConnections),
 	plain('so_id', 'sint', 'session', (stream) => stream.session.listenerId),
 	plain('so_name', 'str', 'session', (stream) => stream.session.listenerName),
 	plain('fc_http_major', 'sint', 'session', (stream) => ((stream.request?.version ?? 11) >= 20 ? 2 : 1)),

@@ -53,7 +53,6 @@ const BY_REASON: readonly (readonly [reason: string, names: readonly string[]])[
 	],
 	['there is no QUIC', ['so_is_quic']],
 	['sc_clr_gpc says the same', ['sc1_clr_gpc']],
-	['connections are counted by frontend, see fe_conn', ['dst_conn']],
 	['not built', ['bc_err', 'bc_err_str', 'distcc_body', 'distcc_param', 'req.bytes_in', 'req.bytes_out']],
 ];
 
