@@ -1,8 +1,9 @@
 /**
  * Where a message's body ends (RFC 9112, section 6.3), and the decoder of chunked bodies.
  *
- * There is one framing per message or the message is refused: Content-Length with Transfer-Encoding, two
- * lengths, or a coding other than one `chunked` are how one request is made to look like two.
+ * There is one framing per message or the message is refused: two lengths, or a coding other than one `chunked`, are
+ * how one request is made to look like two. With Transfer-Encoding a Content-Length counts for nothing; the head
+ * parser takes it out and has the connection closed after the message.
  *
  * ChunkedDecoder looks at bytes as they come and keeps nothing but its place. It answers two questions
  * about each buffer: which ranges are payload (for rules, filters and clients of HTTP/1.0), and how far the
@@ -23,10 +24,10 @@ import { HttpRefusal, type RefusalCode } from './refusal.js';
 import { FORBIDDEN_TRAILERS } from './trailers.js';
 
 /** Framing of a request whose fields were parsed just now. */
-export function framingOfRequest(version: number): BodyFraming | HttpRefusal {
+export function framingOfRequest(): BodyFraming | HttpRefusal {
 	const notes = fieldNotes;
 	if (notes.codingIndex >= 0) {
-		const code = codingRefusal(version);
+		const code = codingRefusal();
 		return code === undefined ? CHUNKED_BODY : new HttpRefusal(code, notes.framingPosition);
 	}
 	return notes.lengthIndex >= 0 ? { kind: 'length', length: notes.length } : NO_BODY;
@@ -37,7 +38,7 @@ export function framingOfResponse(status: number, requestMethod: string): BodyFr
 	const notes = fieldNotes;
 	if (notes.codingIndex >= 0) {
 		// A status that cannot have a body may carry the field; it says nothing then.
-		const code = codingRefusal(11);
+		const code = codingRefusal();
 		if (code !== undefined) return new HttpRefusal(code, notes.framingPosition);
 	}
 	if (isBodiless(status, requestMethod)) return NO_BODY;
@@ -51,21 +52,18 @@ export function isBodiless(status: number, requestMethod: string): boolean {
 	return requestMethod === 'CONNECT' && status < 300;
 }
 
-function codingRefusal(version: number): RefusalCode | undefined {
+function codingRefusal(): RefusalCode | undefined {
 	const notes = fieldNotes;
-	if (notes.lengthIndex >= 0) return 'LENGTH_AND_CODING';
-	if (version === 10) return 'CODING_IN_HTTP_10';
-	const value = notes.values[notes.codingIndex]!;
-	if (notes.codingCount > 1) return 'CODING_INVALID';
-	return codingCodeOf(value);
+	if (notes.codingCount === 1) return codingCodeOf(notes.values[notes.codingIndex]!);
+	return codingCodeOf(notes.values.filter((_, index) => notes.names[index] === 'transfer-encoding').join(', '));
 }
 
-/** `chunked` and nothing else; another coding before it is understood but not spoken (501). */
+/** `chunked` and nothing else, or an empty element behind it; another coding before it is not spoken (422, as HAProxy). */
 function codingCodeOf(value: string): RefusalCode | undefined {
 	if (value === 'chunked') return undefined;
 	const lower = value.toLowerCase();
-	if (lower === 'chunked') return undefined;
-	return /^[a-z]+(?:[ \t]*,[ \t]*[a-z]+)*[ \t]*,[ \t]*chunked$/.test(lower) && !lower.startsWith('chunked')
+	if (/^chunked[ \t]*,?$/.test(lower)) return undefined;
+	return /^(?:[a-z]*[ \t]*,[ \t]*)+chunked$/.test(lower) && !lower.startsWith('chunked')
 		? 'CODING_UNSUPPORTED'
 		: 'CODING_INVALID';
 }
@@ -113,13 +111,14 @@ export const DEFAULT_CHUNKED_LIMITS: ChunkedLimits = {
 	extensionSizeMax: 16384,
 };
 
-/** Digits of 2^53: sizes stay exact numbers, leading zeroes are not endless. */
+/** Digits that every size may have, zeroes in front included. */
 const SIZE_DIGITS_MAX = 13;
+/** 13 digits that mean something: sizes stay exact numbers, far below 2^53. */
+const SIZE_BEFORE_LAST_DIGIT = 16 ** 12 - 1;
 
 const State = {
 	SIZE: 0,
 	SIZE_DIGITS: 1,
-	/** Blanks after the size, before CR or ';'. */
 	EXTENSION: 2,
 	QUOTED: 3,
 	QUOTED_PAIR: 4,
@@ -131,7 +130,16 @@ const State = {
 	TRAILER: 9,
 	DONE: 10,
 	FAILED: 11,
+	/** Blanks after the size, before CR or ';'. */
+	SIZE_BLANK: 12,
 } as const;
+
+/** Why the chunks in buffer[start..end), a body's first bytes, can never be one; undefined as long as they can. */
+export function brokenChunks(buffer: Buffer, start: number, end: number): HttpRefusal | undefined {
+	const decoder = new ChunkedDecoder();
+	decoder.push(buffer, start, end);
+	return decoder.refusal;
+}
 
 /** Told of each piece of payload, in order. */
 export type PayloadVisitor = (buffer: Buffer, start: number, end: number) => void;
@@ -220,7 +228,15 @@ export class ChunkedDecoder {
 			case State.SIZE:
 			case State.SIZE_DIGITS:
 				if ((CHAR_CLASSES[byte]! & CharClass.HEX) !== 0) {
-					if (++this.#digits > SIZE_DIGITS_MAX) return 'CHUNK_SIZE_TOO_LARGE';
+					// Zeroes in front count as an extension does: without meaning, but not without end.
+					if (byte === 48 && this.#remaining === 0) {
+						if (++this.#digits > SIZE_DIGITS_MAX && ++this.#extensionSize > this.#limits.extensionSizeMax) {
+							return 'CHUNK_SIZE_TOO_LARGE';
+						}
+						this.#state = State.SIZE_DIGITS;
+						return undefined;
+					}
+					if (this.#remaining > SIZE_BEFORE_LAST_DIGIT) return 'CHUNK_SIZE_TOO_LARGE';
 					this.#remaining = this.#remaining * 16 + hexValue(byte);
 					this.#state = State.SIZE_DIGITS;
 					return undefined;
@@ -228,7 +244,15 @@ export class ChunkedDecoder {
 				if (this.#state === State.SIZE) return 'CHUNK_SIZE_INVALID';
 				if (byte === 13) this.#state = State.SIZE_LF;
 				else if (byte === 59) this.#state = State.EXTENSION;
+				else if (byte === 32 || byte === 9) this.#state = State.SIZE_BLANK;
 				else return byte === 10 ? 'LF_WITHOUT_CR' : 'CHUNK_SIZE_INVALID';
+				return undefined;
+			case State.SIZE_BLANK:
+				// Old servers pad sizes; a digit behind a blank is another number.
+				if (++this.#extensionSize > this.#limits.extensionSizeMax) return 'CHUNK_EXTENSIONS_TOO_LARGE';
+				if (byte === 13) this.#state = State.SIZE_LF;
+				else if (byte === 59) this.#state = State.EXTENSION;
+				else if (byte !== 32 && byte !== 9) return byte === 10 ? 'LF_WITHOUT_CR' : 'CHUNK_SIZE_INVALID';
 				return undefined;
 			case State.EXTENSION:
 			case State.QUOTED:
@@ -287,7 +311,10 @@ export class ChunkedDecoder {
 			return Math.min(end, at + this.#limits.trailerSizeMax);
 		}
 		if (textEnd > this.#limits.trailerSizeMax) return this.#fail('TRAILERS_TOO_LARGE', end - 1);
-		if (!parseFields(text.slice(0, textEnd), 0, this.#limits.trailerCountMax)) {
+		const section = text.slice(0, textEnd);
+		const unusual = section === '\r\n' ? undefined : trailerRefusal(section);
+		if (unusual !== undefined) return this.#fail(unusual, at);
+		if (!parseFields(section, 0, this.#limits.trailerCountMax)) {
 			return this.#fail(takeRefusal().code, at);
 		}
 		const list = new HeaderList(fieldNotes.names, fieldNotes.values, fieldNotes.section);
@@ -302,6 +329,14 @@ export class ChunkedDecoder {
 
 function hexValue(byte: number): number {
 	return byte <= 57 ? byte - 48 : (byte | 32) - 87;
+}
+
+/** Trailers are passed on as they came: what the fields of a head are brought into form for is not taken here. */
+function trailerRefusal(section: string): RefusalCode | undefined {
+	const broken = brokenLineEnd(section, 0);
+	if (broken >= 0) return section.charCodeAt(broken) === 10 ? 'LF_WITHOUT_CR' : 'CR_WITHOUT_LF';
+	if (/\r\n[ \t]/.test(section)) return 'FOLDED_LINE';
+	return /[^\r\n\t\x20-\x7e\x80-\xff]/.test(section) ? 'VALUE_INVALID' : undefined;
 }
 
 /** Index of a CR or LF that has not the other beside it, or -1; a CR at the end may still get its LF. */

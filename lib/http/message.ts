@@ -137,6 +137,8 @@ export class RequestHead {
 	/** The request target as it came: origin form, absolute form, authority form or `*`. */
 	target: string;
 	version: HttpVersion;
+	/** The version as the client wrote it, where that is not the one which it counts as (1.2, 2.0, 0.9); else empty. */
+	saidVersion = '';
 	readonly headers: HeaderList;
 	/** How the body that the client sends ends; rules that change header fields do not change it. */
 	framing: BodyFraming;

@@ -216,3 +216,9 @@ export function basicCredentials(headers: HeaderList): BasicCredentials | undefi
 	const colon = decoded.indexOf(':');
 	return colon < 0 ? undefined : { user: decoded.slice(0, colon), password: decoded.slice(colon + 1) };
 }
+
+/** The version of a request as its client wrote it: `1.1`, and `2.0` of HTTP/2. */
+export function saidVersionOf(request: { readonly version: number; readonly saidVersion: string }): string {
+	const { version, saidVersion } = request;
+	return saidVersion === '' ? `${Math.floor(version / 10)}.${version % 10}` : saidVersion;
+}

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { IpAddress } from '../core/address.js';
 import { programPid } from '../core/program-pid.js';
 import { requestCaptureSlots, responseCaptureSlots } from './capture-slots.js';
-import { pathOf } from './http-parts.js';
+import { pathOf, saidVersionOf } from './http-parts.js';
 import type { LogStyle } from './log-format.js';
 import type { CompileContext, StreamView } from './types.js';
 
@@ -139,8 +139,7 @@ export function requestLineOf(stream: StreamView): string | undefined {
 	if (kept !== undefined) return kept;
 	const request = stream.request;
 	if (request === undefined) return undefined;
-	const version = `HTTP/${Math.floor(request.version / 10)}.${request.version % 10}`;
-	return `${request.method} ${request.target} ${version}`.slice(0, MAX_REQUEST_LINE);
+	return `${request.method} ${request.target} HTTP/${saidVersionOf(request)}`.slice(0, MAX_REQUEST_LINE);
 }
 
 /** Its words: method, target, version. */

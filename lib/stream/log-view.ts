@@ -3,6 +3,7 @@
  * timer fetch asks for it, computed from the stream's own fields at that moment.
  */
 import { IpAddress } from '../core/address.js';
+import { saidVersionOf } from '../sample/http-parts.js';
 import type { StreamLogView, StreamTimings } from '../sample/types.js';
 import type { Stream } from './stream.js';
 
@@ -109,8 +110,7 @@ export class StreamLog implements StreamLogView, StreamTimings {
 		const { request, originalMethod, originalTarget, session, lineUnknown } = this.#stream;
 		if (lineUnknown) return '';
 		if (request === undefined) return undefined;
-		const version = request.version === 20 ? '2.0' : request.version === 10 ? '1.0' : '1.1';
-		return `${originalMethod} ${originalTarget} HTTP/${version}`.slice(0, session.thread.requestLineMax);
+		return `${originalMethod} ${originalTarget} HTTP/${saidVersionOf(request)}`.slice(0, session.thread.requestLineMax);
 	}
 
 	get terminationState(): string {

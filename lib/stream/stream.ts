@@ -517,13 +517,19 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		const frontendMode = this.frontend.model.options.connectionMode;
 		const backendMode = this.backendTraffic?.model.options.connectionMode;
 		const closes = frontendMode !== 'keep-alive' || (backendMode !== undefined && backendMode !== 'keep-alive');
+		if (this.#chunksInHttp10) return true;
 		return closes && this.backendTraffic?.model.options.httpPretendKeepalive !== true;
+	}
+
+	/** Nothing may follow such a request: to who does not know chunks of HTTP/1.0 they would be requests (RFC 9112, 6.1). */
+	get #chunksInHttp10(): boolean {
+		return this.request?.version === 10 && this.request.framing.kind === 'chunked';
 	}
 
 	/** Whether the server's connection may serve another exchange. */
 	get keepsServer(): boolean {
 		const backendMode = this.backendTraffic?.model.options.connectionMode;
-		if (this.closesServerNow) return false;
+		if (this.closesServerNow || this.#chunksInHttp10) return false;
 		return this.frontend.model.options.connectionMode === 'keep-alive' && backendMode === 'keep-alive';
 	}
 

@@ -21,6 +21,7 @@ import {
 	pathAndQuery,
 	pathOf,
 	queryOf,
+	saidVersionOf,
 } from '../http-parts.js';
 import { requestLineOf } from '../log-aliases.js';
 import { isResponseSite } from '../sites.js';
@@ -433,7 +434,7 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 	...named(
 		['req.ver', 'req_ver'],
 		plain('', 'str', 'request-head', (stream) =>
-			stream.request === undefined ? undefined : versionText(stream.request.version),
+			stream.request === undefined ? undefined : saidVersionOf(stream.request),
 		),
 	),
 	...named(
@@ -507,7 +508,7 @@ export const HTTP_FETCHES: readonly FetchDescriptor[] = [
 		return target === undefined ? undefined : (pathAndQuery(target) ?? target);
 	}),
 	plain('capture.req.ver', 'str', 'stream', (stream) =>
-		stream.request === undefined ? undefined : `HTTP/${versionText(stream.request.version)}`,
+		stream.request === undefined ? undefined : `HTTP/${saidVersionOf(stream.request)}`,
 	),
 	plain('capture.res.ver', 'str', 'stream', (stream) =>
 		stream.response === undefined ? undefined : `HTTP/${versionText(stream.response.version)}`,

@@ -10,8 +10,17 @@
  * Bytes that nobody can take yet (a body before its server is connected, a pipelined request) wait in the
  * chunk, at most a buffer of them; then reading pauses and TCP slows the client down.
  */
+import { brokenChunks } from '../../http/body-framing.js';
 import { clientKeepsAlive } from '../../http/connection.js';
-import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
+import {
+	findHeadEnd,
+	firstHeadEnd,
+	HEAD_BROKEN,
+	headEnd as headEndIn,
+	oversizedHead,
+	parseRequestHead,
+	skipEmptyLines,
+} from '../../http/head-parser.js';
 import type { RequestHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
 import type { HttpProtocol } from '../../rules/stream-control.js';
@@ -166,7 +175,7 @@ export abstract class RequestReader extends Connection {
 		const nowMs = this.thread.currentMs;
 		if (this.requestBeganMs === 0) this.requestBeganMs = nowMs;
 		const { chunk } = this;
-		if (chunk[this.chunkStart] === 13) {
+		if (chunk[this.chunkStart] === 13 || chunk[this.chunkStart] === 10) {
 			const first = skipEmptyLines(chunk.subarray(0, this.chunkEnd), this.chunkStart);
 			if (first instanceof HttpRefusal) return this.#refuse(first, nowMs, 0);
 			this.chunkStart = first;
@@ -175,20 +184,32 @@ export abstract class RequestReader extends Connection {
 		const start = this.chunkStart;
 		const limits = this.thread.headLimits;
 		let text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
-		let end = text.indexOf('\r\n\r\n');
-		if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
+		let headEnd = headEndIn(text);
+		if (headEnd < 0 && this.chunkEnd > start + SHORT_BYTES) {
 			text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
-			end = text.indexOf('\r\n\r\n');
+			headEnd = headEndIn(text);
 		}
-		if (end < 0) return this.#headIncomplete(text, nowMs);
-		const headEnd = end + 4;
-		const headText = headEnd === text.length ? text : text.slice(0, headEnd);
+		if (headEnd < 0) return this.#headIncomplete(text, nowMs);
+		let headText = headEnd === text.length ? text : text.slice(0, headEnd);
 		let head = parseRequestHead(headText, limits);
+		if (isRefusal(head) && firstHeadEnd(headText) < headEnd) {
+			// It ended with a bare LF before: what follows is its body, or another head.
+			headEnd = firstHeadEnd(headText);
+			headText = headText.slice(0, headEnd);
+			head = parseRequestHead(headText, limits);
+		}
 		if (isRefusal(head) && this.session.frontend.model.options.acceptInvalidHttpRequest) {
 			head = parseRequestHead(headText, this.thread.lenientLimits);
 		}
 		this.chunkStart = start + headEnd;
 		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs, start);
+		if (head.framing.kind === 'chunked' && this.chunkStart < this.chunkEnd) {
+			// A body that is broken from the first makes a broken request of it: no rule sees it, and no server.
+			const broken = brokenChunks(chunk, this.chunkStart, this.chunkEnd);
+			if (broken !== undefined) {
+				return this.#refuse(new HttpRefusal(broken.code, broken.position - start), nowMs, start);
+			}
+		}
 		this.beginRequest(head, nowMs);
 		return true;
 	}
