@@ -152,19 +152,22 @@ function targetWithoutQuery(target: string): string {
 	return mark < 0 ? target : target.slice(0, mark);
 }
 
-const REQUEST_UNSAFE = /[^\x20\x21\x24-\x7e]/g;
-const CAPTURE_UNSAFE = /[^\x20\x21\x24-\x7a\x7e]/g;
+const REQUEST_UNSAFE = /[^\x20\x21\x24-\x7e]/;
+const REQUEST_UNSAFE_ALL = new RegExp(REQUEST_UNSAFE, 'g');
+const CAPTURE_UNSAFE = /[^\x20\x21\x24-\x7a\x7e]/;
+const CAPTURE_UNSAFE_ALL = new RegExp(CAPTURE_UNSAFE, 'g');
 
 const hash = (char: string): string => `#${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`;
 
 /** Manual, 8.6: what is not printable, `#` and `"` become `#XX`. */
 export function encodeForLog(value: string): string {
-	return value.replace(REQUEST_UNSAFE, hash);
+	// Nearly all are safe, and a search costs a third of a replacement that finds nothing.
+	return REQUEST_UNSAFE.test(value) ? value.replace(REQUEST_UNSAFE_ALL, hash) : value;
 }
 
 /** The same for captured headers, where `{`, `|` and `}` are delimiters. */
 function encodeCapture(value: string): string {
-	return value.replace(CAPTURE_UNSAFE, hash);
+	return CAPTURE_UNSAFE.test(value) ? value.replace(CAPTURE_UNSAFE_ALL, hash) : value;
 }
 
 /** `%hr`, `%hs`: `{a|b}`; nothing at all in a frontend without captures. */
