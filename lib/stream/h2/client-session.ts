@@ -6,9 +6,6 @@
  *
  *     open --idle too long, soft stop, enough requests--> leaving: no new streams --last stream ended--> ending
  *     any --client gone, its rules broken, flood, hard stop--> ending: GOAWAY is on its way --client's end--> closed
- *
- * What the streams say within one turn of the event loop, answers of several servers together, goes out in one write
- * at the end of that turn: over TLS each write is a record, a system call and a callback.
  */
 import type { H2Tuning } from '../../config/model.js';
 import { H2Connection, type H2Events } from '../../http/h2/connection.js';
@@ -21,13 +18,13 @@ import { HttpRefusal } from '../../http/refusal.js';
 import { Column } from '../../shared/counters.js';
 import { tallyOf } from '../counting.js';
 import type { MessageParties } from '../message-captures.js';
-import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { Stream } from '../stream.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { countOnAll } from '../trackers.js';
 import { ClientStream, type StreamOwner } from './client-stream.js';
 import { Malformed, RequestHeads } from './request-head.js';
+import { H2Session } from './session.js';
 
 /** A connection that is leaving has this long to be told so twice (RFC 9113, section 6.8), or to close its own half. */
 const LEAVE_MS = 1000;
@@ -38,17 +35,14 @@ const PSEUDO_FIELDS = 8;
 /** Frames that a client makes us say and does not read; beyond, it is gone. */
 const UNREAD_BYTES_MAX = 4 << 20;
 
-export class H2ClientSession extends Connection implements StreamOwner, H2Events<ClientStream> {
+export class H2ClientSession extends H2Session<ClientStream> implements StreamOwner, H2Events<ClientStream> {
 	readonly codec: H2Connection<ClientStream>;
+	protected readonly unreadBytesMax = UNREAD_BYTES_MAX;
 	readonly #session: Session;
 	readonly #streams = new Set<ClientStream>();
 	readonly #heads: RequestHeads;
 	readonly #totalMax: number;
 	#idleSinceMs: number;
-	#flushDue = false;
-	/** Streams that have something to do when nothing else runs. */
-	#resuming: ClientStream[] = [];
-	#resumeDue = false;
 	#leaving = false;
 	/** The last word is said: only the client's own end is waited for. */
 	#ending = false;
@@ -121,67 +115,14 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		if (this.codec.output.length > 0) this.flushSoon();
 	}
 
-	flushSoon(): void {
-		if (this.#flushDue) return;
-		this.#flushDue = true;
-		setImmediate(this.#flushNow);
-	}
-
-	readonly #flushNow = (): void => {
-		this.#flushDue = false;
-		if (!this.closed) this.guarded(this.#flush);
-	};
-
-	/** Gives to the socket what it takes. */
-	#flush(): void {
-		const { output } = this.codec;
-		for (;;) {
-			const unwritten = this.unwrittenBytes;
-			output.isBlocked = unwritten > WRITE_LIMIT_BYTES;
-			if (unwritten + output.length > UNREAD_BYTES_MAX) {
-				this.#vanish();
-				return;
-			}
-			output.pump();
-			if (output.length === 0) return;
-			this.outputFull();
-			if (this.closed || !output.hasWaiting) return;
-		}
-	}
-
 	/** Writes what there is. */
 	outputFull(): void {
-		const { output } = this.codec;
-		const { length } = output;
-		const buffer = output.take();
-		const view = length === buffer.length ? buffer : buffer.subarray(0, length);
-		if (this.writeBuffer(view, buffer)) this.giveBack(buffer);
-		output.isBlocked = this.unwrittenBytes > WRITE_LIMIT_BYTES;
+		this.writeOutput();
 	}
 
-	protected override giveBack(pooled: Buffer): void {
-		OUTPUT_BUFFERS.give(pooled);
+	protected override unreadTooLong(): void {
+		this.#vanish();
 	}
-
-	protected override written(): void {
-		this.#flush();
-	}
-
-	resumeLater(stream: ClientStream): void {
-		this.#resuming.push(stream);
-		if (this.#resumeDue) return;
-		this.#resumeDue = true;
-		setImmediate(this.#resumeNow);
-	}
-
-	readonly #resumeNow = (): void => {
-		this.#resumeDue = false;
-		const resuming = this.#resuming;
-		this.#resuming = [];
-		this.thread.nowMs();
-		for (const stream of resuming) stream.resumed();
-		if (this.codec.output.length > 0) this.flushSoon();
-	};
 
 	// ---- H2Events: requests -----------------------------------------------------------------------------------
 
@@ -379,7 +320,7 @@ export class H2ClientSession extends Connection implements StreamOwner, H2Events
 		const { codec } = this;
 		codec.leave(code);
 		this.#killStreams();
-		this.#flush();
+		this.flushOutput();
 		codec.giveUp();
 		if (this.closed) return;
 		this.socket.end();

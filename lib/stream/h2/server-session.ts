@@ -5,8 +5,8 @@
  *     connecting --TCP, TLS and ALPN--> open --GOAWAY, its rules broken, not needed--> leaving --last stream--> closed
  *                         \--ALPN chose HTTP/1.1: the socket goes to a ServerConnection of native/
  *
- * What the streams of many clients say within one turn of the event loop goes out in one write at its end, and what
- * one read brings is passed on to all of them: that, and heads of a few bytes, is what HTTP/2 saves.
+ * One write says what the streams of many clients have to say, and what one read brings is passed on to all of them:
+ * that, and heads of a few bytes, is what HTTP/2 saves.
  */
 import type { Socket } from 'node:net';
 import { TLSSocket } from 'node:tls';
@@ -18,11 +18,11 @@ import { OUTPUT_BUFFERS } from '../../http/h2/output.js';
 import type { H2Stream } from '../../http/h2/stream.js';
 import type { MultiplexView } from '../../sample/types.js';
 import { countHandshake, countHandshakeFailure, type ServerSideCounters, tallyOf } from '../counting.js';
-import { Connection, WRITE_LIMIT_BYTES } from '../native/connection.js';
 import type { Session } from '../session.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { ResponseHeads } from './server-heads.js';
 import type { ServerStream } from './server-stream.js';
+import { H2Session } from './session.js';
 
 /** `:status`, and room for what no server sends. */
 const PSEUDO_FIELDS = 4;
@@ -46,8 +46,9 @@ export interface SessionKeeper {
 	sessionLost(session: H2ServerSession, error: Error | undefined): void;
 }
 
-export class H2ServerSession extends Connection implements H2Events<ServerStream>, MultiplexView {
+export class H2ServerSession extends H2Session<ServerStream> implements H2Events<ServerStream>, MultiplexView {
 	readonly codec: H2Connection<ServerStream>;
+	protected readonly unreadBytesMax = UNREAD_BYTES_MAX;
 	readonly destination: Destination;
 	readonly #keeper: SessionKeeper;
 	/** The client that it is kept for. */
@@ -68,10 +69,6 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 	readonly #header: Buffer | undefined;
 	readonly #isForced: boolean;
 	readonly #counters: ServerSideCounters | undefined;
-	#flushDue = false;
-	/** Streams that have something to do when nothing else runs. */
-	#resuming: ServerStream[] = [];
-	#resumeDue = false;
 	/** The last word is said. */
 	#ending = false;
 
@@ -192,65 +189,16 @@ export class H2ServerSession extends Connection implements H2Events<ServerStream
 		if (this.codec.output.length > 0) this.flushSoon();
 	}
 
-	flushSoon(): void {
-		if (this.#flushDue || this.closed) return;
-		this.#flushDue = true;
-		setImmediate(this.#flushNow);
-	}
-
-	readonly #flushNow = (): void => {
-		this.#flushDue = false;
-		if (!this.closed) this.guarded(this.#flush);
-	};
-
-	/** Gives to the socket what it takes. */
-	#flush(): void {
-		const { output } = this.codec;
+	protected override flushOutput(): void {
 		if (!this.isReady) return;
-		for (;;) {
-			const unwritten = this.unwrittenBytes;
-			if (unwritten + output.length > UNREAD_BYTES_MAX) {
-				this.destroy();
-				this.#keeper.sessionLost(this, undefined);
-				return;
-			}
-			output.isBlocked = unwritten > WRITE_LIMIT_BYTES;
-			output.pump();
-			const { length } = output;
-			if (length === 0) break;
-			const buffer = output.take();
-			if (this.writeBuffer(length === buffer.length ? buffer : buffer.subarray(0, length), buffer)) {
-				this.giveBack(buffer);
-			}
-			if (this.closed || !output.hasWaiting) break;
-		}
+		super.flushOutput();
 		if (this.#ending && !this.closed && this.unwrittenBytes === 0) this.destroy();
 	}
 
-	protected override giveBack(pooled: Buffer): void {
-		OUTPUT_BUFFERS.give(pooled);
+	protected override unreadTooLong(): void {
+		this.destroy();
+		this.#keeper.sessionLost(this, undefined);
 	}
-
-	protected override written(): void {
-		this.#flush();
-	}
-
-	/** `stream.resumed` is to be called, not below what runs now. */
-	resumeLater(stream: ServerStream): void {
-		this.#resuming.push(stream);
-		if (this.#resumeDue) return;
-		this.#resumeDue = true;
-		setImmediate(this.#resumeNow);
-	}
-
-	readonly #resumeNow = (): void => {
-		this.#resumeDue = false;
-		const resuming = this.#resuming;
-		this.#resuming = [];
-		this.thread.nowMs();
-		for (const stream of resuming) stream.resumed();
-		if (this.codec.output.length > 0) this.flushSoon();
-	};
 
 	// ---- H2Events: responses ----------------------------------------------------------------------------------
 
