@@ -16,18 +16,6 @@ export interface CliOptions {
 	readonly socket: string | undefined;
 }
 
-const NO_ARGUMENTS = {
-	localpeer: undefined,
-	maxconn: undefined,
-	masterWorker: false,
-	daemon: false,
-	pidfile: undefined,
-	diagnosticMode: false,
-	ignoreResolutionFailures: true,
-	skipServerVerify: false,
-	zeroWarning: false,
-};
-
 /** Throws HoldfastError ARGUMENT_INVALID, FILE_UNREADABLE, CONFIG_INVALID or SOCKET_UNREACHABLE. */
 export async function runCli(options: CliOptions): Promise<number> {
 	const address = findSocket(options);
@@ -46,7 +34,7 @@ function configuredSocket(paths: readonly string[]): SocketAddress {
 	if (paths.length === 0) {
 		throw new HoldfastError('ARGUMENT_INVALID', 'the stats socket is found by -f <file>, or named by --socket <path>');
 	}
-	const options = configurationOptions(readConfigurationFiles(paths), NO_ARGUMENTS);
+	const options = configurationOptions(readConfigurationFiles(paths));
 	const sockets = readConfiguration(options, new Diagnostics())?.global.statsSockets ?? [];
 	const rank = ({ level }: StatsSocketModel): number => LEVELS.indexOf(level);
 	const best = sockets.filter(({ address }) => address.kind !== 'fd').sort((a, b) => rank(b) - rank(a))[0];

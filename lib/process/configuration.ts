@@ -6,8 +6,21 @@ import type { ConfigArguments, ConfigFile } from './messages.js';
 
 export { readConfigurationFiles } from '../config/files.js';
 
+/** Of a program that only looks into the files. */
+const NO_ARGUMENTS: ConfigArguments = {
+	localpeer: undefined,
+	maxconn: undefined,
+	masterWorker: false,
+	daemon: false,
+	pidfile: undefined,
+	diagnosticMode: false,
+	ignoreResolutionFailures: true,
+	skipServerVerify: false,
+	zeroWarning: false,
+};
+
 /** Options of `loadConfiguration` for this machine and command line. */
-export function configurationOptions(files: readonly ConfigFile[], args: ConfigArguments): LoadOptions {
+export function configurationOptions(files: readonly ConfigFile[], args: ConfigArguments = NO_ARGUMENTS): LoadOptions {
 	return {
 		files,
 		arguments: args,

@@ -23,18 +23,6 @@ export interface ReloadOptions {
 	readonly configPaths: readonly string[];
 }
 
-const NO_ARGUMENTS = {
-	localpeer: undefined,
-	maxconn: undefined,
-	masterWorker: false,
-	daemon: false,
-	pidfile: undefined,
-	diagnosticMode: false,
-	ignoreResolutionFailures: true,
-	skipServerVerify: false,
-	zeroWarning: false,
-};
-
 export async function runReload(options: ReloadOptions): Promise<number> {
 	const print = (text: string): void => {
 		process.stderr.write(text.endsWith('\n') || text === '' ? text : `${text}\n`);
@@ -81,7 +69,7 @@ function masterAddress({ socket, pidfile, configPaths }: ReloadOptions): SocketA
 /** A file with mistakes still tells its pid file: mistakes are why one reloads. */
 function configuredPidfile(paths: readonly string[]): string | undefined {
 	if (paths.length === 0) return undefined;
-	const options = configurationOptions(readConfigurationFiles(paths), NO_ARGUMENTS);
+	const options = configurationOptions(readConfigurationFiles(paths));
 	return readConfiguration(options, new Diagnostics())?.global.pidfile;
 }
 

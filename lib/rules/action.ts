@@ -11,6 +11,7 @@ import { parseExpression } from '../sample/expression.js';
 import { type LogFormat, parseLogFormat } from '../sample/log-format.js';
 import { compileRegex, type Regex } from '../sample/regex.js';
 import type { CompileContext, Expression, RuleSite } from '../sample/types.js';
+import { canCast } from '../sample/values.js';
 import type { StreamControl } from './stream-control.js';
 import { Verdict } from './verdict.js';
 
@@ -112,6 +113,13 @@ export class RuleWords {
 		if ('error' in compiled) return this.fail(compiled.error);
 		this.position = compiled.next;
 		return compiled.expression;
+	}
+
+	/** The same, of a type that can become an integer. */
+	integerExpression(): Expression | undefined {
+		const expression = this.expression();
+		if (expression === undefined || canCast(expression.type, 'sint')) return expression;
+		return this.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
 	}
 
 	/** Compiles a log-format text that was taken from this rule. */

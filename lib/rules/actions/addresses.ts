@@ -38,11 +38,8 @@ function setPort(stream: StreamControl, side: Side, port: number): void {
 }
 
 function compileSetPort(words: RuleWords, side: Side): Action | undefined {
-	const expression = words.expression();
+	const expression = words.integerExpression();
 	if (expression === undefined) return undefined;
-	if (!canCast(expression.type, 'sint')) {
-		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
-	}
 	const site = words.context.site;
 	return (stream) => {
 		const value = expression.evaluate(stream);

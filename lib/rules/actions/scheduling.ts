@@ -3,7 +3,7 @@
  * accepted without effect, each with one notice: `set-nice`, for Node has no scheduler of requests, and
  * `wait-for-handshake`, for Node gives no data of an unfinished TLS handshake.
  */
-import { canCast, toInt } from '../../sample/values.js';
+import { toInt } from '../../sample/values.js';
 import { type Action, type ActionDescriptor, mayComeLater, type RuleWords } from '../action.js';
 import type { StreamControl } from '../stream-control.js';
 import { Verdict } from '../verdict.js';
@@ -16,11 +16,8 @@ function compilePriority(
 	limit: number,
 	apply: (stream: StreamControl, value: number) => void,
 ): Action | undefined {
-	const expression = words.expression();
+	const expression = words.integerExpression();
 	if (expression === undefined) return undefined;
-	if (!canCast(expression.type, 'sint')) {
-		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
-	}
 	const site = words.context.site;
 	return (stream) => {
 		const value = expression.evaluate(stream);

@@ -1,6 +1,6 @@
 /** `set-timeout`, `pause` and `set-retries` (manual, 4.2; `client`, http-response and the last two as 3.x). */
 import { MAX_TIME_MS, parseTimeMs } from '../../core/units.js';
-import { canCast, toInt } from '../../sample/values.js';
+import { toInt } from '../../sample/values.js';
 import type { Action, ActionDescriptor, RuleWords } from '../action.js';
 import { Verdict } from '../verdict.js';
 
@@ -60,11 +60,8 @@ function compilePause(words: RuleWords): Action | undefined {
 		const milliseconds = parsed.value;
 		return (stream) => (stream.pause(rule, milliseconds) ? Verdict.CONTINUE : Verdict.YIELD);
 	}
-	const expression = words.expression();
+	const expression = words.integerExpression();
 	if (expression === undefined) return undefined;
-	if (!canCast(expression.type, 'sint')) {
-		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
-	}
 	return (stream) => {
 		const value = expression.evaluate(stream);
 		const milliseconds = value === undefined ? undefined : toInt(value);
@@ -87,11 +84,8 @@ function compileSetRetries(words: RuleWords): Action | undefined {
 			return Verdict.CONTINUE;
 		};
 	}
-	const expression = words.expression();
+	const expression = words.integerExpression();
 	if (expression === undefined) return undefined;
-	if (!canCast(expression.type, 'sint')) {
-		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
-	}
 	return (stream) => {
 		const value = expression.evaluate(stream);
 		const count = value === undefined ? undefined : toInt(value);

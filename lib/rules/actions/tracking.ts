@@ -5,7 +5,7 @@
  * counts on an entry it has begun to track is the stream's to know (`StreamControl.track`).
  */
 import { didYouMean } from '../../core/diagnostics.js';
-import { canBeKey, canCast, parseInteger, toInt } from '../../sample/values.js';
+import { canBeKey, parseInteger, toInt } from '../../sample/values.js';
 import type { DataSlot, GpcSlots, StickTable } from '../../stick-table/table.js';
 import {
 	type Action,
@@ -110,11 +110,8 @@ function readOperand(words: RuleWords): Operand | undefined {
 		return () => literal;
 	}
 	if (/^[+-]?\d/.test(word)) return words.fail(`invalid integer value '${word}'`);
-	const expression = words.expression();
+	const expression = words.integerExpression();
 	if (expression === undefined) return undefined;
-	if (!canCast(expression.type, 'sint')) {
-		return words.fail(`fetch method '${expression.text}' cannot be converted to an integer`);
-	}
 	return (stream) => {
 		const value = expression.evaluate(stream);
 		return value === undefined ? undefined : toInt(value);
