@@ -1,9 +1,8 @@
 /**
  * Where a message's body ends (RFC 9112, section 6.3), and the decoder of chunked bodies.
  *
- * There is one framing per message or the message is refused: two lengths, or a coding other than one `chunked`, are
- * how one request is made to look like two. With Transfer-Encoding a Content-Length counts for nothing; the head
- * parser takes it out and has the connection closed after the message.
+ * There is one framing per message or the message is refused: Content-Length with Transfer-Encoding, two
+ * lengths, or a coding other than one `chunked` are how one request is made to look like two.
  *
  * ChunkedDecoder looks at bytes as they come and keeps nothing but its place. It answers two questions
  * about each buffer: which ranges are payload (for rules, filters and clients of HTTP/1.0), and how far the
@@ -23,11 +22,11 @@ import {
 import { HttpRefusal, type RefusalCode } from './refusal.js';
 import { FORBIDDEN_TRAILERS } from './trailers.js';
 
-/** Framing of a request whose fields were parsed just now. */
-export function framingOfRequest(): BodyFraming | HttpRefusal {
+/** Framing of a request whose fields were parsed just now. `codingInHttp10`: it may be chunked even in HTTP/1.0. */
+export function framingOfRequest(version: number, codingInHttp10: boolean): BodyFraming | HttpRefusal {
 	const notes = fieldNotes;
 	if (notes.codingIndex >= 0) {
-		const code = codingRefusal();
+		const code = version === 10 && !codingInHttp10 ? 'CODING_IN_HTTP_10' : codingRefusal();
 		return code === undefined ? CHUNKED_BODY : new HttpRefusal(code, notes.framingPosition);
 	}
 	return notes.lengthIndex >= 0 ? { kind: 'length', length: notes.length } : NO_BODY;
@@ -54,16 +53,17 @@ export function isBodiless(status: number, requestMethod: string): boolean {
 
 function codingRefusal(): RefusalCode | undefined {
 	const notes = fieldNotes;
-	if (notes.codingCount === 1) return codingCodeOf(notes.values[notes.codingIndex]!);
-	return codingCodeOf(notes.values.filter((_, index) => notes.names[index] === 'transfer-encoding').join(', '));
+	if (notes.lengthIndex >= 0) return 'LENGTH_AND_CODING';
+	if (notes.codingCount > 1) return 'CODING_INVALID';
+	return codingCodeOf(notes.values[notes.codingIndex]!);
 }
 
-/** `chunked` and nothing else, or an empty element behind it; another coding before it is not spoken (422, as HAProxy). */
+/** `chunked` and nothing else; another coding before it is understood but not spoken (422, as HAProxy). */
 function codingCodeOf(value: string): RefusalCode | undefined {
 	if (value === 'chunked') return undefined;
 	const lower = value.toLowerCase();
-	if (/^chunked[ \t]*,?$/.test(lower)) return undefined;
-	return /^(?:[a-z]*[ \t]*,[ \t]*)+chunked$/.test(lower) && !lower.startsWith('chunked')
+	if (lower === 'chunked') return undefined;
+	return /^[a-z]+(?:[ \t]*,[ \t]*[a-z]+)*[ \t]*,[ \t]*chunked$/.test(lower) && !lower.startsWith('chunked')
 		? 'CODING_UNSUPPORTED'
 		: 'CODING_INVALID';
 }
@@ -311,10 +311,7 @@ export class ChunkedDecoder {
 			return Math.min(end, at + this.#limits.trailerSizeMax);
 		}
 		if (textEnd > this.#limits.trailerSizeMax) return this.#fail('TRAILERS_TOO_LARGE', end - 1);
-		const section = text.slice(0, textEnd);
-		const unusual = section === '\r\n' ? undefined : trailerRefusal(section);
-		if (unusual !== undefined) return this.#fail(unusual, at);
-		if (!parseFields(section, 0, this.#limits.trailerCountMax)) {
+		if (!parseFields(text.slice(0, textEnd), 0, this.#limits.trailerCountMax)) {
 			return this.#fail(takeRefusal().code, at);
 		}
 		const list = new HeaderList(fieldNotes.names, fieldNotes.values, fieldNotes.section);
@@ -329,14 +326,6 @@ export class ChunkedDecoder {
 
 function hexValue(byte: number): number {
 	return byte <= 57 ? byte - 48 : (byte | 32) - 87;
-}
-
-/** Trailers are passed on as they came: what the fields of a head are brought into form for is not taken here. */
-function trailerRefusal(section: string): RefusalCode | undefined {
-	const broken = brokenLineEnd(section, 0);
-	if (broken >= 0) return section.charCodeAt(broken) === 10 ? 'LF_WITHOUT_CR' : 'CR_WITHOUT_LF';
-	if (/\r\n[ \t]/.test(section)) return 'FOLDED_LINE';
-	return /[^\r\n\t\x20-\x7e\x80-\xff]/.test(section) ? 'VALUE_INVALID' : undefined;
 }
 
 /** Index of a CR or LF that has not the other beside it, or -1; a CR at the end may still get its LF. */

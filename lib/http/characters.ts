@@ -14,8 +14,6 @@ export const CharClass = {
 	HOST: 8,
 	DIGIT: 16,
 	HEX: 32,
-	/** In a value as it comes over the wire: any byte but NUL, CR and LF, as HAProxy. */
-	RECEIVED: 64,
 } as const;
 
 /** Flags of each byte; read with a char code below 256. */
@@ -37,7 +35,6 @@ function buildClasses(): Uint8Array {
 	mark(CharClass.HEX, `${digits}abcdefABCDEF`);
 	for (let code = 0; code < 256; code++) {
 		if (code === 9 || (code >= 32 && code !== 127)) classes[code]! |= CharClass.VALUE;
-		if (code !== 0 && code !== 10 && code !== 13) classes[code]! |= CharClass.RECEIVED;
 		// '#' never belongs in a target (CVE-2023-45539), nor do bytes beyond ASCII, which two parsers read in two
 		// ways; the other bytes outside RFC 3986 are what browsers send unescaped, and HAProxy 2.6 lets through.
 		if (code > 32 && code < 127 && code !== 35) classes[code]! |= CharClass.TARGET;

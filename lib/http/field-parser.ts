@@ -10,6 +10,7 @@ import { connectionBitsOf } from './connection.js';
 import { FieldKind, lastKind, lowerName } from './header-names.js';
 import { ConnectionOption, type FieldSection } from './message.js';
 import { HttpRefusal, type RefusalCode } from './refusal.js';
+import { hostEnd } from './uri.js';
 
 const CR = 13;
 const LF = 10;
@@ -29,6 +30,8 @@ export const fieldNotes = {
 	section: undefined as FieldSection | undefined,
 	/** Indices into the arrays, -1 when the field is absent. */
 	hostIndex: -1,
+	/** Host has the syntax of one. */
+	hostIsValid: true,
 	lengthIndex: -1,
 	codingIndex: -1,
 	codingCount: 0,
@@ -142,9 +145,9 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 		let code = text.charCodeAt(at);
 		while ((classes[code]! & CharClass.TOKEN) !== 0 || (lenient && isVisible(code))) code = text.charCodeAt(++at);
 		if (code !== COLON || at === nameStart) {
-			if (at === nameStart && isLineEnd(text, at)) {
+			if (code === CR && at === nameStart && text.charCodeAt(at + 1) === LF) {
 				// The empty line must be the last: what follows it would be somebody else's message.
-				return at + (code === CR ? 2 : 1) === text.length || refuse('HEAD_INCOMPLETE', at);
+				return at + 2 === text.length || refuse('HEAD_INCOMPLETE', at);
 			}
 			return refuseName(text, nameStart, at);
 		}
@@ -152,22 +155,16 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 		const name = known ?? text.slice(nameStart, at).replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 		const kind = known === undefined ? FieldKind.OTHER : lastKind;
 		code = text.charCodeAt(++at);
+		while (isBlank(code)) code = text.charCodeAt(++at);
 		const valueStart = at;
-		let isFolded = false;
-		for (;;) {
-			while ((classes[code]! & CharClass.RECEIVED) !== 0) code = text.charCodeAt(++at);
-			if (!isLineEnd(text, at)) return refuse(code === CR ? 'CR_WITHOUT_LF' : 'VALUE_INVALID', at);
-			const next = text.charCodeAt(at + (code === CR ? 2 : 1));
-			if (!isBlank(next)) break;
-			isFolded = true;
-			at += code === CR ? 2 : 1;
-			code = next;
-		}
-		const raw = text.slice(valueStart, at);
-		const value = trimBlanks(isFolded ? raw.replace(/[\r\n]/g, ' ') : raw);
-		at += code === CR ? 2 : 1;
+		while ((classes[code]! & CharClass.VALUE) !== 0) code = text.charCodeAt(++at);
+		if (code !== CR || text.charCodeAt(at + 1) !== LF) return refuseValue(at, code);
+		let valueEnd = at;
+		while (valueEnd > valueStart && isBlank(text.charCodeAt(valueEnd - 1))) valueEnd--;
+		at += 2;
 		const count = names.length;
 		if (count >= countMax) return refuse('TOO_MANY_HEADERS', nameStart);
+		const value = text.slice(valueStart, valueEnd);
 		if (kind !== FieldKind.OTHER) {
 			const noted = note(kind, value, count, nameStart);
 			if (noted === Noted.REFUSED) return false;
@@ -184,6 +181,7 @@ export function parseFieldsExactly(text: string, position: number, countMax: num
 interface KnownSection extends FieldSection {
 	readonly text: string;
 	readonly hostIndex: number;
+	readonly hostIsValid: boolean;
 	readonly lengthIndex: number;
 	readonly codingIndex: number;
 	readonly codingCount: number;
@@ -228,6 +226,7 @@ function remember(section: string, position: number): KnownSection {
 		linesForm: -1,
 		linesLength: 0,
 		hostIndex: notes.hostIndex,
+		hostIsValid: notes.hostIsValid,
 		lengthIndex: notes.lengthIndex,
 		codingIndex: notes.codingIndex,
 		codingCount: notes.codingCount,
@@ -246,6 +245,7 @@ function recall(known: KnownSection, position: number): void {
 	notes.values = known.values;
 	notes.section = known;
 	notes.hostIndex = known.hostIndex;
+	notes.hostIsValid = known.hostIsValid;
 	notes.lengthIndex = known.lengthIndex;
 	notes.codingIndex = known.codingIndex;
 	notes.codingCount = known.codingCount;
@@ -268,29 +268,18 @@ function note(kind: number, value: string, index: number, position: number): num
 	const notes = fieldNotes;
 	switch (kind) {
 		case FieldKind.HOST:
-			if (notes.hostIndex >= 0) {
-				// The same again says nothing new (as HAProxy); rules and servers see it once.
-				const first = notes.values[notes.hostIndex]!;
-				if (first.toLowerCase() !== value.toLowerCase()) return refused('HOST_REPEATED', position);
-				notes.hasDropped = true;
-				return Noted.DROP;
-			}
+			if (notes.hostIndex >= 0) return refused('HOST_REPEATED', position);
 			notes.hostIndex = index;
+			notes.hostIsValid = hostEnd(value, 0, value.length) >= 0;
 			return Noted.KEEP;
-		case FieldKind.CONTENT_LENGTH: {
-			const length = repeatedLengthOf(value);
-			if (length < 0) return refused(length === -1 ? 'LENGTH_INVALID' : 'LENGTH_REPEATED', position);
-			notes.framingPosition = position;
-			if (notes.lengthIndex >= 0) {
-				// RFC 9110, section 8.6: the same number again is as good as said once.
-				if (notes.length !== length) return refused('LENGTH_REPEATED', position);
-				notes.hasDropped = true;
-				return Noted.DROP;
-			}
-			notes.length = length;
+		case FieldKind.CONTENT_LENGTH:
+			// Twice the same number is refused too: RFC 9110, section 8.6, allows it, llhttp does it.
+			if (notes.lengthIndex >= 0) return refused('LENGTH_REPEATED', position);
+			notes.length = lengthOf(value);
+			if (notes.length < 0) return refused('LENGTH_INVALID', position);
 			notes.lengthIndex = index;
+			notes.framingPosition = position;
 			return Noted.KEEP;
-		}
 		case FieldKind.TRANSFER_ENCODING:
 			notes.codingIndex = index;
 			notes.codingCount++;
@@ -336,19 +325,6 @@ export function lengthOf(value: string): number {
 	return length;
 }
 
-/** The same for a list that says one number several times; -2 if it says two. */
-function repeatedLengthOf(value: string): number {
-	if (!value.includes(',')) return lengthOf(value);
-	let length = -1;
-	for (const part of value.split(',')) {
-		const next = lengthOf(trimBlanks(part));
-		if (next < 0) return -1;
-		if (length >= 0 && next !== length) return -2;
-		length = next;
-	}
-	return length;
-}
-
 function refused(code: RefusalCode, position: number): number {
 	refuse(code, position);
 	return Noted.REFUSED;
@@ -363,15 +339,15 @@ function refuse(code: RefusalCode, position: number): false {
 function refuseName(text: string, nameStart: number, at: number): false {
 	const code = text.charCodeAt(at);
 	if (code === CR && text.charCodeAt(at + 1) !== LF) return refuse('CR_WITHOUT_LF', at);
+	if (code === LF) return refuse('LF_WITHOUT_CR', at);
 	if (at > nameStart) return refuse('NAME_INVALID', at);
 	if (code === COLON) return refuse('NAME_EMPTY', at);
 	return refuse(isBlank(code) ? 'FOLDED_LINE' : 'NAME_INVALID', at);
 }
 
-/** CR LF, or LF alone (RFC 9112, section 2.2). */
-function isLineEnd(text: string, at: number): boolean {
-	const code = text.charCodeAt(at);
-	return code === LF || (code === CR && text.charCodeAt(at + 1) === LF);
+function refuseValue(at: number, code: number): false {
+	if (code === LF) return refuse('LF_WITHOUT_CR', at);
+	return refuse(code === CR ? 'CR_WITHOUT_LF' : 'VALUE_INVALID', at);
 }
 
 /** What `lenient` takes in a name: anything but blanks, control bytes and the colon that ends it. */
@@ -381,12 +357,4 @@ function isVisible(code: number): boolean {
 
 function isBlank(code: number): boolean {
 	return code === SP || code === HTAB;
-}
-
-function trimBlanks(text: string): string {
-	let start = 0;
-	let end = text.length;
-	while (start < end && isBlank(text.charCodeAt(start))) start++;
-	while (end > start && isBlank(text.charCodeAt(end - 1))) end--;
-	return start === 0 && end === text.length ? text : text.slice(start, end);
 }

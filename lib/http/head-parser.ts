@@ -1,13 +1,12 @@
 /**
  * HTTP/1 heads: one latin1 string in, a RequestHead or ResponseHead out, or a refusal (RFC 9112).
  *
- * Taken is what HAProxy 2.6 takes, so that nobody's clients are refused who changes to this program; passed on is only
- * what has one meaning to everybody. What has a safe normal form is brought into it here: a bare LF ends a line as
- * CR LF does (RFC 9112, section 2.2), blanks in the start line become one space, folded lines are joined, the same
- * length or the same Host again is said once, Content-Length beside Transfer-Encoding goes and the connection closes
- * after the message (section 6.3). What has none is refused: names that are no tokens or do not touch their colon, a
- * CR alone, NUL, two lengths, two hosts, a coding that is not understood. test/fixtures/message-cases.ts has the whole
- * of it in rows, with HAProxy's answers and the few that differ.
+ * Strict where smuggling starts: whatever two parsers could read differently is refused here, so that
+ * what is forwarded has one meaning. Each line ends with CR LF; names are tokens followed at once by a
+ * colon; values hold no control byte; nothing is folded; one framing per message; one Host that agrees
+ * with the target. This is stricter than HAProxy 2.6, which repairs some of these (a bare LF, a folded
+ * line, Content-Length twice with the same number, HTTP/1.1 without Host): who has clients or servers that need it says
+ * so with `accept-invalid-http-request` or `-response`, and repair.ts does it before this parser judges.
  *
  * The whole head stands in one string, made once from the read buffer. On V8 a native search or one
  * compiled pattern over all of it is several times as fast as a loop over its chars, so the usual head is cut
@@ -40,8 +39,9 @@ export interface HeadLimits {
 	/** `h1-accept-payload-with-any-method`: allow a payload in an HTTP/1.0 GET, HEAD or DELETE. */
 	readonly payloadWithAnyMethod?: boolean;
 	/**
-	 * `accept-invalid-http-request`, `-response`: any visible byte in a target and in names of fields. What frames the
-	 * message and ends its lines is judged as always, and other versions or protocols are not taken.
+	 * `accept-invalid-http-request`, `-response`: any visible byte in a target and in names of fields, any Host or none,
+	 * chunks in HTTP/1.0. What frames the message and ends its lines is judged as always, and other versions or
+	 * protocols are not taken.
 	 */
 	readonly acceptInvalid?: boolean;
 }
@@ -55,6 +55,9 @@ const SP = 32;
 const HTAB = 9;
 const SLASH = 47;
 
+/** Empty lines that may stand before a request (RFC 9112, section 2.2, asks for at least one). */
+const EMPTY_LINES_MAX = 4;
+
 const END_OF_HEAD = Buffer.from('\r\n\r\n');
 
 /** `findHeadEnd`: the bytes so far are the start of a head. */
@@ -62,33 +65,16 @@ export const HEAD_INCOMPLETE = -1;
 /** `findHeadEnd`: no continuation makes a head of these bytes; parse what is there to learn why. */
 export const HEAD_BROKEN = -2;
 
-/** Index of the first byte of a head after the empty lines that may precede it (RFC 9112, section 2.2), or a refusal. */
+/** Index of the first byte of a request after the empty lines that may precede it, or a refusal. */
 export function skipEmptyLines(buffer: Uint8Array, from: number): number | HttpRefusal {
 	let position = from;
-	for (;;) {
-		if (buffer[position] === LF) position++;
-		else if (buffer[position] !== CR || position + 1 === buffer.length) return position;
-		else if (buffer[position + 1] !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
-		else position += 2;
+	while (buffer[position] === CR) {
+		if (position + 1 === buffer.length) return position;
+		if (buffer[position + 1] !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
+		position += 2;
+		if (position - from > 2 * EMPTY_LINES_MAX) return new HttpRefusal('TOO_MANY_EMPTY_LINES', position);
 	}
-}
-
-/** The end of a head whose lines may end with a bare LF: an empty line of either kind. */
-const EMPTY_LINE = /\n\r?\n/;
-
-/**
- * Index just after the empty line that ends the head in `text`, or -1. It is the usual one, CR LF, if there is such:
- * a head that is refused may have ended before, see `firstHeadEnd`.
- */
-export function headEnd(text: string): number {
-	const usual = text.indexOf('\r\n\r\n');
-	return usual >= 0 ? usual + 4 : firstHeadEnd(text);
-}
-
-/** The same for the first empty line of any kind. A head that parses well holds no other. */
-export function firstHeadEnd(text: string): number {
-	const match = EMPTY_LINE.exec(text);
-	return match === null ? -1 : match.index + match[0].length;
+	return position;
 }
 
 /**
@@ -99,19 +85,19 @@ export function firstHeadEnd(text: string): number {
 export function findHeadEnd(buffer: Buffer, start: number, from = start): number {
 	const found = buffer.indexOf(END_OF_HEAD, Math.max(start, from - 3));
 	if (found >= 0) return found + 4;
-	// Not complete: see whether it ever can be, or who sends what is no head would wait for a timeout.
-	let afterLine = false;
-	for (let i = Math.max(start, from - 2); i < buffer.length; i++) {
-		const byte = buffer[i];
-		if (byte === LF) {
-			if (afterLine) return i + 1;
-			afterLine = true;
-		} else if (byte === CR) {
-			if (i + 1 < buffer.length && buffer[i + 1] !== LF) return HEAD_BROKEN;
-		} else if (byte === 0) return HEAD_BROKEN;
-		else afterLine = false;
+	// Not complete: see whether it ever can be, or a client with bare LFs would wait for its timeout.
+	return onlyWholeLineEnds(buffer, Math.max(start, from - 1)) ? HEAD_INCOMPLETE : HEAD_BROKEN;
+}
+
+function onlyWholeLineEnds(buffer: Buffer, from: number): boolean {
+	for (let i = from; i < buffer.length; i++) {
+		const byte = buffer[i]!;
+		if (byte >= SP || byte === HTAB) continue;
+		if (byte === CR && (i + 1 === buffer.length || buffer[i + 1] === LF)) continue;
+		if (byte === LF && i > 0 && buffer[i - 1] === CR) continue;
+		return false;
 	}
-	return HEAD_INCOMPLETE;
+	return true;
 }
 
 /** The refusal of a head that fills its limit without ending: 414 while in its first line, else 431. */
@@ -120,7 +106,7 @@ export function oversizedHead(
 	start: number,
 	headSizeMax: number = DEFAULT_HEAD_LIMITS.headSizeMax,
 ): HttpRefusal {
-	const lineEnd = buffer.indexOf(LF, start);
+	const lineEnd = buffer.indexOf('\r\n', start, 'latin1');
 	const firstLineFits = lineEnd >= 0 && lineEnd - start < headSizeMax;
 	return new HttpRefusal(firstLineFits ? 'HEAD_TOO_LARGE' : 'TARGET_TOO_LONG', buffer.length - start);
 }
@@ -134,28 +120,23 @@ export function parseRequestHead(head: string, limits: HeadLimits): RequestHead 
 	if (refusal !== undefined && !(lenient && cutLenientRequestLine(head))) return refusal;
 	const method = lineMethod;
 	const target = lineTarget;
-	const httpVersion = lineVersion >= 11 ? 11 : 10;
-	const saidVersion = lineVersion;
+	const httpVersion = lineVersion;
 	if (!parseFields(head, lineEnd, limits.headerCountMax - 1, lenient)) return takeRefusal();
-	const hostCode = checkHost(method, target);
+	const hostCode = checkHost(method, target, httpVersion, lenient);
 	if (hostCode !== undefined) return new HttpRefusal(hostCode, method.length + 1);
-	const framing = framingOfRequest();
+	const framing = framingOfRequest(httpVersion, lenient);
 	if (isRefusal(framing)) return framing;
 	if (httpVersion === 10 && framing !== NO_BODY && limits.payloadWithAnyMethod !== true) {
 		if (expectsNoPayload(method) && !(framing.kind === 'length' && framing.length === 0)) {
 			return new HttpRefusal('PAYLOAD_UNEXPECTED', fieldNotes.framingPosition);
 		}
 	}
-	const { names, values, section, connection, hasHopByHop, hasUpgrade, lengthIndex, codingIndex } = fieldNotes;
+	const { names, values, section, connection, hasHopByHop, hasUpgrade } = fieldNotes;
 	const headers = new HeaderList(names, values, section);
 	const request = new RequestHead(method, target, httpVersion, headers, framing, connection);
-	if (saidVersion !== httpVersion) request.saidVersion = `${Math.floor(saidVersion / 10)}.${saidVersion % 10}`;
-	if (codingIndex >= 0 && (lengthIndex >= 0 || httpVersion === 10)) {
-		// Who says both, or uses what HTTP/1.0 does not have, may have been talked into it: what follows on this
-		// connection is not believed (RFC 9112, sections 6.1 and 6.3).
-		headers.remove('content-length');
-		request.connection |= ConnectionOption.CLOSE;
-	}
+	// The last digit of the request line: from 1.1 on it counts as 1.1.
+	const minor = head.charCodeAt(lineEnd - 3) - 48;
+	if (minor > 1) request.saidVersion = `1.${minor}`;
 	if (hasHopByHop) removeHopByHop(headers);
 	if (hasUpgrade || (connection & ConnectionOption.UPGRADE) !== 0) settleUpgrade(request);
 	if (target.charCodeAt(0) !== SLASH) normalizeAuthority(request);
@@ -164,8 +145,7 @@ export function parseRequestHead(head: string, limits: HeadLimits): RequestHead 
 
 let lineMethod = '';
 let lineTarget = '';
-/** Major and minor version, 11 for HTTP/1.1. */
-let lineVersion = 11;
+let lineVersion: 10 | 11 = 11;
 /** Just after the request line. */
 let lineEnd = 0;
 
@@ -179,21 +159,21 @@ function cutRequestLine(head: string): boolean {
 	if (methodEnd <= 0 || targetEnd <= methodEnd + 1 || head.charCodeAt(end + 1) !== LF) return false;
 	if (head.charCodeAt(targetEnd) !== SP) return false;
 	const version = versionAt(head, targetEnd + 1);
-	if (version < 0) return false;
+	if (version <= 0) return false;
 	const target = head.slice(methodEnd + 1, targetEnd);
 	if (target !== '/' && !TARGET_TEXT.test(target)) return false;
 	const method = methodAt(head, methodEnd);
 	if (method !== 'GET' && !isToken(method)) return false;
 	lineMethod = method;
 	lineTarget = target;
-	lineVersion = version;
+	lineVersion = version === 1 ? 11 : 10;
 	lineEnd = end + 2;
-	return method !== 'PRI' || version !== 20;
+	return true;
 }
 
 /** `acceptInvalid`: a target of any visible bytes, those beyond ASCII included, but for `*` and other forms without a path. */
 function cutLenientRequestLine(head: string): boolean {
-	const match = /^([^ \t]+)[ \t]+([\x21-\x7e\x80-\xff]+)[ \t]+HTTP\/1\.(\d)\r?\n/.exec(head);
+	const match = /^([^ ]+) ([\x21-\x7e\x80-\xff]+) HTTP\/1\.(\d)\r\n/.exec(head);
 	if (match === null || !isToken(match[1] as string)) return false;
 	lineMethod = match[1] as string;
 	lineTarget = match[2] as string;
@@ -202,28 +182,26 @@ function cutLenientRequestLine(head: string): boolean {
 	return true;
 }
 
-/** The same by the letter: method, target and version, parted by blanks, each part checked as it is passed. */
+/** The same by the letter: method SP target SP version CR LF, each part checked as it is passed. */
 function parseRequestLineExactly(head: string): HttpRefusal | undefined {
 	let position = 0;
 	while ((CHAR_CLASSES[head.charCodeAt(position)]! & CharClass.TOKEN) !== 0) position++;
 	if (position === 0) return new HttpRefusal(startsFolded(head) ? 'REQUEST_LINE_INVALID' : 'METHOD_INVALID', 0);
-	if (!isBlankAt(head, position)) return startLineRefusal(head, position, 'METHOD_INVALID');
+	if (head.charCodeAt(position) !== SP) return startLineRefusal(head, position, 'METHOD_INVALID');
 	lineMethod = methodAt(head, position);
-	const targetStart = afterBlanks(head, position);
-	position = targetStart;
+	const targetStart = ++position;
 	while ((CHAR_CLASSES[head.charCodeAt(position)]! & CharClass.TARGET) !== 0) position++;
-	if (!isBlankAt(head, position)) return startLineRefusal(head, position, 'TARGET_INVALID');
+	if (head.charCodeAt(position) !== SP) return startLineRefusal(head, position, 'TARGET_INVALID');
 	if (position === targetStart) return new HttpRefusal('REQUEST_LINE_INVALID', position);
 	lineTarget = head.slice(targetStart, position);
-	position = afterBlanks(head, position);
-	const version = versionAt(head, position);
-	if (version < 0) return versionRefusal(head, position);
-	// The first line of HTTP/2's preface (RFC 9113, section 3.4) is no request of HTTP/1.
-	if (lineMethod === 'PRI' && version === 20) return new HttpRefusal('VERSION_UNSUPPORTED', position);
-	lineVersion = version;
-	position += 8;
-	lineEnd = afterLine(head, position);
-	return lineEnd < 0 ? startLineRefusal(head, position, 'VERSION_INVALID') : undefined;
+	const version = versionAt(head, position + 1);
+	if (version <= 0) return versionRefusal(head, position + 1, version);
+	lineVersion = version === 1 ? 11 : 10;
+	position += 9;
+	if (head.charCodeAt(position) !== CR) return startLineRefusal(head, position, 'VERSION_INVALID');
+	if (head.charCodeAt(position + 1) !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
+	lineEnd = position + 2;
+	return undefined;
 }
 
 /**
@@ -233,41 +211,35 @@ export function parseResponseHead(head: string, limits: HeadLimits, requestMetho
 	if (!isWhole(head)) return new HttpRefusal('HEAD_INCOMPLETE', head.length);
 	if (head.length > limits.headSizeMax) return new HttpRefusal('HEAD_TOO_LARGE', limits.headSizeMax);
 	const version = versionAt(head, 0);
-	if (version < 0) return new HttpRefusal('STATUS_LINE_INVALID', 0);
-	if (!isBlankAt(head, 8)) return startLineRefusal(head, 8, 'STATUS_LINE_INVALID');
-	let position = afterBlanks(head, 8);
-	const hundreds = head.charCodeAt(position) - 48;
-	const tens = head.charCodeAt(position + 1) - 48;
-	const units = head.charCodeAt(position + 2) - 48;
+	if (version <= 0) return new HttpRefusal(version === -2 ? 'VERSION_UNSUPPORTED' : 'STATUS_LINE_INVALID', 0);
+	if (head.charCodeAt(8) !== SP) return startLineRefusal(head, 8, 'STATUS_LINE_INVALID');
+	const hundreds = head.charCodeAt(9) - 48;
+	const tens = head.charCodeAt(10) - 48;
+	const units = head.charCodeAt(11) - 48;
 	if (hundreds < 1 || hundreds > 9 || tens < 0 || tens > 9 || units < 0 || units > 9) {
-		return startLineRefusal(head, position, 'STATUS_INVALID');
+		return startLineRefusal(head, 9, 'STATUS_INVALID');
 	}
 	const status = hundreds * 100 + tens * 10 + units;
 	// The space before an empty reason is often left out; RFC 9112, section 4, wants it.
-	position += 3;
+	let position = 12;
 	let reason = '';
-	const hasReason = isBlankAt(head, position);
-	if (hasReason) {
+	if (head.charCodeAt(position) === SP) {
 		const reasonStart = ++position;
-		while ((CHAR_CLASSES[head.charCodeAt(position)]! & CharClass.RECEIVED) !== 0) position++;
+		while ((CHAR_CLASSES[head.charCodeAt(position)]! & CharClass.VALUE) !== 0) position++;
 		if (position > reasonStart) reason = head.slice(reasonStart, position);
-	}
-	const fieldsAt = afterLine(head, position);
-	if (fieldsAt < 0) return startLineRefusal(head, position, hasReason ? 'REASON_INVALID' : 'STATUS_INVALID');
+		if (head.charCodeAt(position) !== CR) return startLineRefusal(head, position, 'REASON_INVALID');
+	} else if (head.charCodeAt(position) !== CR) return startLineRefusal(head, position, 'STATUS_INVALID');
+	if (head.charCodeAt(position + 1) !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
 
-	if (!parseFields(head, fieldsAt, limits.headerCountMax - 1, limits.acceptInvalid)) return takeRefusal();
+	if (!parseFields(head, position + 2, limits.headerCountMax - 1, limits.acceptInvalid)) return takeRefusal();
 	const framing = framingOfResponse(status, requestMethod);
 	if (isRefusal(framing)) return framing;
 	const { names, values, section, connection, hasHopByHop, hasUpgrade, lengthIndex, codingIndex } = fieldNotes;
 	const headers = new HeaderList(names, values, section);
-	const response = new ResponseHead(status, reason, version >= 11 ? 11 : 10, headers, framing, connection);
+	const response = new ResponseHead(status, reason, version === 1 ? 11 : 10, headers, framing, connection);
 	if ((lengthIndex >= 0 || codingIndex >= 0) && hasNoFraming(status, requestMethod)) {
 		headers.remove('content-length');
 		headers.remove('transfer-encoding');
-	}
-	if (codingIndex >= 0 && lengthIndex >= 0) {
-		headers.remove('content-length');
-		response.connection |= ConnectionOption.CLOSE;
 	}
 	if (hasHopByHop) removeHopByHop(headers);
 	if ((hasUpgrade || (connection & ConnectionOption.UPGRADE) !== 0) && status !== 101 && status !== 426) {
@@ -282,39 +254,26 @@ function hasNoFraming(status: number, requestMethod: string): boolean {
 	return status < 200 || status === 204 || (requestMethod === 'CONNECT' && status < 300);
 }
 
-/** The loops below stop at a line end and never run off the end of a head that ends with an empty line. */
+/** The loops below stop at a CR and never run off the end of a head that ends with one. */
 function isWhole(head: string): boolean {
 	const end = head.length;
-	if (end < 2 || head.charCodeAt(end - 1) !== LF) return false;
-	return head.charCodeAt(head.charCodeAt(end - 2) === CR ? end - 3 : end - 2) === LF;
-}
-
-function isBlankAt(head: string, at: number): boolean {
-	const code = head.charCodeAt(at);
-	return code === SP || code === HTAB;
-}
-
-function afterBlanks(head: string, at: number): number {
-	let position = at;
-	while (isBlankAt(head, position)) position++;
-	return position;
-}
-
-/** Index after the line end that stands at `at`, CR LF or LF, or -1 if none does. */
-function afterLine(head: string, at: number): number {
-	const code = head.charCodeAt(at);
-	if (code === LF) return at + 1;
-	return code === CR && head.charCodeAt(at + 1) === LF ? at + 2 : -1;
+	return (
+		end >= 4 &&
+		head.charCodeAt(end - 1) === LF &&
+		head.charCodeAt(end - 2) === CR &&
+		head.charCodeAt(end - 3) === LF &&
+		head.charCodeAt(end - 4) === CR
+	);
 }
 
 function tooLong(head: string, limits: HeadLimits): HttpRefusal {
-	const lineEnd = head.indexOf('\n');
+	const lineEnd = head.indexOf('\r\n');
 	return new HttpRefusal(lineEnd >= limits.headSizeMax ? 'TARGET_TOO_LONG' : 'HEAD_TOO_LARGE', limits.headSizeMax);
 }
 
 function startsFolded(head: string): boolean {
 	const code = head.charCodeAt(0);
-	return code === SP || code === HTAB || code === CR || code === LF;
+	return code === SP || code === HTAB || code === CR;
 }
 
 /** The frequent methods without a slice. */
@@ -326,7 +285,7 @@ function methodAt(head: string, end: number): string {
 	return head.slice(0, end);
 }
 
-/** Major and minor version of one digit each as a number of two, or -1. Any is taken, as HAProxy does: from 1.1 on it is 1.1. */
+/** Minor version (1 stands for every minor from 1 on) as 1, or 2 for 0; -1 not a version, -2 another major. */
 function versionAt(head: string, at: number): number {
 	if (
 		head.charCodeAt(at) !== 72 ||
@@ -340,21 +299,28 @@ function versionAt(head: string, at: number): number {
 	}
 	const major = head.charCodeAt(at + 5) - 48;
 	const minor = head.charCodeAt(at + 7) - 48;
-	return major < 0 || major > 9 || minor < 0 || minor > 9 ? -1 : major * 10 + minor;
+	if (major < 0 || major > 9 || minor < 0 || minor > 9) return -1;
+	if (major !== 1) return -2;
+	return minor === 0 ? 2 : 1;
 }
 
-function versionRefusal(head: string, at: number): HttpRefusal {
-	// A space inside the target also ends up here: named by what it is.
-	const rest = head.slice(at, head.indexOf('\n', at));
+function versionRefusal(head: string, at: number, version: number): HttpRefusal {
+	if (version === -2 && head.charCodeAt(at + 8) <= SP) return new HttpRefusal('VERSION_UNSUPPORTED', at);
+	// Two spaces, or a space inside the target, also end up here: name those by what they are.
+	const lineEnd = head.indexOf('\r\n', at);
+	const rest = head.slice(at, lineEnd);
+	if (rest.startsWith('HTTP/') && !rest.includes(' ')) return startLineRefusal(head, at, 'VERSION_INVALID');
 	return startLineRefusal(head, at, rest.includes(' ') ? 'REQUEST_LINE_INVALID' : 'VERSION_INVALID');
 }
 
-/** A line end that is broken or too early is named before what else a start line may lack. */
+/** A broken line end is named before what else a start line may lack. */
 function startLineRefusal(head: string, position: number, code: RefusalCode): HttpRefusal {
 	const byte = head.charCodeAt(position);
-	if (byte === CR && head.charCodeAt(position + 1) !== LF) return new HttpRefusal('CR_WITHOUT_LF', position);
-	if ((byte === CR || byte === LF) && (code === 'METHOD_INVALID' || code === 'TARGET_INVALID')) {
-		return new HttpRefusal('REQUEST_LINE_INVALID', position);
+	if (byte === LF && head.charCodeAt(position - 1) !== CR) return new HttpRefusal('LF_WITHOUT_CR', position);
+	if (byte === CR) {
+		const whole = head.charCodeAt(position + 1) === LF;
+		const shortLine = code === 'METHOD_INVALID' || code === 'TARGET_INVALID' ? 'REQUEST_LINE_INVALID' : code;
+		return new HttpRefusal(whole ? shortLine : 'CR_WITHOUT_LF', position);
 	}
 	return new HttpRefusal(code, position);
 }
@@ -379,28 +345,28 @@ function normalizeAuthority(request: RequestHead): void {
 	if (index >= 0) headers.replaceAt(index, bare);
 }
 
-/**
- * The form of the target, and whether its authority is that of Host (RFC 9112, sections 3.2 to 3.3). What stands in
- * Host beside a path is not judged, nor is it missed, as in HAProxy: who routes by it has rules for it.
- */
-function checkHost(method: string, target: string): RefusalCode | undefined {
+/** The form of the target, its authority, and Host (RFC 9112, sections 3.2 to 3.3). */
+function checkHost(method: string, target: string, version: number, lenient: boolean): RefusalCode | undefined {
 	const index = fieldNotes.hostIndex;
 	const host = index < 0 ? undefined : fieldNotes.values[index]!;
+	if (!lenient) {
+		if (host === undefined) {
+			if (version !== 10) return 'HOST_MISSING';
+		} else if (!fieldNotes.hostIsValid) return 'HOST_INVALID';
+	}
 	if (method === 'CONNECT') {
 		const colon = hostEnd(target, 0, target.length);
 		if (colon <= 0 || colon >= target.length - 1) return 'AUTHORITY_INVALID';
 		return host === undefined || sameAuthority(target, host, undefined) ? undefined : 'AUTHORITY_MISMATCH';
 	}
-	if (target.charCodeAt(0) === SLASH || target === '*') return undefined;
-	const schemeEnd = authorityStart(target);
-	if (schemeEnd < 0) return 'TARGET_FORM';
-	const end = authorityEnd(target, schemeEnd);
-	// Who asks is no part of whom is asked (RFC 3986, section 3.2.1).
-	const start = target.lastIndexOf('@', end - 1) + 1 || schemeEnd;
-	if (start > end || start < schemeEnd) return 'AUTHORITY_INVALID';
+	if (target.charCodeAt(0) === SLASH) return undefined;
+	if (target === '*') return method === 'OPTIONS' ? undefined : 'TARGET_FORM';
+	const start = authorityStart(target);
+	if (start < 0) return 'TARGET_FORM';
+	const end = authorityEnd(target, start);
 	const colon = hostEnd(target, start, end);
 	if (colon <= start) return 'AUTHORITY_INVALID';
 	if (host === undefined) return undefined;
-	const scheme = target.slice(0, schemeEnd - 3);
+	const scheme = target.slice(0, start - 3);
 	return sameAuthority(target.slice(start, end), host, scheme) ? undefined : 'AUTHORITY_MISMATCH';
 }

@@ -2,21 +2,23 @@
  * Why a message is refused: every reason of the HTTP/1 codec in one table, with the status the client gets
  * and the words the log gets. A refusal is a value, not an exception: malformed traffic is ordinary traffic.
  *
- * HAProxy 2.6 answers most of these with 400; 414 and 431 say more precisely what was wrong (RFC 9110, section 15). A refused response is always a 502 to the client, whatever the row says.
+ * HAProxy 2.6 answers most of these with 400, a transfer coding that it does not speak with 422; 414, 431 and 505 say
+ * more precisely what was wrong (RFC 9110, section 15). A refused response is always a 502 to the client, whatever the row says.
  */
 export const REFUSALS = {
 	// Lines and the head as a whole
 	LF_WITHOUT_CR: [400, 'line feed without carriage return'],
 	CR_WITHOUT_LF: [400, 'carriage return without line feed'],
 	HEAD_INCOMPLETE: [400, 'head does not end with an empty line'],
+	TOO_MANY_EMPTY_LINES: [400, 'too many empty lines before the request'],
 	TARGET_TOO_LONG: [414, 'request line does not fit in the buffer'],
 	HEAD_TOO_LARGE: [431, 'head does not fit in the buffer'],
 	TOO_MANY_HEADERS: [431, 'too many header fields'],
 	// Start line
 	METHOD_INVALID: [400, 'method is not a token'],
-	REQUEST_LINE_INVALID: [400, 'request line is not method, target and version'],
+	REQUEST_LINE_INVALID: [400, 'request line is not method, target and version parted by one space each'],
 	VERSION_INVALID: [400, 'not an HTTP version'],
-	VERSION_UNSUPPORTED: [400, 'the preface of HTTP/2 where HTTP/1 is spoken'],
+	VERSION_UNSUPPORTED: [505, 'HTTP major version is not 1'],
 	STATUS_LINE_INVALID: [400, 'status line is not version, status and reason'],
 	STATUS_INVALID: [400, 'status is not a number of three digits from 100 on'],
 	REASON_INVALID: [400, 'control character in the reason'],
@@ -27,12 +29,14 @@ export const REFUSALS = {
 	// Header fields
 	NAME_EMPTY: [400, 'empty header name'],
 	NAME_INVALID: [400, 'header name is not a token directly followed by a colon'],
-	FOLDED_LINE: [400, 'first header line begins with a blank'],
-	VALUE_INVALID: [400, 'NUL in a header value'],
-	HOST_REPEATED: [400, 'two different Hosts'],
+	FOLDED_LINE: [400, 'folded header line'],
+	VALUE_INVALID: [400, 'control character in a header value'],
+	HOST_MISSING: [400, 'no Host in an HTTP/1.1 request'],
+	HOST_REPEATED: [400, 'more than one Host'],
+	HOST_INVALID: [400, 'invalid Host'],
 	// Framing
 	LENGTH_INVALID: [400, 'Content-Length is not a plain number'],
-	LENGTH_REPEATED: [400, 'two different lengths'],
+	LENGTH_REPEATED: [400, 'more than one Content-Length'],
 	LENGTH_AND_CODING: [400, 'both Content-Length and Transfer-Encoding'],
 	CODING_INVALID: [400, 'Transfer-Encoding does not end in one chunked'],
 	CODING_UNSUPPORTED: [422, 'transfer coding other than chunked'],

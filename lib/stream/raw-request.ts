@@ -7,12 +7,12 @@
  * few times for a connection, and what they see may have grown. Changes that rules make of it are lost, for what is
  * sent on are the bytes as they came.
  */
-import { headEnd, parseRequestHead } from '../http/head-parser.js';
+import { parseRequestHead } from '../http/head-parser.js';
 import { isRefusal } from '../http/refusal.js';
 import type { Stream } from './stream.js';
 
 /** The beginning of a request line; most other protocols are known by their first bytes. */
-const METHOD = /^[A-Za-z!#$%&'*+.^_`|~0-9-]{1,32}[ \t]+[\x21-\xff]/;
+const METHOD = /^[A-Za-z!#$%&'*+.^_`|~0-9-]{1,32} [\x21-\xff]/;
 
 export function showRequest(stream: Stream): void {
 	const bytes = stream.exchange.requestBuffer;
@@ -20,9 +20,9 @@ export function showRequest(stream: Stream): void {
 	const limits = stream.session.thread.headLimits;
 	const text = bytes.toString('latin1', 0, Math.min(bytes.length, limits.headSizeMax));
 	if (!METHOD.test(text)) return;
-	const end = headEnd(text);
+	const end = text.indexOf('\r\n\r\n');
 	if (end < 0) return;
-	const head = parseRequestHead(text.slice(0, end), limits);
+	const head = parseRequestHead(text.slice(0, end + 4), limits);
 	if (!isRefusal(head)) stream.request = head;
 }
 

@@ -45,7 +45,7 @@ listen l
 	t.match(program.stderr, /Blocking cacheable cookie in response from instance l, server s/);
 });
 
-t.test('what is no version of HTTP is refused, a dropped connection is reset', async (t) => {
+t.test('an unknown version of HTTP is refused, a dropped connection is reset', async (t) => {
 	const program = await startProgram(t, {
 		ports: 1,
 		config: `${DEFAULTS}
@@ -55,7 +55,7 @@ frontend f
   http-request return status 200
 `,
 	});
-	t.match(await answerTo(program.port(), 'GET / HTTP/1.10\r\nhost: a\r\n\r\n'), /^HTTP\/1\.1 400 /);
+	t.match(await answerTo(program.port(), 'GET / HTTP/2.5\r\nhost: a\r\n\r\n'), /^HTTP\/1\.1 505 /);
 	t.equal(await answerTo(program.port(), 'GET /drop HTTP/1.1\r\nhost: a\r\n\r\n'), '');
 });
 

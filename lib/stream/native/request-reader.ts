@@ -12,17 +12,10 @@
  */
 import { brokenChunks } from '../../http/body-framing.js';
 import { clientKeepsAlive } from '../../http/connection.js';
-import {
-	findHeadEnd,
-	firstHeadEnd,
-	HEAD_BROKEN,
-	headEnd as headEndIn,
-	oversizedHead,
-	parseRequestHead,
-	skipEmptyLines,
-} from '../../http/head-parser.js';
+import { findHeadEnd, HEAD_BROKEN, oversizedHead, parseRequestHead, skipEmptyLines } from '../../http/head-parser.js';
 import type { RequestHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
+import { repairRequest } from '../../http/repair.js';
 import type { HttpProtocol } from '../../rules/stream-control.js';
 import { type Exchange, Failure } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
@@ -175,7 +168,7 @@ export abstract class RequestReader extends Connection {
 		const nowMs = this.thread.currentMs;
 		if (this.requestBeganMs === 0) this.requestBeganMs = nowMs;
 		const { chunk } = this;
-		if (chunk[this.chunkStart] === 13 || chunk[this.chunkStart] === 10) {
+		if (chunk[this.chunkStart] === 13) {
 			const first = skipEmptyLines(chunk.subarray(0, this.chunkEnd), this.chunkStart);
 			if (first instanceof HttpRefusal) return this.#refuse(first, nowMs, 0);
 			this.chunkStart = first;
@@ -184,23 +177,19 @@ export abstract class RequestReader extends Connection {
 		const start = this.chunkStart;
 		const limits = this.thread.headLimits;
 		let text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + SHORT_BYTES));
-		let headEnd = headEndIn(text);
-		if (headEnd < 0 && this.chunkEnd > start + SHORT_BYTES) {
+		let end = text.indexOf('\r\n\r\n');
+		if (end < 0 && this.chunkEnd > start + SHORT_BYTES) {
 			text = chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limits.headSizeMax));
-			headEnd = headEndIn(text);
+			end = text.indexOf('\r\n\r\n');
 		}
-		if (headEnd < 0) return this.#headIncomplete(text, nowMs);
-		let headText = headEnd === text.length ? text : text.slice(0, headEnd);
-		let head = parseRequestHead(headText, limits);
-		if (isRefusal(head) && firstHeadEnd(headText) < headEnd) {
-			// It ended with a bare LF before: what follows is its body, or another head.
-			headEnd = firstHeadEnd(headText);
-			headText = headText.slice(0, headEnd);
-			head = parseRequestHead(headText, limits);
+		let headEnd = end + 4;
+		let head = end < 0 ? undefined : parseRequestHead(headEnd === text.length ? text : text.slice(0, headEnd), limits);
+		if ((head === undefined || isRefusal(head)) && this.session.frontend.model.options.acceptInvalidHttpRequest) {
+			const repaired = repairRequest(text, this.thread.lenientLimits);
+			if (repaired === undefined || isRefusal(repaired)) head = repaired;
+			else ({ head, byteCount: headEnd } = repaired);
 		}
-		if (isRefusal(head) && this.session.frontend.model.options.acceptInvalidHttpRequest) {
-			head = parseRequestHead(headText, this.thread.lenientLimits);
-		}
+		if (head === undefined) return this.#headIncomplete(text, nowMs);
 		this.chunkStart = start + headEnd;
 		if (isRefusal(head)) return this.#offersH2(text) ? false : this.#refuse(head, nowMs, start);
 		if (head.framing.kind === 'chunked' && this.chunkStart < this.chunkEnd) {
@@ -276,7 +265,8 @@ export abstract class RequestReader extends Connection {
 		const limits = this.thread.headLimits;
 		if (text.length >= limits.headSizeMax)
 			return this.#refuse(oversizedHead(bytes, this.chunkStart, limits.headSizeMax), nowMs);
-		if (findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
+		const maybeRepaired = this.session.frontend.model.options.acceptInvalidHttpRequest;
+		if (!maybeRepaired && findHeadEnd(bytes, this.chunkStart) === HEAD_BROKEN) {
 			const refusal = parseRequestHead(`${text}\r\n\r\n`, limits);
 			return this.#refuse(refusal instanceof HttpRefusal ? refusal : new HttpRefusal('HEAD_INCOMPLETE', 0), nowMs);
 		}

@@ -13,16 +13,10 @@ import type { Destination, Server } from '../../backend/server.js';
 import { brokenChunks } from '../../http/body-framing.js';
 import { adjustCase } from '../../http/case-adjust.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
-import {
-	findHeadEnd,
-	firstHeadEnd,
-	HEAD_BROKEN,
-	headEnd as headEndIn,
-	parseResponseHead,
-	skipEmptyLines,
-} from '../../http/head-parser.js';
+import { findHeadEnd, HEAD_BROKEN, parseResponseHead, skipEmptyLines } from '../../http/head-parser.js';
 import type { BodyFraming, RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal, isRefusal } from '../../http/refusal.js';
+import { repairResponse } from '../../http/repair.js';
 import { serializeRequest } from '../../http/serializer.js';
 import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
 import type { MultiplexView, TlsView } from '../../sample/types.js';
@@ -246,29 +240,32 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 			// A head in front of a long body: less is decoded that is no head.
 			const firstBytes = this.chunkLength > SHORT_BYTES ? USUAL_HEAD_BYTES : SHORT_BYTES;
 			let text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + firstBytes));
-			let headEnd = headEndIn(text);
-			if (headEnd < 0 && this.chunkEnd > start + firstBytes) {
+			let end = text.indexOf('\r\n\r\n');
+			if (end < 0 && this.chunkEnd > start + firstBytes) {
 				text = this.chunk.toString('latin1', start, Math.min(this.chunkEnd, start + limit));
-				headEnd = headEndIn(text);
+				end = text.indexOf('\r\n\r\n');
 			}
-			if (headEnd < 0) {
+			let headEnd = end + 4;
+			const { headLimits, lenientLimits } = this.thread;
+			let head =
+				end < 0
+					? undefined
+					: parseResponseHead(headEnd === text.length ? text : text.slice(0, headEnd), headLimits, stream.sentMethod);
+			const repairs = stream.backendTraffic?.model.options.acceptInvalidHttpResponse === true;
+			if (repairs && (head === undefined || isRefusal(head))) {
+				const repaired = repairResponse(text, lenientLimits, stream.sentMethod);
+				if (repaired === undefined || isRefusal(repaired)) head = repaired;
+				else ({ head, byteCount: headEnd } = repaired);
+			}
+			if (head === undefined) {
 				const bytes = this.chunk.subarray(0, this.chunkEnd);
-				const hopeless = !'HTTP/'.startsWith(text.slice(0, 5)) || findHeadEnd(bytes, start) === HEAD_BROKEN;
+				const isBroken = !repairs && findHeadEnd(bytes, start) === HEAD_BROKEN;
+				const hopeless = !'HTTP/'.startsWith(text.slice(0, 5)) || isBroken;
 				if (this.chunkLength >= limit || hopeless) {
-					const broken = parseResponseHead(`${text}\r\n\r\n`, this.thread.headLimits, stream.sentMethod);
+					const broken = parseResponseHead(`${text}\r\n\r\n`, headLimits, stream.sentMethod);
 					this.malformed(isRefusal(broken) ? broken : new HttpRefusal('HEAD_INCOMPLETE', text.length));
 				}
 				return;
-			}
-			let headText = headEnd === text.length ? text : text.slice(0, headEnd);
-			let head = parseResponseHead(headText, this.thread.headLimits, stream.sentMethod);
-			if (isRefusal(head) && firstHeadEnd(headText) < headEnd) {
-				headEnd = firstHeadEnd(headText);
-				headText = headText.slice(0, headEnd);
-				head = parseResponseHead(headText, this.thread.headLimits, stream.sentMethod);
-			}
-			if (isRefusal(head) && stream.backendTraffic?.model.options.acceptInvalidHttpResponse === true) {
-				head = parseResponseHead(headText, this.thread.lenientLimits, stream.sentMethod);
 			}
 			if (isRefusal(head)) {
 				this.malformed(head);

@@ -18,8 +18,6 @@ import { HttpRefusal } from '../../http/refusal.js';
 import { FORBIDDEN_TRAILERS } from '../../http/trailers.js';
 
 export function requestHeadOf(message: IncomingMessage, limits: HeadLimits): RequestHead | HttpRefusal {
-	// Node does not tell a request line without a version from one that says 0.9: the first is no request.
-	if (message.httpVersion === '0.9') return new HttpRefusal('VERSION_INVALID', 0);
 	const line = `${message.method ?? ''} ${message.url ?? ''} HTTP/${message.httpVersion}\r\n`;
 	return parseRequestHead(`${line}${linesOf(message.rawHeaders)}\r\n`, limits);
 }

@@ -66,7 +66,10 @@ function answer({ socket, path, method }: OriginRequest): void {
 			socket.end('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\n');
 			return;
 		case '/bad-chunks':
-			socket.write('HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\nhalf\r\nzz\r\n');
+			// Not within what is read with the head: that would be a 502.
+			socket.write(
+				`HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${LONG.length.toString(16)}\r\n${LONG}\r\nzz\r\n`,
+			);
 			return;
 		case '/304':
 			socket.write('HTTP/1.1 304 Not Modified\r\netag: "x"\r\ncontent-length: 5\r\n\r\n');
@@ -143,7 +146,9 @@ t.test('answers of servers, whatever their framing', async (t) => {
 	t.equal((await ask(session, '/large-chunks')).body.toString('latin1'), LONG.repeat(10));
 	for (const path of ['/cut', '/cut-chunks', '/bad-chunks']) {
 		const cut = await ask(session, path);
-		t.equal(cut.body.toString('latin1'), 'half', path);
+		const body = cut.body.toString('latin1');
+		if (path === '/bad-chunks') t.ok(LONG.startsWith(body), path);
+		else t.equal(body, 'half', path);
 		t.equal(cut.code, http2.constants.NGHTTP2_INTERNAL_ERROR, 'it does not look whole');
 	}
 	const notModified = await ask(session, '/304');
