@@ -62,6 +62,7 @@ t.test('a partition that closes nothing', { skip }, async (t) => {
 	end();
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
 	await show(nodes, 'k', 35);
+	await waitFor('it is said', () => far.log.length > 1);
 	t.match(far.log, [/no answer for/, /is well again after/]);
 	t.equal(far.log.length, 2);
 	t.same(near.log, []);
@@ -80,6 +81,7 @@ t.test('a node that starts into it', { skip }, async (t) => {
 	t.match(far.log, [/no answer to the first words of a connection/]);
 	link.heal();
 	await show([far, near], 'k', 3);
+	await waitFor('it is said', () => far.log.length > 1);
 	t.match(far.log, [/no answer/, /well again/]);
 });
 

@@ -119,6 +119,8 @@ t.test('CSV and JSON', { skip }, async (t) => {
 			const [mine, wanted] = [own.rows.get(name)?.get(column), row.get(column)];
 			// The answer that is being read counts itself already, or not yet.
 			if (column === 'hrsp_2xx' && name === 'st/FRONTEND') continue;
+			// Idle connections from b1: how many of them each program keeps.
+			if (column === 'scur' && (name === 'l1/FRONTEND' || name.startsWith('l1/"'))) continue;
 			if (OWN.has(column)) t.equal(mine === '', wanted === '', `${name} ${column}: empty or not`);
 			else t.equal(mine, wanted, `${name} ${column}`);
 		}
