@@ -56,6 +56,11 @@ export class RingNames {
 		return resolved;
 	}
 
+	/** The targets of a section: its own, and those of the global one where it says so. */
+	resolveAll(logs: readonly (LogTargetModel | 'global')[], ofGlobal: readonly LogTargetModel[]): LogTargetModel[] {
+		return logs.flatMap((log) => (log === 'global' ? ofGlobal : [this.resolve(log)]));
+	}
+
 	#resolve(model: LogTargetModel): LogTargetModel {
 		const { target, place } = model;
 		if (target.kind === 'tcp') return this.#implicit(model, target.address);

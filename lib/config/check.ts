@@ -1,26 +1,25 @@
 /**
  * From drafts to the model, and the checks that only the whole configuration allows: names that must lead
- * somewhere, names and numbers that must be unique, modes that must fit, peers sections that need the local
- * peer. Numbers that the file leaves out (ids of proxies, listeners, servers) are given here, as HAProxy
- * counts them, since they are seen in statistics and on the wire.
+ * somewhere, names and numbers that must be unique, modes that must fit. Proxies and the global section are made here;
+ * what else needs more than a few lines has its own file, `check-<what>.ts`.
  */
-import { formatSocketAddress, type SocketAddress } from '../core/address.js';
+import { formatSocketAddress } from '../core/address.js';
 import { Diagnostics, didYouMean, type Place } from '../core/diagnostics.js';
 import { addSums, finishAggregation } from './check-aggregations.js';
 import { checkFilters, finishCaches } from './check-filters.js';
 import { checkHealthChecks, warnOfUnusedProgram } from './check-health.js';
 import { finishLogForwards } from './check-log-forward.js';
 import { checkLogProfiles } from './check-log-profiles.js';
+import { finishPeers } from './check-peers.js';
 import { finishForMode } from './check-proxy.js';
 import { checkReferences } from './check-references.js';
 import { RingNames } from './check-rings.js';
 import { checkSupported } from './check-supported.js';
-import type { BindDraft, GlobalDraft, PeersDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
-import { readAclFiles, readReplyFiles, readRuleFiles } from './included-files.js';
+import type { GlobalDraft, ProxyDraft, ServerDraft, UserlistDraft } from './draft.js';
+import { finishBinds, giveIds } from './ids.js';
+import { readAllFiles } from './included-files.js';
 import type { LoadOptions } from './index.js';
-import type { BindOptions } from './keywords/bind.js';
 import { finishHealthCheck } from './keywords/health-checks.js';
-import { bindDefaultsOf } from './keywords/peers.js';
 import { defaultResolvers } from './keywords/resolvers.js';
 import type {
 	BindModel,
@@ -29,7 +28,6 @@ import type {
 	GlobalModel,
 	HttpErrorsModel,
 	InheritedRulesModel,
-	LogTargetModel,
 	PeersModel,
 	ProxyKind,
 	ProxyModel,
@@ -78,7 +76,7 @@ export function checkConfiguration(state: ParserState, options: LoadOptions): Co
 	);
 	const listening = [...proxies, ...logForwards.map(({ connections }) => connections)];
 	checkListeners(listening, [...peers, ...aggregations.flatMap(({ section }) => section ?? [])], diagnostics);
-	collectFiles([...proxies, ...unusedDefaults], state);
+	readAllFiles([...proxies, ...unusedDefaults], state);
 	const plain: ConfigModel = {
 		global,
 		...addStickStores(applyStateFiles(proxies, state), peers),
@@ -188,41 +186,6 @@ function checkProxyNames(proxies: readonly ProxyDraft[], diagnostics: Diagnostic
 	}
 }
 
-/**
- * The numbers of a list: those written stay, the others count up from `first` past what is taken. As in
- * HAProxy the count goes on by one for every item, also for one that has its own number.
- */
-function giveIds<T extends { readonly id: number | undefined }>(
-	items: readonly T[],
-	first: number,
-	placeOf: (item: T) => Place,
-	what: string,
-	diagnostics: Diagnostics,
-): number[] {
-	const taken = new Map<number, T>();
-	for (const item of items) {
-		if (item.id === undefined) continue;
-		const twin = taken.get(item.id);
-		if (twin === undefined) taken.set(item.id, item);
-		else diagnostics.alert(placeOf(item), `${what} id ${item.id} is already used at ${at(placeOf(twin))}.`);
-	}
-	let next = first;
-	return items.map((item) => {
-		let id = item.id;
-		if (id === undefined) {
-			while (taken.has(next)) next++;
-			id = next;
-		}
-		next++;
-		return id;
-	});
-}
-
-function finishBinds(binds: readonly BindDraft[], diagnostics: Diagnostics): BindModel[] {
-	const ids = giveIds(binds, 1, (bind) => bind.place, 'listener', diagnostics);
-	return binds.map((bind, index) => ({ ...bind, id: ids[index] ?? 0 }));
-}
-
 function finishServers(proxy: ProxyDraft, diagnostics: Diagnostics): ServerModel[] {
 	const names = new Map<string, ServerDraft>();
 	for (const server of proxy.servers) {
@@ -310,7 +273,7 @@ function finishProxy(
 			diagnostics.alert(step.place, `${kind} '${draft.name}' : ${text}`),
 		),
 		httpRequest: [...draft.httpRequest, ...redirects],
-		logTargets: finishLogs(logs, global, rings),
+		logTargets: rings.resolveAll(logs, global.logTargets),
 		errorReplies: finishErrorReplies(draft, errorSources, groups, diagnostics),
 		inheritedRules: defaults === undefined ? undefined : inheritedRulesOf(defaults),
 	};
@@ -376,14 +339,6 @@ function inheritedRulesOf(defaults: ProxyDraft): InheritedRulesModel | undefined
 	return Object.values(lists).some((list) => list.length > 0) ? { place, ...lists } : undefined;
 }
 
-function finishLogs(
-	logs: readonly (LogTargetModel | 'global')[],
-	global: GlobalModel,
-	rings: RingNames,
-): LogTargetModel[] {
-	return logs.flatMap((log) => (log === 'global' ? global.logTargets : [rings.resolve(log)]));
-}
-
 function finishErrorReplies(
 	proxy: ProxyDraft,
 	sources: ProxyDraft['errorSources'],
@@ -419,118 +374,6 @@ function finishErrorReplies(
 		}
 	}
 	return replies;
-}
-
-/** The local peer is found by its name; without it a section could neither listen nor be taught. */
-function finishPeers(
-	draft: PeersDraft,
-	global: GlobalModel,
-	state: ParserState,
-	rings: RingNames,
-	localName = global.localpeer,
-): PeersModel {
-	const { diagnostics } = state;
-	const { binds, peers, logs, serverDefaults: _server, bindDefaults: _bind, hasRedis, ...kept } = draft;
-	const local = peers.find((peer) => peer.name === localName);
-	let bind: BindModel | undefined = finishBinds(binds, diagnostics)[0];
-	if (draft.redis !== undefined) checkRedis(draft, local?.name, state);
-	// Through Redis nobody calls this node, its name is enough.
-	const isRemoved = local === undefined && !draft.disabled && !hasRedis;
-	if (isRemoved) {
-		const names = peers.map((peer) => `'${peer.name}'`).join(', ');
-		const text = `(no peer named '${global.localpeer}'): the name is ${
-			global.localpeerOrigin === 'host name' ? 'the host name' : `from '${global.localpeerOrigin}'`
-		}, the section has ${names === '' ? 'no peer at all' : names}. Name one of them with '-L' or with 'localpeer' in the global section.`;
-		// As HAProxy does: the tables stay, and stay this process's own. A section with nothing in it has a name only,
-		// and sums of what nobody shares would be wrong without a word.
-		const isEmpty = peers.length === 0 && draft.tables.length === 0 && bind === undefined;
-		if (isEmpty || state.aggregations.some((aggregation) => aggregation.peers?.name === draft.name))
-			diagnostics.alert(draft.place, `incomplete section 'peers ${draft.name}' ${text}`);
-		else
-			diagnostics.warning(
-				draft.place,
-				`Removing incomplete section 'peers ${draft.name}' ${text} Its tables are not shared.`,
-			);
-		bind = undefined;
-	}
-	for (const peer of peers) {
-		if (peer === local || peer.address !== undefined || isRemoved) continue;
-		diagnostics.alert(
-			peer.place,
-			`'${peer.keyword} ${peer.name}' : missing address; only the local peer, '${global.localpeer}', is given by 'bind'.`,
-		);
-	}
-	if (local !== undefined) {
-		if (local.address !== undefined && bind !== undefined) {
-			diagnostics.alert(
-				local.place,
-				`'${local.keyword} ${local.name}' : the local peer has its address on the 'bind' line ${at(bind.place)}, it cannot have another here.`,
-			);
-		} else if (local.address === undefined && bind === undefined && !draft.disabled) {
-			diagnostics.alert(
-				local.place,
-				`'${local.keyword} ${local.name}' : the local peer needs an address, here or on a 'bind' line.`,
-			);
-		}
-		if (bind === undefined && local.address !== undefined) {
-			bind = listenerOf(local.place, local.address, bindDefaultsOf(draft, state));
-		}
-	}
-	return {
-		...kept,
-		disabled: kept.disabled || isRemoved,
-		bind,
-		logTargets: finishLogs(logs, global, rings),
-		peers: peers.map(({ keyword: _keyword, ...peer }) => ({
-			...peer,
-			local: peer === local || peer.name === local?.name,
-		})),
-	};
-}
-
-/** What is shared through Redis and with peers would come back by the other way as if it were news. */
-function checkRedis(
-	draft: PeersDraft,
-	localName: string | undefined,
-	{ diagnostics, peers: sections }: ParserState,
-): void {
-	const { name, redis, peers, shards } = draft;
-	const other = sections.slice(0, sections.indexOf(draft)).find((section) => section.redis?.prefix === redis?.prefix);
-	if (other !== undefined) {
-		diagnostics.alert(
-			redis!.place,
-			`'redis' : peers section '${other.name}' (${at(other.redis!.place)}) has the prefix '${redis!.prefix}' too; give one of them another.`,
-		);
-	}
-	const remote = peers.find((peer) => peer.name !== localName);
-	if (remote !== undefined) {
-		diagnostics.alert(
-			remote.place,
-			`'${remote.keyword} ${remote.name}' : peers section '${name}' is shared through Redis (${at(redis!.place)}); it cannot have other peers, only the local one, which an old process of this node teaches a new one by.`,
-		);
-	}
-	if (shards > 0) diagnostics.alert(redis!.place, `'redis' : 'shards' are for peers, Redis has no use for them.`);
-}
-
-/** The listener that the old form, `peer NAME ADDRESS`, means for the local peer. */
-function listenerOf(place: Place, address: SocketAddress, options: BindOptions): BindModel {
-	return {
-		place,
-		address,
-		id: 1,
-		name: options.name,
-		maxconn: options.maxconn,
-		backlog: options.backlog,
-		v4v6: options.v4v6,
-		v6only: options.v6only,
-		mode: options.mode,
-		uid: options.uid,
-		gid: options.gid,
-		acceptProxy: options.acceptProxy,
-		cipMagic: options.cipMagic,
-		proto: options.proto,
-		tls: options.ssl ? { ...options.tls } : undefined,
-	};
 }
 
 function finishUserlist(draft: UserlistDraft, diagnostics: Diagnostics): UserlistModel {
@@ -604,46 +447,4 @@ function addStickStores(
 function tableOfRule(words: readonly string[]): string | undefined {
 	const index = words.indexOf('table');
 	return index === -1 ? undefined : words[index + 1];
-}
-
-/** Reads every file a rule names, see included-files.ts. */
-function collectFiles(proxies: readonly ProxyModel[], state: ParserState): void {
-	const seen = new Set<InheritedRulesModel['acls']>();
-	for (const proxy of proxies) {
-		const holders: readonly (ProxyModel | InheritedRulesModel)[] =
-			proxy.inheritedRules === undefined ? [proxy] : [proxy, proxy.inheritedRules];
-		for (const holder of holders) {
-			if (seen.has(holder.acls)) continue;
-			seen.add(holder.acls);
-			for (const acl of holder.acls) readAclFiles(acl, state);
-			const rules = [
-				...holder.tcpRequestConnection,
-				...holder.tcpRequestSession,
-				...holder.tcpRequestContent,
-				...holder.tcpResponseContent,
-				...holder.httpRequest,
-				...holder.httpResponse,
-				...holder.httpAfterResponse,
-			];
-			for (const rule of rules) readRuleFiles(rule, state);
-		}
-		const others = [
-			...proxy.useBackends,
-			...proxy.useServers,
-			...proxy.stickRules,
-			...proxy.persistRules,
-			...proxy.monitorFails,
-			proxy.uniqueIdFormat,
-			proxy.errorLogFormat,
-			proxy.logFormatSd,
-			typeof proxy.logFormat === 'string' ? undefined : proxy.logFormat,
-			proxy.balance.algorithm === 'hash' ? proxy.balance.expression : undefined,
-			...(proxy.stats?.admin ?? []),
-			...(proxy.stats?.httpRequest ?? []),
-		];
-		for (const line of others) if (line !== undefined) readRuleFiles(line, state);
-		for (const reply of proxy.errorReplies.values()) {
-			if (reply.kind === 'reply') readReplyFiles(reply, 0, state);
-		}
-	}
 }

@@ -6,7 +6,7 @@
  * it means. A file that a rule names and that is not found here would be a bug of this list, and the
  * compiler reports it.
  */
-import type { Line } from './model.js';
+import type { InheritedRulesModel, Line, ProxyModel } from './model.js';
 import type { ParserState } from './state.js';
 
 /** Flags between a criterion and its patterns (manual, 7.1), and how many words follow each. */
@@ -55,13 +55,13 @@ function readPatternFiles(line: Line, from: number, state: ParserState): void {
 }
 
 /** An ACL: its name, its criterion, its flags and patterns. */
-export function readAclFiles(line: Line, state: ParserState): void {
+function readAclFiles(line: Line, state: ParserState): void {
 	readPatternFiles(line, 2, state);
 	readMapFiles(line, state);
 }
 
 /** Any other line: anonymous ACLs of its condition, maps of its expressions, files of its reply. */
-export function readRuleFiles(line: Line, state: ParserState): void {
+function readRuleFiles(line: Line, state: ParserState): void {
 	const condition = line.words.findIndex((word) => word === 'if' || word === 'unless');
 	if (condition !== -1) {
 		for (let i = condition; i < line.words.length; i++) {
@@ -72,7 +72,7 @@ export function readRuleFiles(line: Line, state: ParserState): void {
 	if (['return', 'deny', 'tarpit'].includes(line.words[0] ?? '')) readReplyFiles(line, 1, state);
 }
 
-export function readReplyFiles(line: Line, from: number, state: ParserState): void {
+function readReplyFiles(line: Line, from: number, state: ParserState): void {
 	for (let i = from; i < line.words.length; ) {
 		const word = line.words[i] as string;
 		const count = REPLY_ARGUMENTS.get(word);
@@ -103,5 +103,47 @@ function readMapFiles(line: Line, state: ParserState): void {
 	if (action?.[1] !== undefined) {
 		const content = state.tryReadFile(action[1], line.place);
 		if (typeof content === 'string') state.files.set(action[1], content);
+	}
+}
+
+/** Reads every file that the lines of these proxies name. */
+export function readAllFiles(proxies: readonly ProxyModel[], state: ParserState): void {
+	const seen = new Set<InheritedRulesModel['acls']>();
+	for (const proxy of proxies) {
+		const holders: readonly (ProxyModel | InheritedRulesModel)[] =
+			proxy.inheritedRules === undefined ? [proxy] : [proxy, proxy.inheritedRules];
+		for (const holder of holders) {
+			if (seen.has(holder.acls)) continue;
+			seen.add(holder.acls);
+			for (const acl of holder.acls) readAclFiles(acl, state);
+			const rules = [
+				...holder.tcpRequestConnection,
+				...holder.tcpRequestSession,
+				...holder.tcpRequestContent,
+				...holder.tcpResponseContent,
+				...holder.httpRequest,
+				...holder.httpResponse,
+				...holder.httpAfterResponse,
+			];
+			for (const rule of rules) readRuleFiles(rule, state);
+		}
+		const others = [
+			...proxy.useBackends,
+			...proxy.useServers,
+			...proxy.stickRules,
+			...proxy.persistRules,
+			...proxy.monitorFails,
+			proxy.uniqueIdFormat,
+			proxy.errorLogFormat,
+			proxy.logFormatSd,
+			typeof proxy.logFormat === 'string' ? undefined : proxy.logFormat,
+			proxy.balance.algorithm === 'hash' ? proxy.balance.expression : undefined,
+			...(proxy.stats?.admin ?? []),
+			...(proxy.stats?.httpRequest ?? []),
+		];
+		for (const line of others) if (line !== undefined) readRuleFiles(line, state);
+		for (const reply of proxy.errorReplies.values()) {
+			if (reply.kind === 'reply') readReplyFiles(reply, 0, state);
+		}
 	}
 }

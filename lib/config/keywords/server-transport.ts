@@ -4,7 +4,7 @@
  */
 import { parseAddress } from '../address.js';
 import type { ServerOptions } from '../draft.js';
-import { PROXY_FIELDS, type ProxyField } from '../model.js';
+import { PROXY_FIELDS, type ProxyField } from '../server-model.js';
 import type { Statement } from '../statement.js';
 import type { ServerOption } from './server.js';
 
