@@ -9,7 +9,7 @@ import { didYouMean } from '../../core/diagnostics.js';
 import { parseSize, parseTimeMs } from '../../core/units.js';
 import type { BandwidthLimitModel, CompressionAlgorithm, CompressionModel, Line } from '../model.js';
 import { type Keyword, refused, type Statement } from '../statement.js';
-import type { ProxySite } from './proxy.js';
+import type { ProxySite } from './proxy-site.js';
 
 /** `br` is Holdfast's own word; it is used only where it is written. */
 export const COMPRESSION_ALGORITHMS: readonly CompressionAlgorithm[] = [

@@ -2,7 +2,7 @@ import type { ProxyDraft } from '../draft.js';
 import type { CheckStepModel, ConnectStep, HealthCheckModel, HttpSendStep } from '../health-model.js';
 import { type Keyword, refused, type Statement } from '../statement.js';
 import { readHttpStep, readTcpStep } from './check-steps.js';
-import type { ProxySite } from './proxy.js';
+import type { ProxySite } from './proxy-site.js';
 
 const BACK = ['defaults', 'listen', 'backend'];
 

@@ -6,7 +6,7 @@ import { IpAddress } from '../../core/address.js';
 import { DEFAULT_OPTIONS, type Writable } from '../draft.js';
 import type { ProxyOptions } from '../model.js';
 import { type Keyword, refused, type Statement, withoutEffect } from '../statement.js';
-import type { ProxySite } from './proxy.js';
+import type { ProxySite } from './proxy-site.js';
 
 const FRONT = ['defaults', 'frontend', 'listen'];
 const BACK = ['defaults', 'listen', 'backend'];

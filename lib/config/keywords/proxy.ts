@@ -3,37 +3,31 @@
  * four, each row with the sections it may stand in.
  */
 import { didYouMean } from '../../core/diagnostics.js';
-import type { ProxyDraft } from '../draft.js';
-import type { CaptureModel, Line, TimeoutsModel } from '../model.js';
-import type { ParserState } from '../state.js';
+import type { TimeoutsModel } from '../model.js';
 import { type Keyword, KeywordTable, refused, type Statement, withoutEffect } from '../statement.js';
 import { readBalance, readCookie, readHashType } from './balance.js';
 import { readBind } from './bind.js';
 import { readErrorFile, readErrorFiles, readErrorLocation, readHttpError } from './error-replies.js';
 import { FILTER_KEYWORDS } from './filters.js';
 import { HEALTH_CHECK_KEYWORDS } from './health-checks.js';
-import { readLog } from './log.js';
-import { readLogSteps } from './log-profile.js';
 import { OPTION_KEYWORDS } from './options.js';
+import { LOGGING_KEYWORDS } from './proxy-logging.js';
+import {
+	BACK,
+	FRONT,
+	integerRow,
+	MAX_INT,
+	NOT_DEFAULTS,
+	ONLY_BACK,
+	ONLY_FRONT,
+	type ProxySite,
+	textRow,
+} from './proxy-site.js';
 import { refuseInAnonymousDefaults, ruleRow, warnOrder } from './rule-lines.js';
 import { parseSource, readDefaultServer, readDispatch, readServer } from './server.js';
 import { readServerTemplate } from './server-resolution.js';
 import { STATS_KEYWORDS } from './stats.js';
 import { readStickTable } from './stick-table.js';
-
-/** What the row of a proxy's keyword works on. */
-export interface ProxySite {
-	readonly proxy: ProxyDraft;
-	readonly state: ParserState;
-}
-
-const FRONT = ['defaults', 'frontend', 'listen'];
-const BACK = ['defaults', 'listen', 'backend'];
-const ONLY_FRONT = ['frontend', 'listen'];
-const ONLY_BACK = ['listen', 'backend'];
-const NOT_DEFAULTS = ['frontend', 'listen', 'backend'];
-
-const MAX_INT = 2 ** 31 - 1;
 
 const TIMEOUTS: readonly (readonly [name: string, field: keyof TimeoutsModel, sections: readonly string[]])[] = [
 	['client', 'clientMs', FRONT],
@@ -71,47 +65,6 @@ const RETRY_EVENTS = [
 	'all-retryable-errors',
 ];
 
-/** A row whose one argument is put into a field of the draft. */
-type TextField = 'logTag' | 'monitorUri' | 'uuid' | 'uniqueIdHeader' | 'dynamicCookieKey';
-const textRow = (name: string, field: TextField, what: string, sections?: readonly string[]): Keyword<ProxySite> => ({
-	name,
-	sections,
-	parse(statement, { proxy }) {
-		proxy[field] = statement.onlyArgument(what) ?? proxy[field];
-	},
-});
-
-/** Log formats are one word; two of them is nearly always a format that lacks its quotes. */
-function readFormat(statement: Statement): Line | undefined {
-	const keyword = statement.word(0);
-	if (statement.word(1) === '') {
-		statement.alert(`'${keyword}' expects an argument.`);
-		return undefined;
-	}
-	if (statement.words.length > 2) {
-		statement.alert(`'${keyword}' expects only one argument, don't forget to escape spaces!`);
-		return undefined;
-	}
-	return statement.rest(1);
-}
-
-/** A backend writes no lines of its own. */
-function warnInBackend(statement: Statement, proxy: ProxyDraft): void {
-	if (proxy.kind !== 'backend') return;
-	statement.warning(`backend '${proxy.name}' : '${statement.word(0)}' directive is ignored in backends.`);
-}
-
-/** `capture request header <name> len <length>` */
-function readCapture(statement: Statement): CaptureModel | undefined {
-	const keyword = statement.words.slice(0, 3).join(' ');
-	if (statement.word(3) === '' || statement.word(4) !== 'len') {
-		statement.alert(`'${keyword}' expects 'header' <header_name> 'len' <len>.`);
-		return undefined;
-	}
-	const length = statement.integer(5, keyword, 1, MAX_INT);
-	return statement.atMost(3, 3) && length !== undefined ? { name: statement.word(3), length } : undefined;
-}
-
 /**
  * `redirect` as a line of its own is the action of `http-request` with the same arguments, but for its location,
  * which is taken as it stands (manual, 4.2 `redirect`): a `%` in it is doubled for the action, which reads formats.
@@ -126,23 +79,6 @@ function readRedirect(statement: Statement, { proxy }: ProxySite): void {
 }
 
 const LOCATIONS: ReadonlySet<string> = new Set(['location', 'prefix', 'scheme']);
-
-const integerRow = (
-	name: string,
-	field: 'maxconn' | 'backlog' | 'fullconn' | 'retries' | 'rateLimitSessions' | 'maxKeepAliveQueue' | 'id',
-	sections: readonly string[] | undefined,
-	min: number,
-): Keyword<ProxySite> => {
-	const length = name.split(' ').length;
-	return {
-		name,
-		sections,
-		parse(statement, { proxy }) {
-			const value = statement.integer(length, name, min, MAX_INT);
-			if (value !== undefined && statement.atMost(1, length)) proxy[field] = value;
-		},
-	};
-};
 
 const BUILT: readonly Keyword<ProxySite>[] = [
 	{
@@ -435,59 +371,6 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
-		name: 'capture request header',
-		sections: ONLY_FRONT,
-		parse(statement, { proxy }) {
-			const capture = readCapture(statement);
-			if (capture !== undefined) proxy.requestCaptures.push(capture);
-		},
-	},
-	{
-		name: 'capture response header',
-		sections: ONLY_FRONT,
-		parse(statement, { proxy }) {
-			const capture = readCapture(statement);
-			if (capture !== undefined) proxy.responseCaptures.push(capture);
-		},
-	},
-	{
-		name: 'capture cookie',
-		sections: ONLY_FRONT,
-		parse(statement, { proxy, state }) {
-			const name = statement.word(2);
-			if (name === '' || statement.word(3) !== 'len') {
-				statement.alert(`'capture cookie' expects <cookie_name> 'len' <len>.`);
-				return;
-			}
-			const length = statement.integer(4, 'capture cookie', 1, MAX_INT);
-			if (length === undefined || !statement.atMost(3, 2)) return;
-			// `=` at the end of the name means the exact name, else it is a prefix.
-			const exact = name.endsWith('=');
-			proxy.cookieCapture = {
-				name: exact ? name.slice(0, -1) : name,
-				prefix: !exact,
-				length: Math.min(length, state.global.tune.httpCookielen),
-			};
-		},
-	},
-	{
-		name: 'declare capture',
-		strictSections: true,
-		sections: ONLY_FRONT,
-		parse(statement, { proxy }) {
-			const side = statement.choice(2, 'declare capture', ['request', 'response']);
-			if (side === undefined) return;
-			if (statement.word(3) !== 'len') {
-				statement.alert(`'declare capture ${side}' expects 'len' <len>.`);
-				return;
-			}
-			const length = statement.integer(4, `declare capture ${side} len`, 1, MAX_INT);
-			if (length === undefined || !statement.atMost(3, 2)) return;
-			// A slot that only rules fill: no header has an empty name.
-			(side === 'request' ? proxy.requestCaptures : proxy.responseCaptures).push({ name: '', length });
-		},
-	},
-	{
 		name: 'monitor-uri',
 		sections: FRONT,
 		parse(statement, { proxy }) {
@@ -504,51 +387,6 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 			} else proxy.monitorFails.push(statement.rest(2));
 		},
 	},
-	{
-		name: 'unique-id-format',
-		sections: FRONT,
-		parse: (statement, { proxy }) => {
-			proxy.uniqueIdFormat = readFormat(statement) ?? proxy.uniqueIdFormat;
-		},
-	},
-	textRow('unique-id-header', 'uniqueIdHeader', 'a header name', FRONT),
-	{
-		name: 'log-format',
-		parse(statement, { proxy }) {
-			const format = readFormat(statement);
-			if (format === undefined) return;
-			if (typeof proxy.logFormat === 'string' && proxy.kind === 'defaults') {
-				statement.warning(
-					`'log-format' overrides previous 'option ${proxy.logFormat}' in '${statement.section}' section.`,
-				);
-			}
-			proxy.logFormat = format;
-			warnInBackend(statement, proxy);
-		},
-	},
-	{
-		name: 'error-log-format',
-		parse: (statement, { proxy }) => {
-			proxy.errorLogFormat = readFormat(statement) ?? proxy.errorLogFormat;
-			warnInBackend(statement, proxy);
-		},
-	},
-	{
-		name: 'log-format-sd',
-		parse: (statement, { proxy }) => {
-			proxy.logFormatSd = readFormat(statement) ?? proxy.logFormatSd;
-			warnInBackend(statement, proxy);
-		},
-	},
-	{
-		name: 'log-steps',
-		sections: FRONT,
-		parse: (statement, { proxy }) => {
-			proxy.logSteps = readLogSteps(statement) ?? proxy.logSteps;
-		},
-	},
-	textRow('log-tag', 'logTag', 'a tag for use in syslog'),
-	{ name: 'log', invertible: true, parse: (statement, { proxy }) => readLog(statement, proxy.logs, true) },
 	{
 		name: 'stick-table',
 		sections: NOT_DEFAULTS,
@@ -584,6 +422,7 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 			},
 		}),
 	),
+	...LOGGING_KEYWORDS,
 	...STATS_KEYWORDS,
 	...FILTER_KEYWORDS,
 	...HEALTH_CHECK_KEYWORDS,

@@ -5,7 +5,7 @@
 import type { ProxyDraft } from '../draft.js';
 import type { Line } from '../model.js';
 import type { Keyword, Statement } from '../statement.js';
-import type { ProxySite } from './proxy.js';
+import type { ProxySite } from './proxy-site.js';
 
 /** Lists of the draft that hold rules as they stand in the file. */
 type RuleList =

@@ -3,7 +3,7 @@ import type { Place } from '../../core/diagnostics.js';
 import type { ProxyDraft, Writable } from '../draft.js';
 import type { StatsModel } from '../model.js';
 import type { Keyword, Statement } from '../statement.js';
-import type { ProxySite } from './proxy.js';
+import type { ProxySite } from './proxy-site.js';
 
 const DEFAULT_URI = '/haproxy?stats';
 
