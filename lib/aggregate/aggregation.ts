@@ -33,15 +33,19 @@ import { wireNameOf } from '../peers/stick-table-adapter.js';
 import { StickTable } from '../stick-table/table.js';
 import { modelOfDefinition, sameData } from './definitions.js';
 import {
+	BaseCopy,
+	baseName,
+	OwnBase,
 	OwnShare,
 	parseShareName,
 	RelayedSums,
 	ShareCopy,
+	type ShareName,
 	SumsForPeers,
 	shareName,
 	type WaitForSignal,
 } from './replicated.js';
-import { EXPIRY_INTERVAL_MS, type Life, type Origin, SummedTable } from './shares.js';
+import { type Base, EXPIRY_INTERVAL_MS, type Life, type Origin, SummedTable } from './shares.js';
 
 export interface AggregationOptions {
 	readonly name: string;
@@ -86,6 +90,9 @@ export class Aggregation implements Aggregator {
 	readonly summed = new Map<string, SummedTable>();
 	readonly #ownShares = new Map<SummedTable, OwnShare>();
 	readonly #copies = new Map<Life, ShareCopy[]>();
+	/** By what they are bases of; of this node's own share by the earlier life. */
+	readonly #bases = new Map<Base, BaseCopy>();
+	readonly #ownBases = new Map<Life, { readonly summed: SummedTable; readonly table: OwnBase }>();
 	readonly #sumsForPeers = new Map<SummedTable, SumsForPeers>();
 	readonly #relayed = new Map<
 		string,
@@ -143,8 +150,7 @@ export class Aggregation implements Aggregator {
 		if (this.#options.ownIsOfEarlierLife === true) summed.ownIsOfEarlierLife(this.#clock.monotonicMs());
 		// The table was declared anew by a reload: what is known of the others' shares moves with it.
 		for (const origin of before?.origins.values() ?? []) {
-			if (origin.name === this.#options.localName) continue;
-			for (const { number, table } of origin.lives) summed.adopt(origin.name, number, table);
+			for (const life of origin.lives) summed.adopt(origin.name, life);
 		}
 	}
 
@@ -204,6 +210,29 @@ export class Aggregation implements Aggregator {
 			return copy;
 		});
 		this.#copies.set(life, copies);
+		if (this.#isOurs(life.origin.name)) this.#shareOwnBase(section, summed, life);
+		for (const base of life.bases) this.#shareBase(section, summed, base);
+	}
+
+	/** What is known of an earlier life of ours is part of our share: a base of it. */
+	#shareOwnBase(section: PeersSection, summed: SummedTable, life: Life): void {
+		const wireName = baseName(summed.wireName, this.#options.localName, this.#life, life.number);
+		const table = new OwnBase(life.table, wireName);
+		this.#ownBases.set(life, { summed, table });
+		summed.onAbsorbed = (absorbed) => {
+			const base = this.#ownBases.get(absorbed);
+			if (base !== undefined) this.#section?.tellNews(base.table);
+		};
+		for (const peer of section.peers) section.addTable(peer, table, 'base');
+	}
+
+	#shareBase(section: PeersSection, summed: SummedTable, base: Base): void {
+		const { origin, number } = base.life;
+		const wireName = baseName(summed.wireName, origin.name, number, base.number);
+		const copy = new BaseCopy(summed, base, wireName, (table) => this.#section?.tellNews(table));
+		this.#bases.set(base, copy);
+		// What our earlier lives contained is told as what our present one contains.
+		for (const peer of section.peers) section.addTable(peer, copy, this.#isOurs(origin.name) ? 'heard' : 'base');
 	}
 
 	started(): void {
@@ -254,6 +283,7 @@ export class Aggregation implements Aggregator {
 			if (share.life === this.#life) return undefined;
 			if (share.life > this.#life && !this.#becomeLaterThan(share.life)) return undefined;
 		}
+		if (share.base !== undefined) return this.#baseDefined(peer, summed, share, share.base, definition.name);
 		return this.#lifeDefined(peer, summed, share.origin, share.life, definition.name);
 	}
 
@@ -285,12 +315,37 @@ export class Aggregation implements Aggregator {
 		number: number,
 		wireName: string,
 	): SharedTable | undefined {
+		return this.#lifeOf(summed, origin, number) === undefined ? undefined : peer.tableByWireName(wireName);
+	}
+
+	#baseDefined(
+		peer: Peer,
+		summed: SummedTable,
+		{ origin: originName, life: number }: ShareName,
+		baseNumber: number,
+		wireName: string,
+	): SharedTable | undefined {
+		const origin = summed.origins.get(originName);
+		// What was contained in a share that is of no use any more.
+		if (origin?.isDirect === true && !origin.lives.some((life) => life.number === number)) return undefined;
 		const section = this.#section;
-		const found = this.#guard(() => summed.life(origin, number));
+		const found = this.#lifeOf(summed, originName, number);
 		if (section === undefined || found === undefined) return undefined;
-		this.#forget(found.dropped);
-		if (found.isNew) this.#shareLife(section, summed, found.life);
+		if (this.#isOurs(originName)) this.#lifeOf(summed, originName, baseNumber);
+		const based = this.#guard(() => summed.base(found, baseNumber));
+		if (based === undefined) return undefined;
+		if (based.dropped !== undefined) this.#forgetBase(based.dropped);
+		if (based.isNew) this.#shareBase(section, summed, based.base);
 		return peer.tableByWireName(wireName);
+	}
+
+	/** The life of that number, shared; undefined when there are too many. */
+	#lifeOf(summed: SummedTable, origin: string, number: number): Life | undefined {
+		const found = this.#guard(() => summed.life(origin, number));
+		if (this.#section === undefined || found === undefined) return undefined;
+		this.#forget(found.dropped);
+		if (found.isNew) this.#shareLife(this.#section, summed, found.life);
+		return found.life;
 	}
 
 	/** The summed table of that name with the data that the definition says; undefined after a line in the log. */
@@ -456,7 +511,17 @@ export class Aggregation implements Aggregator {
 		for (const life of lives) {
 			for (const copy of this.#copies.get(life) ?? []) this.#section?.removeTable(copy);
 			this.#copies.delete(life);
+			const ownBase = this.#ownBases.get(life)?.table;
+			if (ownBase !== undefined) this.#section?.removeTable(ownBase);
+			this.#ownBases.delete(life);
+			for (const base of life.bases) this.#forgetBase(base);
 		}
+	}
+
+	#forgetBase(base: Base): void {
+		const copy = this.#bases.get(base);
+		if (copy !== undefined) this.#section?.removeTable(copy);
+		this.#bases.delete(base);
 	}
 
 	sessionEnded(session: Session): void {
@@ -497,7 +562,12 @@ export class Aggregation implements Aggregator {
 		for (const [summed, share] of this.#ownShares) {
 			share.wireName = shareName(summed.wireName, this.#options.localName, this.#life);
 		}
-		for (const { session } of this.#section?.peers ?? []) session?.retellOwnShare();
+		const section = this.#section;
+		for (const [earlier, { summed, table }] of [...this.#ownBases]) {
+			section?.removeTable(table);
+			if (section !== undefined) this.#shareOwnBase(section, summed, earlier);
+		}
+		for (const { session } of section?.peers ?? []) session?.retellOwnShare();
 	}
 
 	/** Sums for plain peers contain what is counted here. */

@@ -10,25 +10,32 @@ import type { DataSlot } from '../stick-table/layout.js';
 /** How much longer an entry must live to count as touched later: more than the way between two nodes takes. */
 const LATER_BY_MS = 1000;
 
-/** Whether what was received is newer than what is known. Equal is not newer. */
+/** Whether what was received is newer than what is known: by what was counted, else by its life. Equal is not newer. */
 export function isNewerShare(received: EntryRecord, known: EntryView, slots: readonly DataSlot[]): boolean {
+	const order = compareCounts(received, known, slots);
+	if (order !== 0) return order > 0;
+	const remainingMs = received.isTimed ? received.expireMs : Number.POSITIVE_INFINITY;
+	return remainingMs > (known.remainingMs ?? 0) + LATER_BY_MS;
+}
+
+/** Above 0: more was counted in what was received than in what is known. */
+export function compareCounts(received: EntryRecord, known: EntryView, slots: readonly DataSlot[]): number {
 	const base = slots[0]?.offset ?? 0;
 	const words = new Uint32Array(received.words.length);
 	known.copyWords(words);
 	for (const slot of slots) {
 		if (slot.isAsIs || slot.isLocalOnly || slot.isRate) continue;
 		const order = compareCounters(received.words, words, slot, slot.offset - base);
-		if (order !== 0) return order > 0;
+		if (order !== 0) return order;
 	}
 	for (const slot of slots) {
 		if (!slot.isRate) continue;
 		for (let index = 0; index < slot.count; index++) {
 			const order = compareRates(received.words, words, slot.offset - base + index * 3, slot.periodMs);
-			if (order !== 0) return order > 0;
+			if (order !== 0) return order;
 		}
 	}
-	const remainingMs = received.isTimed ? received.expireMs : Number.POSITIVE_INFINITY;
-	return remainingMs > (known.remainingMs ?? 0) + LATER_BY_MS;
+	return 0;
 }
 
 function compareCounters(a: Uint32Array, b: Uint32Array, slot: DataSlot, from: number): number {

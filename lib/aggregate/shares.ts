@@ -10,16 +10,23 @@
  * A process that starts anew counts from nothing, while the others still have what it counted before. So a
  * share also has a *life*: the time at which its process started. For each key the latest life that has it is
  * the origin's share. A starting process first hears from each peer what is known of its earlier lives and adds
- * it to its own table (`absorb`: the difference to what it had heard before, so however many tell it, each
- * request is added once), and only then tells that peer its own share, which includes it. From then on the
+ * it to its own table, and only then tells that peer its own share, which includes it. From then on the
  * earlier lives are of no use there and are dropped. Whatever order things happen in, a share never exceeds
  * what its origin has counted; it falls behind at most by what had not left the process when it died.
  *
+ * ## Bases
+ * A node that could not be reached meanwhile still has an earlier life, and may have heard more of it than those who
+ * told it. So a share is told together with its *bases*: how much of each earlier life it contains. Of each earlier
+ * life only what was counted in that life alone is kept (its share less its bases), and what is heard of it is added to
+ * the own table by how much it is more than what was known. So however many tell it, in whatever order, after however
+ * many restarts, each request is added once: the own share is a sum of counts that only grow, one for each life. Bases
+ * travel before the shares that contain them (peers/shared-table.ts): a base that is too large makes a share too small
+ * for a while, one that is missing would count twice. Bases leave by the expiry of what they are bases of, as that does
+ * everywhere. Of very many lives the earliest bases are given up (`floorOf`): their counts stay in the shares that
+ * contain them, and those lives are not taken back any more.
+ *
  * Lives are told apart by the wall clock of their node. One that was set back is noticed in the first exchange,
  * and so are two nodes of one name, whose sums cannot be right (aggregation.ts says so in the log).
- *
- * What this gives up: a process that restarts twice while it cannot reach a node loses what only that node
- * had heard of the first life. The sum is then too small by that, until the entries expire.
  *
  * ## Whose word counts
  * While a node has a session with an origin that has told its share, it takes only that origin's word for it.
@@ -30,21 +37,30 @@
  * ## The sums
  * A key is summed anew with each update of a share: updates were gathered by the node that sent them, and finding the
  * key again later costs more than what two changes of it in one moment would save. An entry that leaves a share by its
- * own expiry, and what changes in a whole table, marks keys that are summed soon after. The result goes to `target`, the memory of the table of sums, to which each reading adds this node's own counts
- * (stick-table/sum-table.ts); and to `total`, own counts included, which is pushed to nodes that only know the
- * peers protocol. An entry that leaves a share by its own expiry marks its key too.
+ * own expiry, and what changes in a whole table, marks keys that are summed soon after. The result goes to `target`,
+ * the memory of the table of sums, to which each reading adds this node's own counts (stick-table/sum-table.ts); and to
+ * `total`, own counts included, which is pushed to nodes that only know the peers protocol.
  */
 import type { StickTableModel } from '../config/model.js';
 import type { Clock } from '../core/clock.js';
 import { columnsOf, EntryRecord } from '../peers/entry-record.js';
+import type { SampleValue } from '../sample/types.js';
 import type { EntrySum } from '../stick-table/entry-sum.js';
 import type { EntryView } from '../stick-table/entry-view.js';
 import { StickTable } from '../stick-table/table.js';
 import type { UpdateReader } from '../stick-table/update-list.js';
-import { isNewerShare } from './newer.js';
+import { takeAway } from './beyond.js';
+import { compareCounts, isNewerShare } from './newer.js';
 
 /** Lives of one origin that are kept apart; more of them at a time means a process that dies again and again. */
 const MAX_LIVES = 8;
+/** The same of this node's own: what its table contains of them is never forgotten, or it would be added again. */
+const MAX_OWN_LIVES = 4 * MAX_LIVES;
+/**
+ * What has less to live is not taken back: of two nodes that have it one may have let it go already, together with the
+ * base that says where else it is contained. More than the way between two nodes takes.
+ */
+const MARGIN_MS = 5000;
 /** Keys summed before other work has its turn. */
 const KEYS_PER_SLICE = 500;
 /** Entries that leave a share by their own date, looked for this often. */
@@ -53,6 +69,16 @@ export const EXPIRY_INTERVAL_MS = 200;
 export interface Life {
 	readonly origin: Origin;
 	/** When its process started, wall milliseconds; 0 for a node whose share is not told by lives. */
+	readonly number: number;
+	/** Of an earlier life of this node: what was counted in that life alone, as far as our own table contains it. */
+	readonly table: StickTable;
+	/** What this share contains of earlier lives, as others tell it. */
+	readonly bases: Base[];
+}
+
+export interface Base {
+	readonly life: Life;
+	/** The earlier life. */
 	readonly number: number;
 	readonly table: StickTable;
 }
@@ -113,8 +139,13 @@ export class SummedTable {
 	readonly #share: EntryView;
 	readonly #known: EntryView;
 	readonly #key: Buffer;
+	readonly #baseWords: Uint32Array;
 	readonly #connCurAt: number | undefined;
 	#ownReader: UpdateReader | undefined;
+	/** What stood in the own table before anything was heard or counted, until something newer is told of it. */
+	#snapshot: StickTable | undefined;
+	/** Our own table contains more of this earlier life of ours. */
+	onAbsorbed: ((life: Life) => void) | undefined;
 
 	/** Throws `TABLE_TOO_LARGE`. */
 	constructor(options: SummedTableOptions) {
@@ -136,6 +167,7 @@ export class SummedTable {
 		this.#share = any.newView();
 		this.#known = any.newView();
 		this.#key = Buffer.alloc(Math.max(16, any.keyLengthBytes));
+		this.#baseWords = new Uint32Array(this.#record.words.length);
 		this.#connCurAt = any.slot('conn_cur')?.offset;
 	}
 
@@ -169,37 +201,79 @@ export class SummedTable {
 		const origin = this.origin(originName);
 		const known = origin.lives.find((life) => life.number === number);
 		if (known !== undefined) return { life: known, isNew: false, dropped: [] };
-		const earliest = origin.lives.length >= MAX_LIVES ? origin.lives.at(-1) : undefined;
-		if (earliest !== undefined && earliest.number > number) return undefined;
+		const isOurs = originName === this.localName && this.own !== undefined;
+		if (isOurs && number < this.#floor()) return undefined;
+		// An empty one of ours is the base of nothing, and nobody was told of it.
+		const empty = isOurs ? origin.lives.find(({ table }) => table.usedCount() === 0) : undefined;
+		const isFull = origin.lives.length >= (isOurs ? MAX_OWN_LIVES : MAX_LIVES);
+		const victim = isOurs ? empty : origin.lives.at(-1);
+		if (isFull && (victim === undefined || (!isOurs && victim.number > number))) return undefined;
 		const table = this.#newTable(true);
-		table.watchRemovals((key) => this.mark(key, key.length));
-		const life: Life = { origin, number, table };
+		if (!isOurs) table.watchRemovals((key) => this.mark(key, key.length));
+		const life: Life = { origin, number, table, bases: [] };
 		origin.lives.push(life);
 		origin.lives.sort((a, b) => b.number - a.number);
-		const dropped = earliest === undefined ? [] : this.dropLivesBefore(origin, earliest.number + 1);
+		const dropped = isFull ? this.#dropLives(origin, (one) => one === victim) : [];
 		return { life, isNew: true, dropped };
 	}
 
+	/**
+	 * What a life contains of an earlier one. For a new one the earliest of too many makes room (`dropped`); undefined: it
+	 * would be the earliest itself. Throws `TABLE_TOO_LARGE`.
+	 */
+	base(
+		life: Life,
+		number: number,
+	): { readonly base: Base; readonly isNew: boolean; readonly dropped?: Base | undefined } | undefined {
+		const known = life.bases.find((base) => base.number === number);
+		if (known !== undefined) return { base: known, isNew: false };
+		if (number >= life.number || number < floorOf(life)) return undefined;
+		const base: Base = { life, number, table: this.#newTable(true) };
+		life.bases.push(base);
+		life.bases.sort((a, b) => b.number - a.number);
+		return { base, isNew: true, dropped: life.bases.length > MAX_LIVES ? life.bases.pop() : undefined };
+	}
+
+	/** Earlier lives of this node are not taken back: a later one may contain them, and does not say so. */
+	#floor(): number {
+		return Math.max(0, ...(this.origins.get(this.localName)?.lives ?? []).map(floorOf));
+	}
+
 	/** A copy that was kept under another declaration of the same data: its entries are learned again. */
-	adopt(originName: string, number: number, before: StickTable): void {
+	adopt(originName: string, { number, table, bases }: Life): void {
 		const found = this.life(originName, number);
+		if (found === undefined) return;
+		this.#learnAll(found.life.table, table);
+		for (const base of bases) {
+			const adopted = this.base(found.life, base.number)?.base;
+			if (adopted !== undefined) this.#learnAll(adopted.table, base.table);
+		}
+	}
+
+	#learnAll(table: StickTable, before: StickTable): void {
 		const record = new EntryRecord(this.#record.columns);
-		if (found === undefined || before.slots.length !== found.life.table.slots.length) return;
+		if (before.slots.length !== table.slots.length) return;
 		const nowMs = this.#clock.monotonicMs();
 		for (const view of before.entries(nowMs)) {
 			record.keyLength = view.keyBytes(record.reserveKey(this.#key.length));
 			record.serverKey = view.serverKeyText === '' ? undefined : view.serverKeyText;
 			view.copyWords(record.words);
-			found.life.table.learnWords(record, view.remainingMs, nowMs, 'all');
+			table.learnWords(record, view.remainingMs, nowMs, 'all');
+			table.pushAgain(record.key, record.keyLength, nowMs);
 			this.mark(record.key, record.keyLength);
 		}
 	}
 
 	/** Lives of an origin before its latest: their entries are summed anew without them. */
 	dropLivesBefore(origin: Origin, number: number): Life[] {
-		const dropped = origin.lives.filter((life) => life.number < number);
-		for (const { table } of dropped) this.#markAll(table);
-		origin.lives.splice(0, origin.lives.length, ...origin.lives.filter((life) => life.number >= number));
+		return this.#dropLives(origin, (life) => life.number < number);
+	}
+
+	#dropLives(origin: Origin, isOver: (life: Life) => boolean): Life[] {
+		const dropped = origin.lives.filter(isOver);
+		const isOurs = origin.name === this.localName && this.own !== undefined;
+		if (!isOurs) for (const { table } of dropped) this.#markAll(table);
+		origin.lives.splice(0, origin.lives.length, ...origin.lives.filter((life) => !isOver(life)));
 		return dropped;
 	}
 
@@ -211,6 +285,10 @@ export class SummedTable {
 	 */
 	learn(life: Life, record: EntryRecord, isDirect: boolean, nowMs: number): boolean {
 		const { origin, table } = life;
+		if (origin.name === this.localName && this.own !== undefined) {
+			origin.lastWordMs = nowMs;
+			return this.#absorbShare(life, record, nowMs);
+		}
 		if (!isDirect) {
 			if (origin.isDirect) return false;
 			this.#withoutConnections(record);
@@ -219,8 +297,6 @@ export class SummedTable {
 			}
 		}
 		origin.lastWordMs = nowMs;
-		const isForUs = origin.name === this.localName && this.own !== undefined;
-		if (isForUs) return this.#absorb(life, record, nowMs);
 		const sum = this.#sum;
 		if (!table.beginSum(sum, record.key, record.keyLength)) return false;
 		const isThere = table.learnShare(record, record.isTimed ? record.expireMs : undefined, sum, nowMs);
@@ -231,24 +307,88 @@ export class SummedTable {
 		return true;
 	}
 
-	/** Something of an earlier life of this node: what is new in it is added to our own table. */
-	#absorb(life: Life, record: EntryRecord, nowMs: number): boolean {
-		const { own } = this;
-		let base: EntryView | undefined;
-		for (const earlier of life.origin.lives) {
-			if (!earlier.table.copyByKeyBytes(record.key, record.keyLength, this.#known, nowMs)) continue;
-			// A later life has told this key; it had heard of this one.
-			if (earlier.number > life.number) return false;
-			base = this.#known;
-			break;
-		}
-		// What came back already (from a snapshot, or by another way) may be the later state of the same history.
-		if (base !== undefined && !isNewerShare(record, base, life.table.slots)) return false;
+	/** An earlier life's base, from whoever tells it: the larger one is the newer. False: it is not news. */
+	learnBase({ life, number, table }: Base, record: EntryRecord, nowMs: number): boolean {
 		this.#withoutConnections(record);
+		const isKnown = table.copyByKeyBytes(record.key, record.keyLength, this.#known, nowMs);
+		if (isKnown && compareCounts(record, this.#known, table.slots) <= 0) return false;
+		table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all');
+		if (life.origin.name !== this.localName || this.own === undefined) return true;
+		const earlier = life.origin.lives.find((one) => one.number === number);
+		// Its words are as they came: it is what was counted in that life alone.
+		if (earlier !== undefined && number >= this.#floor() && !this.#isInSnapshot(record, nowMs)) {
+			this.#absorb(earlier, record, nowMs);
+		}
+		return true;
+	}
+
+	/** What is told of an earlier life of this node: what is new in it is added to our own table. */
+	#absorbShare(life: Life, record: EntryRecord, nowMs: number): boolean {
+		if (life.number < this.#floor()) return false;
+		this.#withoutConnections(record);
+		const { own } = this;
+		const remainingMs = record.isTimed ? record.expireMs : undefined;
+		const isOfSnapshot = this.#isInSnapshot(record, nowMs);
+		if (isOfSnapshot) {
+			// The snapshot is a state of this life, or contained in one.
+			if (!isNewerShare(record, this.#known, life.table.slots)) return false;
+			life.table.learnWords(record, remainingMs, nowMs, 'all');
+			if (!life.table.copyByKeyBytes(record.key, record.keyLength, this.#share, nowMs)) return false;
+			own?.absorb(this.#share, this.#known, nowMs);
+			this.#snapshot?.clearByKey(this.#known.key as SampleValue, nowMs);
+		}
+		for (const base of life.bases) {
+			if (!base.table.copyByKeyBytes(record.key, record.keyLength, this.#share, nowMs)) continue;
+			this.#share.copyWords(this.#baseWords);
+			takeAway(record.words, this.#baseWords, life.table.slots);
+			if (!isOfSnapshot) continue;
+			// It is in our own table now, as a part of what was just added.
+			this.#keep(base, nowMs);
+		}
+		const floor = floorOf(life);
+		for (const { number, table } of life.origin.lives) {
+			if (number >= floor || !table.copyByKeyBytes(record.key, record.keyLength, this.#share, nowMs)) continue;
+			this.#share.copyWords(this.#baseWords);
+			takeAway(record.words, this.#baseWords, table.slots);
+		}
+		if (!isOfSnapshot) return this.#absorb(life, record, nowMs);
+		life.table.learnWords(record, remainingMs, nowMs, 'all');
+		this.#told(life, record, nowMs);
+		return true;
+	}
+
+	/** `record` is what was counted in that life alone. */
+	#absorb(life: Life, record: EntryRecord, nowMs: number): boolean {
+		const { expireMs } = this.model;
+		if (expireMs !== undefined && record.isTimed && record.expireMs < Math.min(MARGIN_MS, expireMs / 4)) return false;
+		const isKnown = life.table.copyByKeyBytes(record.key, record.keyLength, this.#known, nowMs);
+		if (isKnown && !isNewerShare(record, this.#known, life.table.slots)) return false;
 		life.table.learnWords(record, record.isTimed ? record.expireMs : undefined, nowMs, 'all');
 		if (!life.table.copyByKeyBytes(record.key, record.keyLength, this.#share, nowMs)) return false;
-		own?.absorb(this.#share, base, nowMs);
+		this.own?.absorb(this.#share, isKnown ? this.#known : undefined, nowMs);
+		this.#told(life, record, nowMs);
 		return true;
+	}
+
+	/** The entry of a base in `#share` becomes what is known of its life. */
+	#keep({ life, number }: Base, nowMs: number): void {
+		const earlier = life.origin.lives.find((one) => one.number === number);
+		if (earlier === undefined) return;
+		const record = this.#record;
+		this.#toRecord(this.#share);
+		earlier.table.learnWords(record, this.#share.remainingMs, nowMs, 'all');
+		this.#told(earlier, record, nowMs);
+	}
+
+	/** The others are told before they are told of our own share again. */
+	#told(life: Life, record: EntryRecord, nowMs: number): void {
+		life.table.pushAgain(record.key, record.keyLength, nowMs);
+		this.onAbsorbed?.(life);
+	}
+
+	/** Its entry is then in `#known`. */
+	#isInSnapshot(record: EntryRecord, nowMs: number): boolean {
+		return this.#snapshot?.copyByKeyBytes(record.key, record.keyLength, this.#known, nowMs) === true;
 	}
 
 	/**
@@ -259,14 +399,21 @@ export class SummedTable {
 	 */
 	ownIsOfEarlierLife(nowMs: number): void {
 		const { own } = this;
-		const found = own === undefined || own.usedCount() === 0 ? undefined : this.life(this.localName, 1);
-		if (own === undefined || found === undefined) return;
+		if (own === undefined || own.usedCount() === 0) return;
+		this.#snapshot ??= this.#newTable(true);
 		for (const view of own.entries(nowMs)) {
 			this.#toRecord(view);
 			const { key, keyLength } = this.#record;
-			if (found.life.table.copyByKeyBytes(key, keyLength, this.#known, nowMs)) continue;
-			found.life.table.learnWords(this.#record, view.remainingMs, nowMs, 'all');
+			if (this.#isHeard(key, keyLength, nowMs)) continue;
+			this.#snapshot.learnWords(this.#record, view.remainingMs, nowMs, 'all');
 		}
+	}
+
+	/** The entry is in the snapshot, or was told by others before. */
+	#isHeard(key: Uint8Array, keyLength: number, nowMs: number): boolean {
+		if (this.#snapshot?.copyByKeyBytes(key, keyLength, this.#known, nowMs) === true) return true;
+		const lives = this.origins.get(this.localName)?.lives ?? [];
+		return lives.some(({ table }) => table.copyByKeyBytes(key, keyLength, this.#known, nowMs));
 	}
 
 	#withoutConnections(record: EntryRecord): void {
@@ -359,9 +506,20 @@ export class SummedTable {
 
 	/** Removes what is over; to be called every `EXPIRY_INTERVAL_MS`. */
 	expire(nowMs: number): void {
-		for (const origin of this.origins.values()) for (const { table } of origin.lives) table.expire(nowMs);
+		for (const { lives } of this.origins.values()) {
+			for (const { table, bases } of lives) {
+				table.expire(nowMs);
+				for (const base of bases) base.table.expire(nowMs);
+			}
+		}
+		this.#snapshot?.expire(nowMs);
 		this.total?.expire(nowMs);
 	}
+}
+
+/** A life with that many bases may contain what was counted in earlier ones than these. */
+function floorOf({ bases }: Life): number {
+	return bases.length >= MAX_LIVES ? bases.at(-1)!.number : 0;
 }
 
 /** Shares and totals are received tables: all of it is learned, and nothing else happens to them. */

@@ -138,7 +138,8 @@ export class Peer {
 	pendingUpdates(): number {
 		let sum = 0;
 		for (const { table, knownId, role } of this.tables)
-			if (role !== 'share' && role !== 'heard') sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
+			if (role !== 'share' && role !== 'base' && role !== 'heard')
+				sum += Math.max(0, (table.localUpdateId() - (knownId ?? 0)) | 0);
 		return sum;
 	}
 }

@@ -136,7 +136,7 @@ export class PeersSection implements SessionHost, AcceptorHost, CallsHost {
 		this.#news = new News(
 			this.clock,
 			() => this.#isRunning,
-			(table) => this.#tellNews(table),
+			(table) => this.tellNews(table),
 		);
 		this.#wonConflicts = new WonConflicts(this.clock);
 		this.#resync = this.#newResync();
@@ -512,7 +512,8 @@ export class PeersSection implements SessionHost, AcceptorHost, CallsHost {
 
 	// ---- news
 
-	#tellNews(table: ReplicatedTable): void {
+	/** To every peer at once, without a pause to gather more. */
+	tellNews(table: ReplicatedTable): void {
 		for (const peer of this.peers) {
 			for (const shared of peer.tables) {
 				if (shared.table !== table) continue;

@@ -41,6 +41,7 @@ export const MAX_BUFFERED_BYTES = 256 * 1024;
 const TEACHING_TIMEOUT_MS = 4 * TIMING.receiveTimeoutMs;
 /** Received shares are acknowledged this much later at the latest. */
 const ACKNOWLEDGE_SHARES_MS = 100;
+const NOTHING: readonly SharedTable[] = [];
 
 export class Session implements MessageHandler {
 	readonly peer: Peer;
@@ -54,6 +55,8 @@ export class Session implements MessageHandler {
 	readonly #shares: ShareExchange;
 	/** Tables with something to acknowledge, push or teach, in the order they get their turn. */
 	readonly #queue = new Set<SharedTable>();
+	/** Those among them that come before all others: see `base` in shared-table.ts. */
+	readonly #bases = new Set<SharedTable>();
 
 	#features = 0;
 	/** A lesson from this peer. */
@@ -92,10 +95,10 @@ export class Session implements MessageHandler {
 		this.#lastReceivedMs = nowMs;
 		this.#sender = new UpdateSender(this.peer, this.#host, options.minor, nowMs, () => this.#flush());
 		this.#receiver = new UpdateReceiver(this, this.#host);
-		this.#shares = new ShareExchange(this.peer, this.#host, (shared) => this.#queue.add(shared));
+		this.#shares = new ShareExchange(this.peer, this.#host, (shared) => this.#enqueue(shared));
 		for (const shared of this.peer.tables) {
 			shared.open();
-			this.#queue.add(shared);
+			this.#enqueue(shared);
 		}
 		if (options.learnsAtOnce === true) {
 			this.learning = 'going-on';
@@ -178,7 +181,7 @@ export class Session implements MessageHandler {
 	/** A table has local updates. */
 	news(shared: SharedTable): void {
 		shared.hasNews = true;
-		this.#queue.add(shared);
+		this.#enqueue(shared);
 		this.schedule();
 	}
 
@@ -192,6 +195,7 @@ export class Session implements MessageHandler {
 	/** The table is shared no more. */
 	forget(shared: SharedTable): void {
 		this.#queue.delete(shared);
+		this.#bases.delete(shared);
 		this.#receiver.forget(shared);
 		this.#sender.forget(shared);
 	}
@@ -221,6 +225,14 @@ export class Session implements MessageHandler {
 		for (const shared of this.peer.tables) shared.close();
 		this.#link.close(end === 'replaced' || end === 'silent' ? 'reset' : 'fin');
 		this.#host.sessionEnded(this, end, reason);
+	}
+
+	#enqueue(shared: SharedTable): void {
+		(shared.role === 'base' ? this.#bases : this.#queue).add(shared);
+	}
+
+	get #hasQueued(): boolean {
+		return this.#queue.size > 0 || this.#bases.size > 0;
 	}
 
 	schedule(): void {
@@ -261,7 +273,7 @@ export class Session implements MessageHandler {
 	#becomeKnown(kind: 'plain' | 'shares'): void {
 		this.#shares.becomeKnown(kind);
 		this.#host.aggregator?.peerKnown(this);
-		for (const shared of this.peer.tables) if (shared.hasNews) this.#queue.add(shared);
+		for (const shared of this.peer.tables) if (shared.hasNews) this.#enqueue(shared);
 		this.schedule();
 	}
 
@@ -284,7 +296,7 @@ export class Session implements MessageHandler {
 	/** Tables that lessons of the protocol are about, with this peer. */
 	#isInLessons({ role }: SharedTable): boolean {
 		if (role === 'common') return true;
-		return this.peer.isLocal ? role !== 'plain' && role !== 'heard' : role === 'plain' && this.kind === 'plain';
+		return this.peer.isLocal ? role === 'own share' || role === 'share' : role === 'plain' && this.kind === 'plain';
 	}
 
 	/**
@@ -293,7 +305,7 @@ export class Session implements MessageHandler {
 	 * does not wake the other side for itself.
 	 */
 	acknowledge(shared: SharedTable): void {
-		if (shared.role !== 'share') this.#queue.add(shared);
+		if (shared.role !== 'share') this.#enqueue(shared);
 		else if (this.#acknowledgeTimer === undefined) {
 			this.#acknowledgeTimer = this.#host.clock.setTimer(() => {
 				this.#queueAcknowledgements();
@@ -305,7 +317,7 @@ export class Session implements MessageHandler {
 	#queueAcknowledgements(): void {
 		this.#acknowledgeTimer?.cancel();
 		this.#acknowledgeTimer = undefined;
-		for (const shared of this.peer.tables) if (shared.receivedId !== shared.confirmedId) this.#queue.add(shared);
+		for (const shared of this.peer.tables) if (shared.receivedId !== shared.confirmedId) this.#enqueue(shared);
 	}
 
 	#controlMessage(type: number): void {
@@ -320,7 +332,7 @@ export class Session implements MessageHandler {
 				if (this.learning === 'none') break;
 				this.learning = 'none';
 				// What was modified here meanwhile may be pushed to the teacher from now on.
-				for (const shared of this.peer.tables) if (shared.hasNews) this.#queue.add(shared);
+				for (const shared of this.peer.tables) if (shared.hasNews) this.#enqueue(shared);
 				this.#host.lessonEnded(this, type === CONTROL.RESYNC_FINISHED ? 'finished' : 'partial');
 				this.#host.aggregator?.lessonEnded(this, type === CONTROL.RESYNC_FINISHED ? 'finished' : 'partial');
 				break;
@@ -338,7 +350,7 @@ export class Session implements MessageHandler {
 		for (const shared of this.peer.tables) {
 			if (!this.#isInLessons(shared)) continue;
 			shared.startTeaching();
-			this.#queue.add(shared);
+			this.#enqueue(shared);
 		}
 	}
 
@@ -350,7 +362,7 @@ export class Session implements MessageHandler {
 		for (const shared of this.peer.tables) {
 			if (!this.#isInLessons(shared)) continue;
 			shared.endTeaching(this.#hasLearned);
-			this.#queue.add(shared);
+			this.#enqueue(shared);
 		}
 		this.#host.handoffConfirmed(this);
 	}
@@ -393,26 +405,22 @@ export class Session implements MessageHandler {
 			this.#hasLearned = true;
 			writer.control(CONTROL.RESYNC_REQUEST);
 		}
-		if (this.#queue.size > 0 && this.#acknowledgeTimer !== undefined) this.#queueAcknowledgements();
+		if (this.#hasQueued && this.#acknowledgeTimer !== undefined) this.#queueAcknowledgements();
 		let budget = this.#host.maxUpdatesAtOnce;
-		for (const shared of this.#queue) {
-			// An acknowledgement before the table's own updates: what is not acknowledged was not read.
-			if (shared.receivedId !== shared.confirmedId && shared.remoteId !== 0) {
-				writer.acknowledgement(shared.remoteId, shared.receivedId);
-			}
-			shared.confirmedId = shared.receivedId;
-			if (shared.teaching === 'local' || shared.teaching === 'learned') {
-				budget = this.#sender.teach(shared, budget, this.#nowMs);
-			} else if (shared.hasNews && this.#mayPush(shared)) budget = this.#sender.push(shared, budget, this.#nowMs);
-			this.#sender.repeatForOldKeySize(shared);
+		for (const shared of this.#bases) {
+			budget = this.#serve(shared, budget);
+			if (budget === 0) break;
+			this.#bases.delete(shared);
+		}
+		for (const shared of this.#bases.size > 0 ? NOTHING : this.#queue) {
+			budget = this.#serve(shared, budget);
 			if (budget === 0) break;
 			this.#queue.delete(shared);
-			if (!writer.hasRoom()) this.#flush();
 		}
 		if (this.kind === 'shares') this.#shares.encodeMessages();
 		// When the budget ran out the table keeps its place: a lesson goes table by table. Live pushes take turns.
 		if (budget === 0 && this.teaching === 'none') this.#rotateQueue();
-		if (this.teaching === 'telling' && this.#queue.size === 0) {
+		if (this.teaching === 'telling' && !this.#hasQueued) {
 			this.teaching = 'told';
 			this.#confirmsAwaited++;
 			writer.control(this.#host.isUpToDate() ? CONTROL.RESYNC_FINISHED : CONTROL.RESYNC_PARTIAL);
@@ -422,7 +430,23 @@ export class Session implements MessageHandler {
 			if (!writer.hasRoom()) this.#flush();
 		}
 		this.#flush();
-		if (this.#queue.size > 0) this.schedule();
+		if (this.#hasQueued) this.schedule();
+	}
+
+	/** What is due of one table. Returns what is left of the budget. */
+	#serve(shared: SharedTable, budget: number): number {
+		const { writer } = this.#host;
+		// An acknowledgement before the table's own updates: what is not acknowledged was not read.
+		if (shared.receivedId !== shared.confirmedId && shared.remoteId !== 0) {
+			writer.acknowledgement(shared.remoteId, shared.receivedId);
+		}
+		shared.confirmedId = shared.receivedId;
+		if (shared.teaching === 'local' || shared.teaching === 'learned') {
+			budget = this.#sender.teach(shared, budget, this.#nowMs);
+		} else if (shared.hasNews && this.#mayPush(shared)) budget = this.#sender.push(shared, budget, this.#nowMs);
+		this.#sender.repeatForOldKeySize(shared);
+		if (!writer.hasRoom()) this.#flush();
+		return budget;
 	}
 
 	#flush(): void {
@@ -441,6 +465,7 @@ export class Session implements MessageHandler {
 	#mayPush({ role }: SharedTable): boolean {
 		if (role === 'share' || role === 'heard') return false;
 		if (role === 'own share') return this.#shares.isOwnShareLive;
+		if (role === 'base') return this.peer.isLocal || this.kind === 'shares';
 		if (role === 'plain' && this.kind !== 'plain') return false;
 		return this.learning === 'none' && this.teaching === 'none' && !this.peer.isLocal;
 	}

@@ -22,9 +22,11 @@ import type { ReplicatedTable, TableReader } from './replicated-table.js';
  *     plain       the same, only to peers that do not exchange shares of sums (HAProxy, other aggregators)
  *     own share   what this node counts of a sum: to Holdfast nodes, after they told what they know, then live
  *     share       what we know of another node's share: to Holdfast nodes, once a session, and never live
+ *     base        what a share contains of earlier ones: to Holdfast nodes, all of it in each session and then live, and
+ *                 always before any share, so that nobody knows a share without what it contains
  *     heard       nobody: it is only learned
  */
-export type TableRole = 'common' | 'plain' | 'own share' | 'share' | 'heard';
+export type TableRole = 'common' | 'plain' | 'own share' | 'share' | 'base' | 'heard';
 
 /** Why a table that a peer defined is not the one we have, for the log. */
 export type TableMismatch = 'key type' | 'key length' | 'parameters' | undefined;
@@ -116,6 +118,8 @@ export class SharedTable {
 		this.teachingOrigin = 0;
 		this.hasNews = true;
 		this.reader = this.table.openReader('local');
+		// What it had is gone if it has started anew meanwhile, and nobody else may tell it.
+		if (this.role === 'base') this.hasAcknowledged = false;
 		if (this.acknowledgedNonsense || ((this.table.updateCounter() - this.acknowledgedId) | 0) < 0) {
 			// Of unknown worth, or from the future: everything local goes out again (section 10.3).
 			this.acknowledgedNonsense = false;

@@ -153,7 +153,7 @@ function describeTable(
 	lags: LagWatch | undefined,
 ): TableDescription {
 	const { table, role } = shared;
-	const isSent = !peer.isLocal && role !== 'share' && role !== 'heard';
+	const isSent = !peer.isLocal && role !== 'share' && role !== 'base' && role !== 'heard';
 	const [wantedId, knownId] = [table.localUpdateId(), shared.knownId ?? 0];
 	return {
 		name: table.name,

@@ -45,7 +45,12 @@ export class UpdateSender {
 	push(shared: SharedTable, budget: number, nowMs: number): number {
 		if (shared.reader === undefined) return budget;
 		const { batches } = this.#host;
-		const isCommon = this.#peer.shard === 0 && shared.keySize !== undefined && batches.isShareable(shared.table);
+		// News of bases are told as they come, not by a signal that would be set again: a batch of a moment ago may lack some.
+		const isCommon =
+			this.#peer.shard === 0 &&
+			shared.role !== 'base' &&
+			shared.keySize !== undefined &&
+			batches.isShareable(shared.table);
 		if (!isCommon) return this.#pushNext(shared, budget, nowMs);
 		const known = batches.find(shared, nowMs, this.#sendsTimes);
 		if (known !== undefined) return this.#pushBatch(shared, known, budget);

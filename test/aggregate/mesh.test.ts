@@ -48,6 +48,48 @@ t.test('a node that starts anew gets its share back and counts on', async (t) =>
 	cluster.stop();
 });
 
+t.test('a node that starts anew twice while one is cut off, which alone had heard all of it', async (t) => {
+	const cluster = new SummingCluster(NAMES, 13);
+	const count = (name: string, times: number): void => {
+		for (let i = 0; i < times; i++) cluster.node(name).request('k');
+	};
+	const cut = (alone: string): void =>
+		cluster.network.partition(new Map(NAMES.map((name) => [name, name === alone ? 1 : 0])));
+	cluster.run(6000);
+	count('a', 5);
+	cluster.run(1000);
+	cut('c');
+	// Its session ends, or it would get what waits in it.
+	cluster.run(8000);
+	count('a', 10);
+	cluster.run(2000);
+	cut('b');
+	for (const times of [3, 2]) {
+		cluster.crash('a');
+		cluster.run(200);
+		cluster.start('a');
+		cluster.run(8000);
+		count('a', times);
+		cluster.run(1000);
+	}
+	t.equal(cluster.node('a').value(cluster.node('a').own, 'k', 'http_req_cnt'), 10, 'what c had heard, and its own');
+	cluster.network.heal();
+	cluster.run(30_000);
+	for (const node of cluster.nodes.values()) t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 20, node.name);
+	// Whoever has heard all of it may be away the next time.
+	cut('b');
+	cluster.crash('a');
+	cluster.start('a');
+	cluster.run(10_000);
+	cluster.network.heal();
+	cluster.run(30_000);
+	for (const node of cluster.nodes.values()) {
+		t.equal(node.value(node.sum, 'k', 'http_req_cnt'), 20, `${node.name} after a third time`);
+		t.equal(node.value(node.sum, 'k', 'bytes_in_cnt'), 2000);
+	}
+	cluster.stop();
+});
+
 t.test('connections leave the sum with their node at once', async (t) => {
 	const cluster = new SummingCluster(NAMES, 3);
 	cluster.run(6000);

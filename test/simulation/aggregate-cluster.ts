@@ -153,6 +153,19 @@ export class SummingNode {
 		return table.readByKey(key, table.slot(type)!, 0, this.clock.monotonicMs()) ?? 0;
 	}
 
+	/** What this node knows of what was counted in one life of an origin alone: its share less its bases. */
+	countedInLife(origin: string, number: number, key: string, type: string): number {
+		const lives = this.aggregation.summed.get('/req.local')?.origins.get(origin)?.lives ?? [];
+		const life = lives.find((one) => one.number === number);
+		if (life === undefined) return 0;
+		const nowMs = this.clock.monotonicMs();
+		const read = (table: StickTable): number => table.readByKey(key, table.slot(type)!, 0, nowMs) ?? 0;
+		return Math.max(
+			0,
+			life.bases.reduce((rest, base) => rest - read(base.table), read(life.table)),
+		);
+	}
+
 	/** This node's copy of an origin's share. */
 	shareOf(origin: string, key: string, type: string): number {
 		for (const { table } of this.aggregation.summed.get('/req.local')?.origins.get(origin)?.lives ?? []) {
