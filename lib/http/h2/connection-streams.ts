@@ -55,6 +55,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 
 	// Windows of the peer.
 	protected receiveWindow = DEFAULT_WINDOW_BYTES;
+	protected isWide = false;
 	#unreturnedBytes = 0;
 	protected settingsUnacknowledged = 0;
 
@@ -78,7 +79,7 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		});
 	}
 
-	/** Says hello: the preface of a client, our settings, the window of the connection. */
+	/** Says hello: the preface of a client, our settings. */
 	start(): void {
 		const { output } = this;
 		this.#isTallied = true;
@@ -87,10 +88,18 @@ export abstract class ConnectionStreams<T> extends FrameReader {
 		if (!this.isServer) output.raw(PREFACE);
 		output.frame(FrameType.SETTINGS, 0, 0, encodeSettings(this.settings));
 		this.settingsUnacknowledged++;
-		if (this.#windowBytes > DEFAULT_WINDOW_BYTES) {
-			output.number(FrameType.WINDOW_UPDATE, 0, this.#windowBytes - DEFAULT_WINDOW_BYTES);
-			this.receiveWindow = this.#windowBytes;
-		}
+	}
+
+	/**
+	 * The first payload has come: the connection's window grows from that of the protocol to ours. Not sooner, since most
+	 * clients never send any, and simple ones expect nothing between our settings and the acknowledgement of theirs.
+	 */
+	protected widenWindow(): void {
+		const more = this.#windowBytes - DEFAULT_WINDOW_BYTES;
+		this.isWide = true;
+		if (more === 0) return;
+		this.output.number(FrameType.WINDOW_UPDATE, 0, more);
+		this.receiveWindow += more;
 	}
 
 	/** Counts in the statistics of whoever owns the connection. */

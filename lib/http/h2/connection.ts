@@ -182,6 +182,7 @@ export class H2Connection<T> extends ConnectionStreams<T> {
 			}
 		}
 		if (this.isOver) return;
+		if (!this.isWide && length > 0) this.widenWindow();
 		this.#dataStream = stream;
 		if (length === 0 && (this.flags & Flag.END_STREAM) === 0 && this.odd(Offence.IDLE_FRAME)) return;
 		this.wantPieces();

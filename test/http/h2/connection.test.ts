@@ -259,6 +259,22 @@ t.test('a server that pushes, or opens streams, breaks the rules of the client',
 	}
 });
 
+t.test("the connection's window grows with the first payload, not before", async (t) => {
+	const server = new Recorder('server', { connectionWindowBytes: 655_350 });
+	server.receive(HELLO);
+	t.match(
+		framesOf(server.take()),
+		[/^SETTINGS 0 0/, 'SETTINGS 1 0'],
+		'nothing stands between settings and acknowledgement',
+	);
+	server.receive(headers(1, request('/', 'POST'), Flag.END_HEADERS));
+	t.same(framesOf(server.take()), []);
+	server.receive(data(1, 'x'));
+	t.same(framesOf(server.take()), [`WINDOW_UPDATE 0 0 ${uint32(655_350 - 65_535).toString('hex')}`]);
+	server.receive(data(1, 'y'));
+	t.same(framesOf(server.take()), [], 'once');
+});
+
 t.test('settings are acknowledged in order and hold at once', async (t) => {
 	const server = greeted();
 	const twice = Buffer.from([0, 4, 0, 0, 0, 100, 0, 4, 0, 0, 0, 1]);

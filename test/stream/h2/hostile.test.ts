@@ -2,6 +2,7 @@ import t, { type Test } from 'tap';
 import { CASES } from '../../fixtures/h2-cases.js';
 import {
 	block,
+	data,
 	ErrorCode,
 	Flag,
 	type FrameClient,
@@ -273,6 +274,7 @@ t.test('reject says so to all streams, silent-drop says nothing', async (t) => {
 t.test('tune.h2.fe.rxbuf: what all streams together may send unread', async (t) => {
 	const { port } = await start(t, `global\n\ttune.h2.fe.rxbuf 100k\n${PROXY('127.0.0.1:0')}`);
 	const client = await frameClient(port);
+	client.send(headers(1, request('/late', 'POST'), Flag.END_HEADERS), data(1, 'x'));
 	await client.when('its window', () => client.find(Type.WINDOW_UPDATE, 0) !== undefined);
 	t.equal(client.find(Type.WINDOW_UPDATE, 0)?.payload.readUInt32BE(0), 100 * 1024 - 65_535);
 	client.close();
