@@ -4,7 +4,7 @@
  */
 import { evaluateCondition } from '../lib/config/index.js';
 import { tokenizeLine } from '../lib/config/lexer.js';
-import { VERSION_LINE } from '../lib/core/version.js';
+import { LANGUAGE_LINE, VERSION_LINE } from '../lib/core/version.js';
 import { describeBuild } from '../lib/process/build.js';
 import { checkOnly } from '../lib/process/check.js';
 import { runCli } from '../lib/process/cli.js';
@@ -38,7 +38,7 @@ export function runCommand(options: CommandLine): Promise<number> {
 		if ('top' in options) return runTop(options.top);
 		if ('cli' in options) return runCli(options.cli);
 		if (options.version !== undefined) {
-			process.stdout.write(`${VERSION_LINE}\n${describeBuild()}`);
+			process.stdout.write(`${VERSION_LINE}\n${LANGUAGE_LINE}\n${describeBuild()}`);
 			return 0;
 		}
 		if (options.condition !== undefined) return tellCondition(options.condition);

@@ -3,7 +3,7 @@
  * in commands.ts, and loaded when it is asked for.
  */
 import { HoldfastError, systemReason } from '../lib/core/errors.js';
-import { VERSION_LINE } from '../lib/core/version.js';
+import { LANGUAGE_LINE, VERSION_LINE } from '../lib/core/version.js';
 import { run } from '../lib/process/launch.js';
 import { parseArguments, USAGE } from './arguments.js';
 import type { CommandLine } from './commands.js';
@@ -14,7 +14,7 @@ async function main(): Promise<number> {
 	if ('help' in options) return 0;
 	const isProgram = !('reload' in options || 'top' in options || 'cli' in options);
 	if (isProgram && options.version === 'short') {
-		process.stdout.write(`${VERSION_LINE}\n`);
+		process.stdout.write(`${VERSION_LINE}\n${LANGUAGE_LINE}\n`);
 		return 0;
 	}
 	if (!isProgram || options.version !== undefined || options.condition !== undefined) return command(options);

@@ -17,3 +17,6 @@ export const COMPATIBLE_VERSION = `${LANGUAGE_VERSION}-holdfast-${VERSION}`;
 
 /** First line of `-v`. */
 export const VERSION_LINE = `Holdfast version ${COMPATIBLE_VERSION} ${VERSION_DATE}`;
+
+/** Second line of `-v`, for tools that look for the words of HAProxy's. */
+export const LANGUAGE_LINE = `HAProxy version ${COMPATIBLE_VERSION} ${VERSION_DATE} is the language that is read`;

@@ -4,7 +4,6 @@
  */
 import { availableParallelism } from 'node:os';
 import { FEATURES } from '../config/index.js';
-import { LANGUAGE_VERSION } from '../core/version.js';
 import { describeKeywords } from './keyword-matrix.js';
 
 /** Lines after the version line of `-vv`, each ended. */
@@ -14,7 +13,6 @@ export function describeBuild(): string {
 	return [
 		`Running on: Node.js ${versions.node}, V8 ${versions.v8}, libuv ${versions.uv}, OpenSSL ${versions.openssl}, zlib ${versions.zlib}`,
 		`Platform: ${process.platform} ${process.arch}, ${availableParallelism()} processors`,
-		`Language: that of HAProxy ${LANGUAGE_VERSION}`,
 		'Engines: native (default), node (tune.http.engine)',
 		'Build options :',
 		`  TARGET  = ${process.platform === 'linux' ? 'linux-glibc' : process.platform}`,

@@ -1,10 +1,12 @@
 /** `-v` and `-vv`, as tools read them that were made for HAProxy. */
 import t from 'tap';
-import { LANGUAGE_VERSION, VERSION, VERSION_LINE } from '../../lib/core/version.js';
+import { LANGUAGE_LINE, LANGUAGE_VERSION, VERSION, VERSION_LINE } from '../../lib/core/version.js';
 import { describeBuild } from '../../lib/process/build.js';
 
 t.test('the third word of the first line is the version of the language, then our own', async (t) => {
 	t.equal(VERSION_LINE.split(' ')[2], `${LANGUAGE_VERSION}-holdfast-${VERSION}`);
+	// Tools look for these words, and take the next.
+	t.equal(/^HA-?Proxy version (\S+)/.exec(LANGUAGE_LINE)?.[1], `${LANGUAGE_VERSION}-holdfast-${VERSION}`);
 	t.match(VERSION_LINE, /version (\d+)\.(\d+)\.(\d+)\S* \d{4}\/\d\d\/\d\d$/);
 });
 
