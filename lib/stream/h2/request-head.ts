@@ -185,7 +185,8 @@ export function requestOf(
 	const cookieLine = cookies === '' ? '' : `cookie: ${cookies}\r\n`;
 	const isTunnel = upgrade !== '' || method === 'CONNECT';
 	const coding = hasBody && !hasLength && !isTunnel ? 'transfer-encoding: chunked\r\n' : '';
-	const hostLine = authority === undefined ? '' : `host: ${authority}\r\n`;
+	// Who names no authority says so with an empty Host in HTTP/1.1 (RFC 9112, section 3.2).
+	const hostLine = `host: ${authority}\r\n`;
 	const text = `${method} ${target} HTTP/1.1\r\n${hostLine}${lines}${cookieLine}${coding}${upgrade}\r\n`;
 	const head = parseRequestHead(text, limits);
 	if (head instanceof HttpRefusal) return head.status === 400 ? new Malformed(head.reason) : head;
@@ -194,7 +195,7 @@ export function requestOf(
 	head.version = 20;
 	// A stream carries one request.
 	head.connection |= ConnectionOption.CLOSE;
-	if (method !== 'CONNECT' && authority !== undefined) {
+	if (method !== 'CONNECT' && authority !== '') {
 		// `*` is a URI without a path.
 		head.target = `${(pseudo[':scheme'] as string).toLowerCase()}://${authority}${target === '*' ? '' : target}`;
 	}
@@ -204,7 +205,8 @@ export function requestOf(
 interface Start {
 	readonly method: string;
 	readonly target: string;
-	readonly authority: string | undefined;
+	/** Empty: none is named. */
+	readonly authority: string;
 	/** Lines that ask a server of HTTP/1.1 for the protocol of an extended CONNECT. */
 	readonly upgrade: string;
 }
@@ -218,7 +220,7 @@ function startOf(pseudo: Pseudo, host: string | undefined): Start | Malformed {
 	if (named !== undefined && host !== undefined && named.toLowerCase() !== host.toLowerCase()) {
 		return new Malformed(`':authority' and 'host' name different authorities`);
 	}
-	const authority = named ?? host;
+	const authority = named ?? host ?? '';
 	if (method === 'CONNECT' && protocol === undefined) {
 		if (scheme !== undefined || path !== undefined) return new Malformed('CONNECT with a path');
 		if (named === undefined) return new Malformed('CONNECT without an authority');
@@ -227,7 +229,6 @@ function startOf(pseudo: Pseudo, host: string | undefined): Start | Malformed {
 	if (scheme === undefined || !/^[A-Za-z][A-Za-z0-9+.-]*$/.test(scheme)) return new Malformed(`':scheme'`);
 	if (path === undefined || path === '') return new Malformed(`':path'`);
 	if (path.charCodeAt(0) !== 47 && !(path === '*' && method === 'OPTIONS')) return new Malformed(`':path'`);
-	if (authority === undefined) return new Malformed('no authority');
 	if (protocol === undefined) return { method, target: path, authority, upgrade: '' };
 	if (method !== 'CONNECT' || named === undefined || !isToken(protocol)) return new Malformed(`':protocol'`);
 	const key = protocol === 'websocket' ? `sec-websocket-key: ${randomBytes(16).toString('base64')}\r\n` : '';

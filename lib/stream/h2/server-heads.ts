@@ -44,7 +44,7 @@ export function encodeRequest(encoder: HpackEncoder, request: RequestHead, isTls
 	if (protocol !== undefined) encoder.field(':protocol', protocol);
 	if (!isConnect) encoder.field(':scheme', isTls ? 'https' : 'http');
 	const host = isConnect ? target : headers.get('host');
-	if (host !== undefined) encoder.field(':authority', host);
+	if (host !== undefined && host !== '') encoder.field(':authority', host);
 	if (!isConnect) encoder.field(':path', target);
 	let lengthDue = framing.kind === 'length' && protocol === undefined && !isConnect;
 	for (let i = 0; i < names.length; i++) {

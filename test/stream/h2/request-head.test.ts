@@ -69,6 +69,14 @@ t.test('a host instead of an authority', async (t) => {
 	t.equal(good([...BASE, 'host', 'X.example']).head.headers.get('host'), 'x.example', 'both, and the same');
 });
 
+t.test('neither: servers of HTTP/1.1 are told with an empty Host', async (t) => {
+	for (const more of [[], ['host', '']]) {
+		const { head } = good([':method', 'GET', ':scheme', 'http', ':path', '/x', ...more]);
+		t.equal(head.target, '/x');
+		t.match(serializeRequest(head, { close: false }), /^GET \/x HTTP\/1\.1\r\nhost: \r\n/);
+	}
+});
+
 t.test('extended CONNECT is an upgrade of HTTP/1.1', async (t) => {
 	const fields = [
 		':method',

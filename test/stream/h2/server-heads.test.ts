@@ -49,6 +49,7 @@ t.test('requests', async (t) => {
 		['x-a', '2'],
 	]);
 	t.same(encoded(requestHead('POST / HTTP/1.1\nhost: x\ntransfer-encoding: chunked')).slice(4), [], 'no coding');
+	t.same(encoded(requestHead('GET / HTTP/1.1\nhost: ')).slice(2), [[':path', '/']], 'no authority');
 	t.same(encoded(requestHead('CONNECT x:443 HTTP/1.1\nhost: x:443\nx-a: b')), [
 		[':method', 'CONNECT'],
 		[':authority', 'x:443'],
