@@ -46,7 +46,7 @@ export class RunningPeers {
 		this.section = new PeersSection({
 			name: model.name,
 			localName: options.localName,
-			peers: model.peers.map(peerConfig),
+			peers: peerConfigs(model),
 			tables: options.tables.map((table) => new ReplicatedStickTable(table)),
 			shards: model.shards,
 			sourceCheck: model.sourceCheck,
@@ -118,6 +118,18 @@ export class RunningPeers {
 	}
 }
 
-function peerConfig({ name, address, local, shard, disabled }: PeersModel['peers'][number]): PeerConfig {
-	return { name, address, isLocal: local, shard: shard ?? 0, isDisabled: disabled };
+/**
+ * The peers of a section as `Section` takes them. In the form with `bind` (configuration.txt 3.5) the local `server`
+ * names no address: it is reached where the section is bound. Without that a stopping process would not know whom to
+ * teach, and `show peers` had nothing to print.
+ */
+export function peerConfigs({ bind, peers }: Pick<PeersModel, 'bind' | 'peers'>): PeerConfig[] {
+	const bound = bind?.address.kind === 'ip' || bind?.address.kind === 'unix' ? bind.address : undefined;
+	return peers.map(({ name, address, local, shard, disabled }) => ({
+		name,
+		address: address ?? (local ? bound : undefined),
+		isLocal: local,
+		shard: shard ?? 0,
+		isDisabled: disabled,
+	}));
 }

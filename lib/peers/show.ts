@@ -7,9 +7,12 @@ import { formatSocketAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
 import type { LagWatch } from './lag.js';
 import type { Peer, PeerStatus } from './peer.js';
-import { TIMING } from './protocol.js';
+import { DICTIONARY_SLOTS, TIMING } from './protocol.js';
 import type { PeersSection } from './section.js';
 import type { SharedTable } from './shared-table.js';
+
+/** What a peer without a session has learned: HAProxy shows every slot, empty. */
+const EMPTY_DICTIONARY: readonly undefined[] = new Array<undefined>(DICTIONARY_SLOTS).fill(undefined);
 
 export interface SectionDescription {
 	readonly name: string;
@@ -141,7 +144,7 @@ function describePeer(peer: Peer, section: string, nowMs: number, lags: LagWatch
 		announcedTable: tables.find(({ localId }) => localId === session?.announcedTable?.localId),
 		tables,
 		sentDictionary: session?.sentDictionary.slots() ?? [],
-		receivedDictionary: session?.receivedDictionary.slots() ?? [],
+		receivedDictionary: session?.receivedDictionary.slots() ?? EMPTY_DICTIONARY,
 	};
 }
 
@@ -183,10 +186,16 @@ function formatSection(section: SectionDescription, withDictionary: boolean, clo
 	const flags = (section.localDone ? 1 : 0) | (section.remoteDone ? 2 : 0) | (section.isLearning ? 4 : 0);
 	const timeout = section.resyncTimeoutMs === undefined ? '<PAST>' : humanTime(section.resyncTimeoutMs);
 	const head = `${pointer(section.name)}: [${logDate(clock.wallMs())}] id=${section.name} disabled=${section.isDisabled ? 1 : 0} flags=0x${flags.toString(16)} resync_timeout=${timeout} task_calls=0\n`;
-	return `${head}${section.peers.map((peer) => formatPeer(section.name, peer, withDictionary)).join('')}\n`;
+	// The one declared last comes first, as HAProxy lists them.
+	const peers = section.peers.map((peer) => formatPeer(section, peer, withDictionary)).reverse();
+	return `${head}${peers.join('')}\n`;
 }
 
-function formatPeer(section: string, peer: PeerDescription, withDictionary: boolean): string {
+function formatPeer(
+	{ name: section, peers }: SectionDescription,
+	peer: PeerDescription,
+	withDictionary: boolean,
+): string {
 	const kind = `${peer.isLocal ? 'local' : 'remote'},${peer.isConnected ? 'active' : 'inactive'}`;
 	const never = (ms: number | undefined): string => (ms === undefined ? '<NEVER>' : humanTime(ms));
 	const lines = [
@@ -205,14 +214,14 @@ function formatPeer(section: string, peer: PeerDescription, withDictionary: bool
 		lines.push(
 			`          ${pointer(section, peer.name, table.name)} local_id=${table.localId} remote_id=${table.remoteId} flags=0x${flags.toString(16)} remote_data=0x${table.remoteDataTypes.toString(16)}`,
 			`              last_acked=${table.confirmedId} last_pushed=${table.pushedId} last_get=${table.receivedId} teaching_origin=${table.teachingOrigin} update=${table.acknowledgedId}`,
-			`              table:${pointer(table.name)} id=${table.name} update=${table.updateCounter} localupdate=${table.localUpdateId} refcnt=1`,
+			`              table:${pointer(table.name)} id=${table.name} update=${table.updateCounter} localupdate=${table.localUpdateId} commitupdate=${committed(peers, table.name)} refcnt=1`,
 			`              behind=${table.pendingUpdates} lag=${Math.round(table.lagMs)}ms`,
 		);
 	}
 	if (!withDictionary) lines.push('        Dictionary cache not dumped (use "show peers dict")');
 	else {
-		lines.push('        Dictionary cache:', '        sent:', ...dictionaryLines(peer.sentDictionary, false));
-		lines.push('        received:', ...dictionaryLines(peer.receivedDictionary, true));
+		lines.push('        TX dictionary cache:', ...dictionaryLines(peer.sentDictionary, false));
+		lines.push('        RX dictionary cache:', ...dictionaryLines(peer.receivedDictionary, true));
 	}
 	return `${lines.join('\n')}\n`;
 }
@@ -227,7 +236,18 @@ function dictionaryLines(slots: readonly (string | undefined)[], withEmpty: bool
 		if (text === undefined && !withEmpty) return [];
 		return [`${String(slot).padStart(5)} -> ${text === undefined || text === '' ? '-' : text}`];
 	});
-	return Array.from({ length: Math.ceil(shown.length / 4) }, (_, row) => shown.slice(row * 4, row * 4 + 4).join(''));
+	return Array.from(
+		{ length: Math.ceil(shown.length / 4) },
+		(_, row) => `        ${shown.slice(row * 4, row * 4 + 4).join('')}`,
+	);
+}
+
+/** The latest own change that some peer has been sent. */
+function committed(peers: readonly PeerDescription[], table: string): number {
+	const sent = peers.flatMap((peer) =>
+		peer.tables.filter(({ name }) => name === table).map(({ pushedId }) => pushedId),
+	);
+	return Math.max(0, ...sent);
 }
 
 /** Stands for HAProxy's addresses: any hexadecimal that tells things apart, the same each time. */

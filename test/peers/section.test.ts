@@ -548,7 +548,7 @@ t.test('show peers', async (t) => {
 	b.send(DEFINE, update(3, [2, 2, 2, 2], 1));
 	cluster.run(10);
 	const text = formatPeers([describeSection(cluster.section)], false, systemClock);
-	t.match(text, / update=\d+ localupdate=\d+ refcnt=1\n {14}behind=\d+ lag=\d+ms\n/);
+	t.match(text, / update=\d+ localupdate=1 commitupdate=1 refcnt=1\n {14}behind=\d+ lag=\d+ms\n/);
 	t.match(
 		text,
 		/^0x[0-9a-f]+: \[\d\d\/[A-Z][a-z]{2}\/\d{4}:\d\d:\d\d:\d\d\] id=mypeers disabled=0 flags=0x3 resync_timeout=<PAST>/,
@@ -562,6 +562,21 @@ t.test('show peers', async (t) => {
 	t.match(text, /id=A\(local,inactive\)/);
 	t.match(text, /last_hdshk=<NEVER>/);
 	t.ok(text.endsWith('\n\n'));
+	const declared = describeSection(cluster.section).peers.map(({ name }) => name);
+	const shown = [...text.matchAll(/ id=(\w+)\((?:local|remote),/g)].map(([, name]) => name);
+	t.same(shown, declared.reverse(), 'the one declared last comes first, as in HAProxy');
+});
+
+t.test('show peers dict', async (t) => {
+	const [cluster] = ready();
+	const text = formatPeers([describeSection(cluster.section)], true, systemClock);
+	t.equal(
+		text.match(/ {8}TX dictionary cache:\n {8}RX dictionary cache:\n {12}0 -> - {4}1 -> - {4}2 -> - {4}3 -> -\n/g)
+			?.length,
+		cluster.section.peers.length,
+		'of a peer without a session, too',
+	);
+	t.match(text, /\n {10}124 -> - {2}125 -> - {2}126 -> - {2}127 -> -\n/);
 });
 
 t.test('soft stop before it is up to date: nothing is handed over', async (t) => {

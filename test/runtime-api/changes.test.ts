@@ -174,7 +174,7 @@ t.test('frontends and limits', async (t) => {
 	t.equal(await ask(test, 'set rate-limit sessions global x'), 'Expects an integer value.\n');
 	t.match(
 		await ask(test, 'set rate-limit sessions f 5'),
-		/^'set rate-limit' only supports :\n {3}- 'connections global'\n/,
+		/^'set rate-limit' only supports :\n {3}- 'connections global' to set the per-process maximum connection rate\n/,
 	);
 	t.equal(await ask(test, 'set rate-limit http-compression global 0'), '');
 	t.equal(await ask(test, 'set rate-limit http-compression global 5'), '');

@@ -67,7 +67,13 @@ function setGlobalMaxconn({ words, view }: Invocation): Answer {
 	return DONE;
 }
 
-const RATE_LIMITS = ['connections', 'sessions', 'ssl-sessions', 'http-compression'];
+/** What can be limited, and what the limit is of. */
+const RATE_LIMITS: ReadonlyMap<string, string> = new Map([
+	['connections', 'connection rate'],
+	['sessions', 'session rate'],
+	['ssl-sessions', 'SSL session rate'],
+	['http-compression', 'compression speed in kB/s'],
+]);
 
 /** Which of the limits of the process a word names. */
 const LIMIT_NAMES: ReadonlyMap<string, keyof RateLimits> = new Map([
@@ -78,8 +84,11 @@ const LIMIT_NAMES: ReadonlyMap<string, keyof RateLimits> = new Map([
 
 function setRateLimit({ words, view }: Invocation): Answer {
 	const [what = '', scope = '', value] = words.slice(2);
-	if (!RATE_LIMITS.includes(what) || scope !== 'global') {
-		return fault(`'set rate-limit' only supports :\n${RATE_LIMITS.map((one) => `   - '${one} global'`).join('\n')}`);
+	if (!RATE_LIMITS.has(what) || scope !== 'global') {
+		const known = [...RATE_LIMITS].map(
+			([name, limited]) => `   - '${name} global' to set the per-process maximum ${limited}`,
+		);
+		return fault(`'set rate-limit' only supports :\n${known.join('\n')}`);
 	}
 	const limit = wholeNumber(value);
 	if (limit === undefined) return fault('Expects an integer value.');
