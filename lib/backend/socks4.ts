@@ -11,6 +11,7 @@ import net from 'node:net';
 import { Duplex } from 'node:stream';
 import type { SocketAddress } from '../core/address.js';
 import { IpAddress } from '../core/address.js';
+import { ConnectionErrorId } from '../core/connection-errors.js';
 import { resetSocket } from '../core/reset-socket.js';
 
 const VERSION = 4;
@@ -22,6 +23,13 @@ const REPLY_BYTES = 8;
 /** A failure of the connection, as far as retries and statistics are concerned. */
 class SocksError extends Error {
 	readonly code = 'ECONNREFUSED';
+	/** Read by core/connection-errors.ts. */
+	readonly connectionErrorId: number;
+
+	constructor(message: string, connectionErrorId: number) {
+		super(message);
+		this.connectionErrorId = connectionErrorId;
+	}
 }
 
 /** The request of SOCKS4 for an IPv4 address, without a user; undefined: the protocol knows no such address. */
@@ -51,13 +59,16 @@ export class SocksTunnel extends Duplex {
 		this.#socket = socket;
 		socket.once('connect', () => {
 			const request = socksRequest(host, port);
-			if (request === undefined) this.destroy(new SocksError(`SOCKS4 cannot reach ${host}: it knows only IPv4`));
+			if (request === undefined)
+				this.destroy(
+					new SocksError(`SOCKS4 cannot reach ${host}: it knows only IPv4`, ConnectionErrorId.SOCKS_ABORTED),
+				);
 			else socket.write(request);
 		});
 		socket.on('data', (chunk: Buffer) => this.#received(chunk));
 		socket.on('end', () => {
 			if (this.#stands) this.push(null);
-			else this.destroy(new SocksError('the SOCKS4 proxy has closed the connection'));
+			else this.destroy(new SocksError('the SOCKS4 proxy has closed the connection', ConnectionErrorId.SOCKS_ABORTED));
 		});
 		socket.on('drain', () => this.#drained());
 		socket.on('error', (error) => this.destroy(error));
@@ -73,7 +84,7 @@ export class SocksTunnel extends Duplex {
 		if (this.#reply.length < REPLY_BYTES) return;
 		const [version, code] = this.#reply;
 		if (version !== REPLY_VERSION || code !== GRANTED) {
-			this.destroy(new SocksError(`the SOCKS4 proxy refuses (${code})`));
+			this.destroy(new SocksError(`the SOCKS4 proxy refuses (${code})`, ConnectionErrorId.SOCKS_DENIED));
 			return;
 		}
 		this.#stands = true;

@@ -4,6 +4,13 @@
  */
 import { Socket } from 'node:net';
 import type { Timer } from '../core/clock.js';
+import {
+	CERTIFICATE_VERIFY_FAILED,
+	type ConnectionFailure,
+	connectionErrorId,
+	NO_CERTIFICATE,
+	openSslErrorOf,
+} from '../core/connection-errors.js';
 import { readCipHeader } from '../core/netscaler-cip.js';
 import { type ProxyHeader, readProxyHeader } from '../core/proxy-protocol.js';
 import { resetSocket } from '../core/reset-socket.js';
@@ -135,7 +142,7 @@ export class ConnectionSetup {
 
 	#refuse(error: Error | undefined): void {
 		const reason = error instanceof ClientCertificateError ? certificateFailureText(error) : undefined;
-		this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`, reason);
+		this.#fail(`SSL handshake failure: ${error?.message ?? 'connection closed'}`, reason, error);
 	}
 
 	#becomeSecure(accepted: SecuredClient): void {
@@ -153,10 +160,21 @@ export class ConnectionSetup {
 		this.#options.ready(socket);
 	}
 
+	#failureOf(reason: string, error: Error | undefined): ConnectionFailure {
+		const id = connectionErrorId(reason);
+		if (this.#isReadingHeader || this.#options.tls === undefined) return { id, tls: undefined };
+		if (!(error instanceof ClientCertificateError)) return { id, tls: openSslErrorOf(error) ?? 'none' };
+		const { code, depth } = error.refusal;
+		if (code === undefined) return { id, tls: NO_CERTIFICATE };
+		const [own, authority] = depth === 0 ? [code, 0] : [0, code];
+		const verification = { result: code, error: own, caError: authority, caErrorDepth: depth };
+		return { id, tls: CERTIFICATE_VERIFY_FAILED, verification };
+	}
+
 	readonly #onError = (error: Error): void => this.#fail(error.message);
 	readonly #onClose = (): void => this.#fail('connection closed');
 
-	#fail(detail: string, sentence?: string): void {
+	#fail(detail: string, sentence?: string, error?: Error): void {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		const isNull = this.#socket.bytesRead === 0;
@@ -167,13 +185,19 @@ export class ConnectionSetup {
 		// Whoever sends no header, or another one, is told so by a reset.
 		if (this.#isReadingHeader && !this.#socket.destroyed) resetSocket(this.#socket);
 		else this.#socket.destroy();
+		this.#options.session.failure = this.#failureOf(reason, error);
 		this.#options.failed(reason, detail, isNull);
 	}
 }
 
 /** The sentences of the reference (manual, 8.2.5). */
 function failureText(isReadingHeader: boolean, isNull: boolean, detail: string, ofCip: boolean): string {
-	if (!isReadingHeader) return detail === 'timeout' ? 'Timeout during SSL handshake' : 'SSL handshake failure';
+	if (!isReadingHeader) {
+		if (detail === 'timeout') return 'Timeout during SSL handshake';
+		// As observed: a reset within a message is a failure.
+		const isClosed = isNull || detail.endsWith('connection closed') || detail.endsWith('socket hang up');
+		return isClosed ? 'Connection closed during SSL handshake' : 'SSL handshake failure';
+	}
 	if (ofCip) return cipFailureText(isNull, detail);
 	if (detail === 'timeout') return 'Timeout while waiting for PROXY protocol header';
 	if (isNull) return 'Connection closed while waiting for PROXY protocol header';

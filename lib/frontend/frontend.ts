@@ -20,7 +20,7 @@ import type { BackendTraffic, FrontendTraffic } from '../stream/proxies.js';
 import type { Session } from '../stream/session.js';
 import { streamOfConnection } from '../stream/session-rules.js';
 import type { Stream } from '../stream/stream.js';
-import { metTrouble } from '../stream/termination.js';
+import { Cause, metTrouble, Phase } from '../stream/termination.js';
 import type { ThreadRuntime } from '../stream/thread-runtime.js';
 
 /** A `use_backend` line, compiled. */
@@ -208,7 +208,10 @@ export class Frontend implements FrontendTraffic {
 	logSetUpFailure(session: Session, reason: string, isNull: boolean): void {
 		if (isNull && this.model.options.dontlognull) return;
 		const logger = this.#logger;
-		if (logger?.setUpFailed !== undefined) logger.setUpFailed(streamOfConnection(session), reason);
+		if (logger?.setUpFailed === undefined) return;
+		const stream = streamOfConnection(session);
+		stream.terminate(Cause.PROXY, Phase.REQUEST);
+		logger.setUpFailed(stream, reason);
 	}
 
 	/** `rate-limit sessions` (manual, 4.2): as many sessions in the last second as are allowed. */

@@ -77,6 +77,7 @@ export class ServedTls {
 		} as tls.TlsOptions);
 		this.#server = server;
 		server.on('secureConnection', (socket) => {
+			socket.allowHalfOpen = true;
 			const verdict = this.#judge.judge(socket);
 			// Now, while the rest of the handshake has not left.
 			if (verdict instanceof CertificateRefusal) this.#alert(socket, verdict);
@@ -97,7 +98,11 @@ export class ServedTls {
 	/** Begins the handshake on a connection of which nothing was read, or what was has been given back. */
 	accept(socket: Socket, done: HandshakeDone): void {
 		this.#waiting.set(socket, done);
+		// The TLS socket is made in this call, and takes this over from the one below: a client that closes in its
+		// handshake is gone, and is not waited for until its time is up.
+		socket.allowHalfOpen = false;
 		this.#server.emit('connection', socket);
+		socket.allowHalfOpen = true;
 	}
 
 	#secured(socket: tls.TLSSocket, verdict: PeerVerification | CertificateRefusal | undefined): void {

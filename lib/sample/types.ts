@@ -19,6 +19,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { ConfigModel, Line, ProxyModel, UserlistModel } from '../config/model.js';
 import type { IpAddress } from '../core/address.js';
 import type { Clock } from '../core/clock.js';
+import type { ConnectionFailure, PeerVerification } from '../core/connection-errors.js';
 import type { Diagnostics, Place } from '../core/diagnostics.js';
 import type { RequestHead, ResponseHead } from '../http/message.js';
 import type { StickTable } from '../stick-table/table.js';
@@ -159,14 +160,7 @@ export interface ServerView {
 }
 
 /** A TLS connection whose handshake is over. */
-/** OpenSSL's numbers of errors of a certificate that were to be ignored; 0: none. */
-export interface PeerVerification {
-	readonly result: number;
-	/** The first of the certificate itself, and of those that it comes from, with its place. */
-	readonly error: number;
-	readonly caError: number;
-	readonly caErrorDepth: number;
-}
+export type { PeerVerification };
 
 export interface TlsView {
 	/** `TLSv1.3` */
@@ -214,6 +208,8 @@ export interface SessionView {
 	readonly tlsCipher?: string | undefined;
 	/** Undefined on a clear connection. */
 	readonly tls?: TlsView | undefined;
+	/** Why the connection could not be set up; only in its log line. */
+	readonly failure?: ConnectionFailure | undefined;
 	/** Fields of the PROXY protocol header by type; undefined: there was no header. */
 	/** Both ends of the connection, whatever rules of its streams have set; absent where they are the session's own. */
 	readonly connection?: {
@@ -306,6 +302,8 @@ export interface StreamView {
 	readonly server: ServerView | undefined;
 	/** TLS of the connection to the server. */
 	readonly serverTls?: TlsView | undefined;
+	/** Why the last connection to a server could not be used; undefined when it could, or none was reached. */
+	readonly serverFailure?: ConnectionFailure | undefined;
 	/** The connections of both sides, where they are HTTP/2. */
 	readonly clientMultiplex?: MultiplexView | undefined;
 	readonly serverMultiplex?: MultiplexView | undefined;

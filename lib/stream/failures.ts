@@ -3,6 +3,7 @@
  * again, what the client is told. And the end of every stream, once, whatever became of it.
  */
 import type { Server } from '../backend/server.js';
+import { serverFailure } from '../core/connection-errors.js';
 import * as counting from './counting.js';
 import { Failure } from './exchange.js';
 import { replyWith, run, Waiting, wait } from './flow.js';
@@ -77,6 +78,14 @@ function phaseOf(stream: Stream): Phase {
 	if (stream.connectedMs >= 0) return stream.exchange.canReplay ? Phase.HEADERS : Phase.DATA;
 	if (stream.holdsSlot) return Phase.CONNECT;
 	return stream.queueTicket === undefined ? Phase.REQUEST : Phase.QUEUE;
+}
+
+/** A connection by TLS or SOCKS4 was begun and did not come to be: why, for log lines and rules of the response. */
+export function noteServerFailure(stream: Stream | undefined, server: Server, error: Error | undefined): void {
+	const { tls } = server.model;
+	if (stream !== undefined) {
+		stream.serverFailure = serverFailure(error, tls !== undefined, tls?.verifyHost !== undefined);
+	}
 }
 
 function connectFailed(stream: Stream, failure: Failure): void {

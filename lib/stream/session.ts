@@ -4,6 +4,7 @@
  */
 import type { Socket } from 'node:net';
 import { IpAddress } from '../core/address.js';
+import type { ConnectionFailure } from '../core/connection-errors.js';
 import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
@@ -57,6 +58,8 @@ export class Session implements SessionView {
 	expectsCip = false;
 	proxyFields: ReadonlyMap<number, Buffer> | undefined;
 	#tls: SocketTlsView | undefined;
+	/** Why it could not be set up, for the line that says so. */
+	failure: ConnectionFailure | undefined;
 	/** Rising, of this thread: what `show sess` calls it by. */
 	readonly id: number;
 	readonly acceptedMs: number;
@@ -90,7 +93,7 @@ export class Session implements SessionView {
 	}
 
 	get isTls(): boolean {
-		return this.#tls !== undefined;
+		return this.#tls !== undefined || this.failure?.tls !== undefined;
 	}
 
 	get tls(): TlsView | undefined {

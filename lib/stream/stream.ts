@@ -15,6 +15,7 @@ import type { Server } from '../backend/server.js';
 import type { StickStore } from '../backend/stick-rules.js';
 import type { RuleLogStep } from '../config/keywords/log-profile.js';
 import type { IpAddress } from '../core/address.js';
+import type { ConnectionFailure } from '../core/connection-errors.js';
 import { type BodyFraming, HeaderList, type RequestHead, ResponseHead } from '../http/message.js';
 import { standardReason } from '../http/status.js';
 import { resolveErrorReply } from '../rules/error-replies.js';
@@ -137,6 +138,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	// ---- counted once
 	countedOnServer = false;
 	serverReused = false;
+	serverFailure: ConnectionFailure | undefined;
 	/** Entries that content rules of the backend track: the request counts on them a little later. */
 	backendContentTrackers: TrackedCounter[] | undefined = undefined;
 
@@ -590,6 +592,7 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 	serverConnected(reused: boolean, nowMs: number): void {
 		this.nowMs = nowMs;
 		this.serverReused = reused;
+		this.serverFailure = undefined;
 		this.connectedMs = nowMs;
 		steps.serverConnected(this);
 	}

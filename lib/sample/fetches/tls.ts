@@ -3,6 +3,13 @@
  * of the PROXY protocol. What Node's tls does not tell (the server's random bytes, the client's curve) is refused by name.
  */
 import type { X509Certificate } from 'node:crypto';
+import {
+	ConnectionErrorId,
+	type ConnectionFailure,
+	connectionErrorSentence,
+	type OpenSslError,
+	openSslErrorText,
+} from '../../core/connection-errors.js';
 import { TlvType } from '../../core/proxy-protocol.js';
 import { certificateVersion, signatureAlgorithm } from '../certificate.js';
 import { type TlsFacts, WANTED_TLS_FACTS } from '../tls-facts.js';
@@ -10,6 +17,7 @@ import type {
 	ArgumentValue,
 	FetchDescriptor,
 	FetchNeed,
+	PeerVerification,
 	SampleType,
 	SampleValue,
 	StreamView,
@@ -23,11 +31,24 @@ interface Side {
 	readonly prefix: string;
 	readonly needs: readonly FetchNeed[];
 	readonly of: (stream: StreamView) => TlsView | undefined;
+	readonly failureOf: (stream: StreamView) => ConnectionFailure | undefined;
 	readonly facts: readonly (keyof TlsFacts)[];
 }
 
-const CLIENT: Side = { prefix: 'ssl_fc', needs: ['handshake'], of: ({ session }) => session.tls, facts: [] };
-const SERVER: Side = { prefix: 'ssl_bc', needs: ['response'], of: ({ serverTls }) => serverTls, facts: ['ofServers'] };
+const CLIENT: Side = {
+	prefix: 'ssl_fc',
+	needs: ['handshake'],
+	of: ({ session }) => session.tls,
+	failureOf: ({ session }) => session.failure,
+	facts: [],
+};
+const SERVER: Side = {
+	prefix: 'ssl_bc',
+	needs: ['response'],
+	of: ({ serverTls }) => serverTls,
+	failureOf: ({ serverFailure }) => serverFailure,
+	facts: ['ofServers'],
+};
 
 /** The reference allows `ssl_s_*` where the client's handshake is over, too. */
 const SERVER_CERTIFICATE_SIDE: Side = { ...SERVER, needs: ['handshake', 'response'] };
@@ -233,15 +254,53 @@ function connectionRows(side: Side): readonly FetchDescriptor[] {
 		row(named('session_id'), 'bin', side, ({ session }) => nonEmpty(session?.id), ['session']),
 		row(named('session_key'), 'bin', side, ({ session }) => nonEmpty(session?.key), ['session']),
 		row(named('unique_id'), 'bin', side, ({ uniqueId }) => uniqueId, ['finished']),
-		// A connection whose handshake failed comes to no rule.
-		row(named('err'), 'sint', side, () => 0),
-		row(named('hsk_err'), 'sint', side, () => 0),
-		row(named('err_str'), 'str', side, () => undefined),
-		row(named('hsk_err_str'), 'str', side, () => undefined),
+		// A connection whose handshake failed comes to no rule of its own, but to log lines.
+		...['err', 'hsk_err'].map((name) => errorRow(named(name), 'sint', side, ({ code }) => code, 0)),
+		...['err_str', 'hsk_err_str'].map((name) => errorRow(named(name), 'str', side, openSslErrorText, undefined)),
 	];
 }
 
+/** `of` an error of OpenSSL, or what is told of a handshake where it had nothing to say. */
+function errorRow(
+	name: string,
+	type: SampleType,
+	side: Side,
+	of: (error: OpenSslError) => SampleValue,
+	none: SampleValue | undefined,
+): FetchDescriptor {
+	const evaluate = (stream: StreamView): SampleValue | undefined => {
+		const failed = side.failureOf(stream)?.tls;
+		if (failed !== undefined) return failed === 'none' ? none : of(failed);
+		return side.of(stream) === undefined ? undefined : none;
+	};
+	return {
+		name,
+		args: [],
+		type,
+		needs: side.needs,
+		compile: () => {
+			want(side, []);
+			return evaluate;
+		},
+	};
+}
+
+/** What is wrong with a client's certificate: let pass by the bind line, or the reason why its handshake failed. */
+function verdictRow(name: string, of: (verification: PeerVerification) => number): FetchDescriptor {
+	const evaluate = ({ session }: StreamView): number | undefined => {
+		const { failure, tls } = session;
+		const verification = failure === undefined ? tls?.verification : failure.verification;
+		if (verification !== undefined) return of(verification);
+		return tls === undefined && failure?.tls === undefined ? undefined : 0;
+	};
+	return { ...ofTls(name, 'sint', () => undefined), compile: () => evaluate };
+}
+
 const nonEmpty = (bytes: Buffer | undefined): Buffer | undefined => (bytes?.length === 0 ? undefined : bytes);
+
+/** Undefined as long as no server was reached. */
+const serverErrorId = ({ serverFailure, server, log }: StreamView): number | undefined =>
+	serverFailure?.id ?? (server !== undefined && log.timings.connectMs >= 0 ? ConnectionErrorId.SUCCESS : undefined);
 
 const ofField = (name: string, type: number): FetchDescriptor =>
 	plain(name, 'str', 'session', ({ session }) => session.proxyFields?.get(type)?.toString('latin1'));
@@ -263,14 +322,19 @@ export const TLS_FETCHES: readonly FetchDescriptor[] = [
 	// Early data is never accepted.
 	ofTls('ssl_fc_has_early', 'bool', () => false),
 	ofTls('ssl_fc_sni', 'str', ({ serverName }) => serverName),
-	plain('fc_err', 'sint', 'session', () => 0),
-	plain('fc_err_str', 'str', 'session', () => 'Success'),
+	plain('fc_err', 'sint', 'session', ({ session }) => session.failure?.id ?? 0),
+	plain('fc_err_str', 'str', 'session', ({ session }) => connectionErrorSentence(session.failure?.id ?? 0)),
+	plain('bc_err', 'sint', 'response', serverErrorId),
+	plain('bc_err_str', 'str', 'response', (stream) => {
+		const id = serverErrorId(stream);
+		return id === undefined ? undefined : connectionErrorSentence(id);
+	}),
 	ofTls('ssl_c_used', 'bool', ({ peerCertificate }) => peerCertificate !== undefined),
 	// Errors that `ca-ignore-err` and `crt-ignore-err` let pass; without them no such client comes to a rule.
 	ofTls('ssl_c_verify', 'sint', ({ verification }) => verification?.result ?? 0),
-	ofTls('ssl_c_err', 'sint', ({ verification }) => verification?.error ?? 0),
-	ofTls('ssl_c_ca_err', 'sint', ({ verification }) => verification?.caError ?? 0),
-	ofTls('ssl_c_ca_err_depth', 'sint', ({ verification }) => verification?.caErrorDepth ?? 0),
+	verdictRow('ssl_c_err', ({ error }) => error),
+	verdictRow('ssl_c_ca_err', ({ caError }) => caError),
+	verdictRow('ssl_c_ca_err_depth', ({ caErrorDepth }) => caErrorDepth),
 	...CLIENT_HELLO_FETCHES,
 	row('ssl_fc_client_random', 'bin', CLIENT, ({ clientRandom }) => clientRandom, ['hello']),
 	row('ssl_bc_client_random', 'bin', SERVER, ({ clientRandom }) => clientRandom, ['exchangeWithServer']),

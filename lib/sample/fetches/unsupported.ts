@@ -53,7 +53,7 @@ const BY_REASON: readonly (readonly [reason: string, names: readonly string[]])[
 	],
 	['there is no QUIC', ['so_is_quic']],
 	['sc_clr_gpc says the same', ['sc1_clr_gpc']],
-	['not built', ['bc_err', 'bc_err_str', 'distcc_body', 'distcc_param', 'req.bytes_in', 'req.bytes_out']],
+	['not built', ['distcc_body', 'distcc_param', 'req.bytes_in', 'req.bytes_out']],
 ];
 
 /** Each name with its reason. */

@@ -22,6 +22,7 @@ import { WANTED_TLS_FACTS } from '../../sample/tls-facts.js';
 import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { countHandshake, countHandshakeFailure, type ServerSideCounters, serverSideCounters } from '../counting.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
+import { noteServerFailure } from '../failures.js';
 import type { MessageParties } from '../message-captures.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { SocketTlsView } from '../tls-view.js';
@@ -451,6 +452,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		switch (this.#state) {
 			case State.CONNECTING:
 				if (this.socket instanceof TLSSocket) countHandshakeFailure(this.#countersOf(client), error);
+				if (this.isEncrypted) noteServerFailure(client.stream, this.server, error);
 				client.serverFailed(this, connectFailure(error));
 				return;
 			case State.WAITING:
