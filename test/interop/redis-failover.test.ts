@@ -117,7 +117,11 @@ sentinel failover-timeout mymaster 3000
 	t.comment(`replica promoted after ${Math.round(promotedMs)} ms, sums exact after ${Math.round(backMs)} ms`);
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
 	for (let i = 0; i < 50; i++) if (i !== 7 && i !== 8) t.equal(a.counts(`k${i}`)[0], 20);
-	for (const { log } of nodes) t.equal(log.length, 2, log.join('\n'));
+	// Gone, and well again; on a busy machine once more while the sentinels are asked.
+	for (const { log } of nodes) {
+		t.equal(log.length % 2, 0, log.join('\n'));
+		for (const [index, line] of log.entries()) t.equal(/ is well again /.test(line), index % 2 === 1, line);
+	}
 	// A node that starts now finds all of it on the new master.
 	const [late] = await startNodes(t, `redis+sentinel://127.0.0.1:${sentinelPort}/mymaster`, ['late']);
 	await show([late!], 'k7', 20 + counted);
