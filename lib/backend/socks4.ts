@@ -158,7 +158,8 @@ export class SocksTunnel extends Duplex {
 		return this;
 	}
 
-	setKeepAlive(): this {
+	setKeepAlive(enable?: boolean, initialDelayMs?: number): this {
+		this.#socket.setKeepAlive(enable, initialDelayMs);
 		return this;
 	}
 

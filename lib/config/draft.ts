@@ -362,6 +362,8 @@ export function newProxy(kind: ProxyDraft['kind'], name: string, place: Place): 
 		uniqueIdFormat: undefined,
 		uniqueIdHeader: undefined,
 		rateLimitSessions: undefined,
+		clitcpkaIdleMs: undefined,
+		srvtcpkaIdleMs: undefined,
 		servers: [],
 		balance: { algorithm: 'roundrobin' },
 		hashType: { method: 'map-based', function: 'sdbm', avalanche: false },
@@ -444,6 +446,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.uniqueIdFormat = from.uniqueIdFormat;
 		draft.uniqueIdHeader = from.uniqueIdHeader;
 		draft.rateLimitSessions = from.rateLimitSessions;
+		draft.clitcpkaIdleMs = from.clitcpkaIdleMs;
 	}
 	if (draft.kind !== 'frontend') {
 		draft.balance = from.balance;
@@ -452,6 +455,7 @@ export function inheritDefaults(draft: ProxyDraft, from: ProxyDraft): void {
 		draft.hashBalanceFactor = from.hashBalanceFactor;
 		draft.hashAffinity = from.hashAffinity;
 		draft.fullconn = from.fullconn;
+		draft.srvtcpkaIdleMs = from.srvtcpkaIdleMs;
 		draft.retries = from.retries;
 		draft.retryOn = from.retryOn;
 		draft.httpReuse = from.httpReuse;

@@ -110,8 +110,6 @@ export const PENDING: readonly PendingKeyword[] = [
 		field: 'strictLimits',
 		withoutEffect: 'limits of descriptors are set where the program is started',
 	},
-	{ name: 'option clitcpka', field: 'clitcpka', withoutEffect: 'idle connections are found by their timeouts' },
-	{ name: 'option srvtcpka', field: 'srvtcpka', withoutEffect: 'idle connections are found by their timeouts' },
 	{
 		name: 'bind v4v6',
 		field: 'v4v6',

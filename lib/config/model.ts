@@ -109,6 +109,9 @@ export interface ProxyModel {
 	readonly uniqueIdFormat: Line | undefined;
 	readonly uniqueIdHeader: string | undefined;
 	readonly rateLimitSessions: number | undefined;
+	/** `clitcpka-idle`, `srvtcpka-idle`; undefined: the system's. */
+	readonly clitcpkaIdleMs: number | undefined;
+	readonly srvtcpkaIdleMs: number | undefined;
 
 	// Backend side
 	readonly servers: readonly ServerModel[];

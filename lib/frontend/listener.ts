@@ -14,6 +14,7 @@ import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import type { BindModel } from '../config/model.js';
 import { formatSocketAddress } from '../core/address.js';
 import { HoldfastError } from '../core/errors.js';
+import { keepAliveIdleS } from '../core/keep-alive.js';
 import { Column, type Counters } from '../shared/counters.js';
 import { H2ClientSession } from '../stream/h2/client-session.js';
 import { ClientConnection } from '../stream/native/client-connection.js';
@@ -68,6 +69,8 @@ export interface AcceptedHandle {
 	getpeername?(out: { address?: string; port?: number }): number;
 	getsockname?(out: { address?: string; port?: number }): number;
 	reset?(callback?: () => void): number;
+	/** A TCP handle's. */
+	setKeepAlive?(enable: boolean, idleS: number): number;
 	close(callback?: () => void): void;
 }
 
@@ -331,6 +334,8 @@ export class Listener implements ListenerView {
 				session.end(nowMs);
 				return;
 			}
+			const { options, clitcpkaIdleMs } = frontend.model;
+			if (options.clitcpka) handle.setKeepAlive?.(true, keepAliveIdleS(clitcpkaIdleMs));
 			if (this.#isSetUp) {
 				this.#setUp(session, handle);
 				return;

@@ -341,6 +341,20 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 		},
 	},
 	{
+		name: 'clitcpka-idle',
+		sections: FRONT,
+		parse(statement, { proxy }) {
+			if (statement.atMost(1)) proxy.clitcpkaIdleMs = statement.timeMs(1, 'clitcpka-idle', 's');
+		},
+	},
+	{
+		name: 'srvtcpka-idle',
+		sections: BACK,
+		parse(statement, { proxy }) {
+			if (statement.atMost(1)) proxy.srvtcpkaIdleMs = statement.timeMs(1, 'srvtcpka-idle', 's');
+		},
+	},
+	{
 		name: 'errorfile',
 		parse(statement, { proxy, state }) {
 			const source = readErrorFile(statement, state);
@@ -430,12 +444,10 @@ const BUILT: readonly Keyword<ProxySite>[] = [
 ];
 
 const ACCEPTED: readonly Keyword<ProxySite>[] = [
-	...withoutEffect<ProxySite>('the system offers Node one keep-alive delay only', [
+	...withoutEffect<ProxySite>('the system offers Node the idle time of keep-alive, not the pace of its probes', [
 		'clitcpka-cnt',
-		'clitcpka-idle',
 		'clitcpka-intvl',
 		'srvtcpka-cnt',
-		'srvtcpka-idle',
 		'srvtcpka-intvl',
 	]),
 	...withoutEffect<ProxySite>('every data thread serves every proxy', ['bind-process']),

@@ -23,6 +23,7 @@ import type { MultiplexView, TlsView } from '../../sample/types.js';
 import { countHandshake, countHandshakeFailure, type ServerSideCounters, serverSideCounters } from '../counting.js';
 import { Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import { noteServerFailure } from '../failures.js';
+import { keepAlive } from '../keep-alive.js';
 import type { MessageParties } from '../message-captures.js';
 import type { ThreadRuntime } from '../thread-runtime.js';
 import { SocketTlsView } from '../tls-view.js';
@@ -107,6 +108,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		this.#state = State.IDLE;
 		const { transport } = this;
 		if (this.socket instanceof TLSSocket) countHandshake(this.#countersOf(), this.socket.isSessionReused());
+		if (!this.wasReused) keepAlive(this.client?.stream, transport);
 		this.localAddress = transport?.localAddress;
 		this.localPort = transport?.localPort;
 		if (transport instanceof TLSSocket && WANTED_TLS_FACTS.ofServers) this.tls = new SocketTlsView(transport, false);

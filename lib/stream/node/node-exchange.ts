@@ -18,6 +18,7 @@ import { type LocalReplyOptions, saysClose, serializeLocalReply, serializeRespon
 import type { LocalReply, ReplySource } from '../../rules/stream-control.js';
 import { type Exchange, Failure, MAX_INTERIM_RESPONSES } from '../exchange.js';
 import type { FilterChain } from '../filters/body-filter.js';
+import { keepAlive } from '../keep-alive.js';
 import { responseHeadSize } from '../message-size.js';
 import { Stream } from '../stream.js';
 import { Deadline } from '../timeouts.js';
@@ -442,7 +443,9 @@ export class NodeExchange implements Exchange, ServerRequestEvents, RelayHost, F
 	connected(reused: boolean): void {
 		const { connection, stream } = this;
 		this.#connected = true;
-		const { localAddress, localPort } = this.#server?.agent.connection?.socket ?? {};
+		const socket = this.#server?.agent.connection?.socket;
+		if (!reused) keepAlive(stream, socket);
+		const { localAddress, localPort } = socket ?? {};
 		this.serverSideAddress = localAddress;
 		this.serverSidePort = localPort;
 		const nowMs = connection.thread.nowMs();
