@@ -54,7 +54,10 @@ export async function checkOnly(options: ProgramOptions): Promise<number> {
 		process.stdout.write('Configuration file has no error but will not start (no listener) => exit(2).\n');
 		return 2;
 	}
-	if (!options.quiet) process.stdout.write('Configuration file is valid\n');
+	if (!options.quiet) {
+		const hasWarnings = result.diagnostics.some(({ severity }) => severity === 'warning');
+		process.stdout.write(`${hasWarnings ? 'Warnings were found.\n' : ''}Configuration file is valid\n`);
+	}
 	return 0;
 }
 

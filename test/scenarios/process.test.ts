@@ -50,6 +50,9 @@ t.test('-c on a good file', async (t) => {
 	const program = await spawnProgram(t, { config: ANSWERING, ports: 1, args: ['-c'] });
 	t.same(await program.exited(), { code: 0, signal: null });
 	t.equal(program.stdout, 'Configuration file is valid\n');
+	const doubtful = await spawnProgram(t, { config: `${ANSWERING}  http-request deny\n`, ports: 1, args: ['-c'] });
+	t.same(await doubtful.exited(), { code: 0, signal: null });
+	t.equal(doubtful.stdout, 'Warnings were found.\nConfiguration file is valid\n', 'a rule after a final one');
 	const quiet = await spawnProgram(t, { config: ANSWERING, ports: 1, args: ['-c', '-q'] });
 	t.same(await quiet.exited(), { code: 0, signal: null });
 	t.equal(quiet.stdout + quiet.stderr, '');
