@@ -97,6 +97,8 @@ sentinel failover-timeout mymaster 3000
 	const [a, b] = nodes as [RedisNode, RedisNode];
 	for (let i = 0; i < 500; i++) for (const node of nodes) node.request(`k${i % 50}`);
 	await show(nodes, 'k7', 20);
+	// Else it would be a loss of all, which is another test's (redis-emptied).
+	await waitFor('the replica to have it', async () => (await replica.client.hlen('{test//req.local}:share:b')) === 50);
 	const killedMs = performance.now();
 	await master.kill();
 	let counted = 0;

@@ -3,6 +3,7 @@
  * by time alone, in whatever state the connection is; after healing and quiet all sums are exact.
  */
 import t from 'tap';
+import type { RedisTiming } from '../../lib/aggregate/redis/replication.js';
 import { type RedisServer, skipUnlessRedis, startRedis } from '../fixtures/redis.js';
 import { RedisNode, redisModel } from '../fixtures/redis-node.js';
 import { StallingLink } from '../fixtures/stalling-link.js';
@@ -16,8 +17,13 @@ interface Test {
 const skip = skipUnlessRedis();
 const TIMING = { beatMs: 150, heartbeatLifeMs: 1200, apartMs: 60_000, slowMs: 150, silentMs: 500 };
 
-async function startNode(t: Test, name: string, port: number): Promise<RedisNode> {
-	const node = new RedisNode(name, { model: redisModel(`redis://127.0.0.1:${port}`), timing: TIMING }).start();
+async function startNode(
+	t: Test,
+	name: string,
+	port: number,
+	timing: Partial<RedisTiming> = TIMING,
+): Promise<RedisNode> {
+	const node = new RedisNode(name, { model: redisModel(`redis://127.0.0.1:${port}`), timing }).start();
 	t.teardown(() => node.replication.close());
 	await waitFor(`${name} to write`, () => node.isWriting);
 	return node;
@@ -36,7 +42,12 @@ async function cluster(t: Test): Promise<{ redis: RedisServer; link: StallingLin
 	const redis = await startRedis(t);
 	const link = await StallingLink.start(t, redis.port);
 	// One of them is on the side of Redis.
-	return { redis, link, nodes: [await startNode(t, 'far', link.port), await startNode(t, 'near', redis.port)] };
+	const nearTiming = { ...TIMING, slowMs: 20_000, silentMs: 30_000 };
+	return {
+		redis,
+		link,
+		nodes: [await startNode(t, 'far', link.port), await startNode(t, 'near', redis.port, nearTiming)],
+	};
 }
 
 t.test('a partition that closes nothing', { skip }, async (t) => {
@@ -53,9 +64,13 @@ t.test('a partition that closes nothing', { skip }, async (t) => {
 	await waitFor('it is said', () => far.log.length > 0);
 	t.match(far.log, [/no answer for 150 ms; counting goes on/]);
 	// Connections made meanwhile are accepted, and as dead: each is given up in its turn.
+	// By then it is trouble of the cut, and no slowness of before.
+	await waitFor('the connection was given up', () => link.accepted > before);
+	const said = far.log.length;
 	await waitFor('three more were tried', () => link.accepted >= before + 3);
 	t.same([far.counts('k')[0], near.counts('k')[0]], [15, 25], 'counted on, each by itself');
 	await waitFor('its connections are gone', () => near.counts('k', 'conn_cur')[0] === 0);
+	t.equal(far.log.length, said, 'no line for each attempt');
 	link.heal();
 	await show(nodes, 'k', 35);
 	await waitFor('they are back', () => near.counts('k', 'conn_cur')[0] === 1);
@@ -63,8 +78,9 @@ t.test('a partition that closes nothing', { skip }, async (t) => {
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
 	await show(nodes, 'k', 35);
 	await waitFor('it is said', () => far.log.length > 1);
-	t.match(far.log, [/no answer for/, /is well again after/]);
-	t.equal(far.log.length, 2);
+	// On a busy machine Redis takes that long now and then: that is said, and its end.
+	for (const [index, line] of far.log.entries())
+		t.match(line, index % 2 === 0 ? /no answer for/ : /is well again after/);
 	t.same(near.log, []);
 });
 

@@ -44,7 +44,8 @@ async function refused(t: TapTest, node: RedisNode, expected: RegExp): Promise<v
 	node.request('k');
 	// Several attempts later nothing more is said.
 	await new Promise((resolve) => setTimeout(resolve, 400));
-	t.equal(node.log.length, 1, node.log.join('\n'));
+	// At most the end of a connection, and why.
+	t.ok(node.log.length <= 2, node.log.join('\n'));
 	t.equal(node.counts('k')[0], 3);
 	t.match(node.replication.describe(), { isReady: false });
 }
@@ -75,12 +76,12 @@ t.test('TLS, certificates of both sides', { skip }, async (t) => {
 		await redis.client.config('SET', 'tls-cert-file', fileOf('stranger'), 'tls-key-file', fileOf('stranger'));
 		await redis.client.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
 		for (const node of nodes) node.request('k');
-		await waitFor('it is said', () => nodes.every(({ log }) => log.length > 0));
-		for (const { log } of nodes) t.match(log[0], /closed|certificate/i);
+		// That a connection has ended, however that showed, may be said before.
+		await waitFor('it is said', () => nodes.every(({ log }) => /certificate/i.test(log.at(-1) ?? '')));
 		await redis.client.config('SET', 'tls-cert-file', fileOf('node'), 'tls-key-file', fileOf('node'));
 		await exact(nodes, 5);
-		await waitFor('well', () => nodes.every(({ log }) => log.length === 2));
-		for (const { log } of nodes) t.match(log[1], /well again/);
+		await waitFor('well', () => nodes.every(({ log }) => /well again/.test(log.at(-1) ?? '')));
+		for (const { log } of nodes) t.match(log.at(-2), /certificate/i, 'why it was away');
 	});
 });
 

@@ -77,6 +77,7 @@ t.test('a node that is killed: its connections leave, its share stays, and is it
 	again.request('k', 2);
 	await show([again, b], 'k', 9);
 	t.same(again.counts('k')[1], 6, 'its own');
+	await waitFor('what is overwritten', () => again.counts('only a')[2] === 1);
 	t.same(again.counts('only a'), [1, 1, 1]);
 	await again.replication.leave();
 	const third = startNode(t, 'a', redis.url);
@@ -123,9 +124,16 @@ t.test('redis stands still', { skip }, async (t) => {
 	t.match(a.log[0], /no answer for 500 ms/);
 	await seconds(1.5);
 	redis.signal('SIGCONT');
+	// No heart could beat meanwhile: none has stopped for that.
+	const seen = new Set<number>();
+	const looking = setInterval(() => {
+		for (const node of nodes) seen.add(node.counts('k', 'conn_cur')[0]);
+	}, 1);
+	t.teardown(() => clearInterval(looking));
 	await show(nodes, 'k', 9);
 	await show(nodes, 'k', 1, 'conn_cur');
 	await waitFor('quiet', () => nodes.every(({ isQuiet }) => isQuiet));
+	t.same([...seen], [1]);
 	for (const { log } of nodes) t.match(log.slice(-2), [/no answer/, /is well again/]);
 	end();
 	await show(nodes, 'k', 0, 'conn_cur');

@@ -42,6 +42,18 @@ export class VirtualTime {
 		return count;
 	}
 
+	/** The process stands still for so long: then what is due is done, late and once. */
+	stall(forMs: number): void {
+		this.nowMs += forMs;
+		const isDue = (event: VirtualEvent | undefined): event is VirtualEvent =>
+			event !== undefined && event.order < order && event.atMs <= this.nowMs;
+		const order = this.#order;
+		for (let first = this.#heap[0]; isDue(first); first = this.#heap[0]) {
+			this.#pop();
+			first.run?.();
+		}
+	}
+
 	/** A machine's own clock, which began at another moment than its neighbours'. */
 	clock(offsetMs = 0): Clock {
 		const step = this.clockStep;

@@ -44,6 +44,7 @@ export interface RedisClient {
 		lifeMs: number,
 		sinceMs: string,
 		forgetMs: number,
+		beatMs: number,
 	): Promise<string[]>;
 	holdfastLeave(owners: string, beats: string, node: string, process: string): Promise<number>;
 	holdfastEnter(directory: string, node: string, expectedLine: string, line: string): Promise<number>;

@@ -23,6 +23,11 @@ export type OpenClient = (model: RedisModel) => Promise<RedisClient>;
 
 const SLOW_MS = 1000;
 const SILENT_MS = 10_000;
+/**
+ * Waiting is measured in parts, between which what has come is read: when this process itself has stood still for a while,
+ * the answer is there, and the time that it stood still is no time that Redis took.
+ */
+const WAITING_PARTS = 4;
 /** Of each address of a connection, and of each word with a sentinel. */
 const CONNECT_MS = 5000;
 /** A client that has ended by itself begins anew after this. */
@@ -179,17 +184,21 @@ export class RedisLink {
 		const lost = new Promise<never>((_, reject) => {
 			giveUp = reject;
 		});
-		const isSlow = (): void => {
-			this.#setTrouble(`no answer for ${slowMs} ms`);
-			this.#watch = clock.setTimer(isSilent, silentMs - slowMs);
-		};
-		const isSilent = (): void => {
+		const partMs = slowMs / WAITING_PARTS;
+		let waitedMs = 0;
+		const isWaiting = (): void => {
+			waitedMs += partMs;
+			if (waitedMs === slowMs) this.#setTrouble(`no answer for ${slowMs} ms`);
+			if (waitedMs < silentMs) {
+				this.#watch = clock.setTimer(isWaiting, partMs);
+				return;
+			}
 			this.#setTrouble('no answer, the connection is given up');
 			this.#beginAnew();
 			this.#watch = clock.setTimer(() => giveUp(new Error('Connection is closed.')), DISCONNECT_MS * 2);
 		};
 		this.#watch?.cancel();
-		this.#watch = clock.setTimer(isSlow, slowMs);
+		this.#watch = clock.setTimer(isWaiting, partMs);
 		return {
 			lost,
 			end: () => {
@@ -284,8 +293,11 @@ function kindOf(text: string): string {
 	return /^(?:-?)([A-Z]{3,})\b/.exec(text)?.[1] ?? text;
 }
 
+const OPERATOR_KINDS = ['READONLY', 'NOAUTH', 'WRONGPASS', 'NOPERM', 'OOM', 'MISCONF', 'WRONGTYPE', 'NOREPLICAS'];
+
+/** It does not go by itself: what Redis refuses, and certificates that are not accepted. */
 function isForOperator(kind: string): boolean {
-	return ['READONLY', 'NOAUTH', 'WRONGPASS', 'NOPERM', 'OOM', 'MISCONF', 'WRONGTYPE', 'NOREPLICAS'].includes(kind);
+	return OPERATOR_KINDS.includes(kind) || /certificate|altnames|unknown ca\b/i.test(kind);
 }
 
 /** ioredis for single servers, Sentinel and Cluster, set to fail at once rather than to keep commands for later. */

@@ -9,8 +9,8 @@
  *     at the start                        all nodes
  *     a number of a node's batches lacks  that node (the stream was trimmed, or a fail-over has lost its end)
  *     the directory has another number    that node; looked at every few seconds, in case it has fallen silent since
- *     connections are counted, and this node was cut off for longer than a heartbeat lives: all nodes, since it has
- *                                         taken the others' connections out of its sums meanwhile
+ *     connections are counted, and a node that was taken for gone is there: that node, whose connections were left out;
+ *                                         all nodes if it was this one that was cut off for longer than a heartbeat lives
  *
  * The order of reading keeps values from falling back for good: first where the stream ends, then the directory's
  * numbers, then the entries. Batches that come again by that are older than what was read, and are followed by newer ones.
@@ -126,9 +126,14 @@ export class LogReader {
 		return this.#nodes.keys();
 	}
 
-	/** The entries of a node, or all, are read again. */
+	/** The entries of all are read again. */
 	readAgain(): void {
 		this.#lastId = undefined;
+	}
+
+	/** Those of one node are, if it is known. */
+	scanAgain(node: string): void {
+		if (this.#nodes.has(node)) this.#scanLater(node);
 	}
 
 	async step(client: RedisClient, own: OwnName): Promise<void> {

@@ -389,7 +389,7 @@ export class RedisReplication implements Liveness {
 		this.#nextBeatMs = nowMs + beatMs;
 		const sentMs = this.#clock.monotonicMs();
 		const since = this.#lookedUntilMs === undefined ? '+inf' : String(this.#lookedUntilMs);
-		const [time, before, owner, ...gone] = await client.holdfastBeat(
+		const [time, before, owner, limit, ...gone] = await client.holdfastBeat(
 			owners,
 			beats,
 			this.#node,
@@ -397,6 +397,7 @@ export class RedisReplication implements Liveness {
 			heartbeatLifeMs,
 			since,
 			FORGET_MS,
+			beatMs,
 		);
 		const redisMs = Number(time);
 		this.#link.clockRead(redisMs, sentMs);
@@ -408,8 +409,10 @@ export class RedisReplication implements Liveness {
 			this.#lookedUntilMs ??= redisMs - heartbeatLifeMs;
 			return;
 		}
-		this.#lookedUntilMs = redisMs - heartbeatLifeMs;
+		this.#lookedUntilMs = Number(limit);
 		for (const node of gone) if (node !== this.#node) this.#gone(node);
+		// One that had only stood still may have nothing to tell when it is back.
+		if (gone.length > 0) this.#nextAliveMs = Math.min(this.#nextAliveMs, nowMs + heartbeatLifeMs);
 	}
 
 	#takeOwner(owner: string, before: string, redisMs: number): void {
@@ -443,7 +446,13 @@ export class RedisReplication implements Liveness {
 	}
 
 	heard(node: string, lagMs: number | undefined): void {
-		if (lagMs !== undefined && lagMs < this.#timing.heartbeatLifeMs) this.#alive.add(node);
+		if (lagMs !== undefined && lagMs < this.#timing.heartbeatLifeMs) this.#cameAlive(node);
+	}
+
+	#cameAlive(node: string): void {
+		if (this.#alive.has(node)) return;
+		this.#alive.add(node);
+		for (const table of this.#tables) table.cameAlive(node);
 	}
 
 	async #askAlive(client: RedisClient, nowMs: number): Promise<void> {
@@ -451,7 +460,7 @@ export class RedisReplication implements Liveness {
 		const redisMs = this.#link.redisMs(nowMs);
 		if (redisMs === undefined) return;
 		const alive = await client.zrangebyscore(this.#keys.beats, redisMs - this.#timing.heartbeatLifeMs, '+inf');
-		for (const node of alive) if (node !== this.#node) this.#alive.add(node);
+		for (const node of alive) if (node !== this.#node) this.#cameAlive(node);
 		this.#missHearts(new Set(alive), nowMs);
 		for (const table of this.#tables) table.present(this.#alive);
 	}

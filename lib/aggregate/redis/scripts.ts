@@ -22,9 +22,10 @@ redis.call('ZADD', KEYS[2], now, ARGV[1])
 return {ARGV[2], tostring(now)}`;
 
 /**
- * KEYS owners, beats. ARGV node, process, life of a heartbeat, since, when to forget the dead.
- * Returns Redis's time, the time of the last beat before ('' without one), the owner, then the nodes whose hearts stopped
- * beating after 'since'.
+ * KEYS owners, beats. ARGV node, process, life of a heartbeat, since, when to forget the dead, pause between beats.
+ * Returns Redis's time, the time of the last beat before ('' without one), the owner, up to when hearts were looked at, then
+ * the nodes whose hearts stopped beating between 'since' and then. By as much as this beat is late, others may be: whatever
+ * has stood still (Redis, the network, this process), nobody is taken for dead by it who could not beat meanwhile either.
  */
 const BEAT = `
 local time = redis.call('TIME')
@@ -32,8 +33,10 @@ local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local owner = redis.call('HGET', KEYS[1], ARGV[1]) or ''
 local before = redis.call('ZSCORE', KEYS[2], ARGV[1]) or ''
 if owner == ARGV[2] then redis.call('ZADD', KEYS[2], now, ARGV[1]) end
-local answer = {tostring(now), before, owner}
-local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[4], now - tonumber(ARGV[3]))
+local late = before == '' and 0 or math.max(0, now - tonumber(before) - tonumber(ARGV[6]))
+local limit = now - tonumber(ARGV[3]) - late
+local answer = {tostring(now), before, owner, tostring(limit)}
+local gone = redis.call('ZRANGEBYSCORE', KEYS[2], '(' .. ARGV[4], limit)
 for i = 1, #gone do answer[#answer + 1] = gone[i] end
 local old = redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now - tonumber(ARGV[5]))
 for i = 1, #old do

@@ -180,6 +180,11 @@ export class TableSync {
 		}
 	}
 
+	/** Its connections, which were left out while it was away, are read again with its entries. */
+	cameAlive(node: string): void {
+		if (this.storesConnections) this.#reader.scanAgain(node);
+	}
+
 	/** The entries of all nodes are read again from their hashes. */
 	readAgain(): void {
 		this.#reader.readAgain();

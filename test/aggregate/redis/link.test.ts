@@ -115,6 +115,37 @@ t.test('slow, then silent', async (t) => {
 	t.equal(link.epoch, 2, 'what becomes of the first one is not heard');
 });
 
+t.test('while this process stands still Redis is not slow', async (t) => {
+	const { time, client, log, link } = await newLink();
+	const { end } = link.begin();
+	// Whatever was to be done in a minute is late, and done at once.
+	time.stall(60_000);
+	t.same([log, client.disconnects], [[], []]);
+	time.runUntil(time.nowMs + 200);
+	end();
+	time.runUntil(time.nowMs + 60_000);
+	t.same(log, [], 'the answer had been there');
+	link.begin();
+	for (let i = 0; i < 3; i++) time.stall(60_000);
+	t.same(log, []);
+	time.stall(60_000);
+	t.match(log, [/no answer for 1000 ms/], 'four times, and never an answer');
+});
+
+t.test('a certificate that is not accepted any more is said though the outage was', async (t) => {
+	const { client, log, link } = await newLink();
+	link.succeeded();
+	client.status = 'reconnecting';
+	client.emit('error', new Error('write EPIPE'));
+	for (const text of ['unable to verify the first certificate', 'Connection is closed.']) {
+		client.emit('error', new Error(text));
+		client.emit('close');
+		link.failed(new Error('Connection is closed.'));
+	}
+	t.match(log, [/EPIPE/, /unable to verify the first certificate/]);
+	t.equal(log.length, 2);
+});
+
 t.test('a client that makes no headway is given up, one that does is not', async (t) => {
 	const { time, client, clients, log, link } = await newLink();
 	const watchUntil = (untilMs: number): void => {

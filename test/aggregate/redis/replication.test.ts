@@ -316,3 +316,28 @@ t.test('what is cleared here leaves Redis, and does not come back with the next 
 		again.replication.close();
 	}
 });
+
+t.test('a node that was taken for gone and is there: its connections are back, without a word of it', async (t) => {
+	const redis = new MockRedis();
+	let aheadMs = 0;
+	const clock: Clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + aheadMs };
+	const timing = { heartbeatLifeMs: 2000, beatMs: 500 };
+	const a = await redis.node('a', { clock, timing });
+	const b = await redis.node('b', { timing });
+	await rounds([a, b]);
+	b.request('k');
+	b.connect('k');
+	await rounds([a, b], 3);
+	t.equal(a.counts('k', 'conn_cur')[0], 1);
+	await redis.client.zrem('{test}:beats', 'b');
+	// Missed twice.
+	for (let i = 0; i < 2; i++) {
+		aheadMs += 20_000;
+		await rounds([a], 1);
+	}
+	t.same([a.counts('k')[0], a.counts('k', 'conn_cur')[0]], [1, 0], 'gone');
+	await redis.client.zadd('{test}:beats', Date.now() + aheadMs, 'b');
+	aheadMs += 20_000;
+	await rounds([a]);
+	t.same([a.counts('k')[0], a.counts('k', 'conn_cur')[0]], [1, 1], 'there');
+});
