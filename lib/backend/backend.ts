@@ -32,6 +32,8 @@ export interface ServerRequest {
 	readonly view: StreamView;
 	/** The server found by cookie, `use-server` or stick table; cleared by the stream when it redispatches. */
 	persistentServer: Server | undefined;
+	/** Served the client last, and is to do so again if the algorithm is free to choose. */
+	readonly preferredServer: Server | undefined;
 	/** `force-persist` applies: the persistent server is used even if it is down. */
 	readonly forcePersist: boolean;
 	/** -2047..2047, lower first. */
@@ -342,6 +344,11 @@ export class Backend implements ProxyView {
 
 	#balance(request: ServerRequest, avoid: Server | undefined): Choice {
 		if (this.#farm.servers.length === 0) return 'none';
+		const preferred = this.#algorithm.isByKey === true ? undefined : request.preferredServer;
+		// A client that is in the midst of saying who it is does not wait behind those who may be served anywhere.
+		if (preferred !== undefined && preferred !== avoid && this.#isUsable(preferred) && this.#slots.tryTake(preferred)) {
+			return preferred;
+		}
 		// Whoever waits for any server was here first; a key does not wait for any.
 		if (this.#algorithm.isByKey !== true && this.states.queued(0) > 0) return this.#wait(request, undefined);
 		for (let attempt = 0; attempt < MAX_RACES; attempt++) {
@@ -356,18 +363,16 @@ export class Backend implements ProxyView {
 		return this.#wait(request, undefined);
 	}
 
+	#isUsable(server: Server): boolean {
+		return this.servers[server.index] === server && this.#farm.servers.includes(server);
+	}
+
 	#wait(request: ServerRequest, server: Server | undefined): Choice {
 		request.serverQueuePosition = server === undefined ? 0 : server.queuedCount() + 1;
 		request.backendQueuePosition = server === undefined ? this.states.queued(0) + 1 : 0;
 		this.#timer ??= this.#clock.setTimer(this.#onTick, QUEUE_TICK_MS);
 		this.#slots.enqueue(request, server, this.#clock.monotonicMs());
 		return 'queued';
-	}
-
-	/** Takes a slot of this very server, whatever its limit: a request on a connection that is kept. */
-	takeSlot(server: Server): void {
-		if (server === this.#dispatch) return;
-		this.#slots.take(server);
 	}
 
 	/** The request has ended, or failed to connect: gives its slot back. Exactly once per slot. */

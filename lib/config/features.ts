@@ -72,11 +72,6 @@ export const PENDING: readonly PendingKeyword[] = [
 		withoutEffect: 'byte counters are kept up to date while data flow',
 	},
 	{
-		name: 'option prefer-last-server',
-		field: 'preferLastServer',
-		withoutEffect: 'idle connections of all servers are shared by all clients',
-	},
-	{
 		name: 'option nolinger',
 		field: 'nolinger',
 		withoutEffect: 'Node offers no way to drop what the kernel still has to send',

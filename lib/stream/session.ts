@@ -3,8 +3,11 @@
  * variables that live as long as it does. It is the `SessionView` of every stream on it.
  */
 import type { Socket } from 'node:net';
+import type { Server } from '../backend/server.js';
 import { IpAddress } from '../core/address.js';
 import type { ConnectionFailure } from '../core/connection-errors.js';
+import { authenticatesConnection } from '../http/authentication.js';
+import type { ResponseHead } from '../http/message.js';
 import type { SampleValue, SessionView, TlsView } from '../sample/types.js';
 import type { Counters } from '../shared/counters.js';
 import type { TrackedCounter } from '../stick-table/tracked-counter.js';
@@ -65,6 +68,9 @@ export class Session implements SessionView {
 	readonly acceptedMs: number;
 	readonly acceptedWallMs: number;
 	requestCount = 0;
+	#lastServer: Server | undefined;
+	/** A connection to it knows the client: it goes on there if it can. */
+	#staysWithServer = false;
 	variables: Map<string, SampleValue> | undefined;
 	#trackers: (TrackedCounter | undefined)[] | undefined;
 	/** Asked of the system when somebody wants to know; set by `set-dst` and the PROXY protocol. */
@@ -85,6 +91,17 @@ export class Session implements SessionView {
 		const { remoteAddress } = endpoints;
 		this.source = remoteAddress === undefined ? undefined : IpAddress.parse(remoteAddress);
 		this.sourcePort = endpoints.remotePort ?? 0;
+	}
+
+	/** A server's answer has come. */
+	servedBy(server: Server | undefined, head: ResponseHead): void {
+		this.#lastServer = server;
+		if (authenticatesConnection(head)) this.#staysWithServer = true;
+	}
+
+	/** The server that an algorithm which is free to choose prefers (manual, `prefer-last-server`). */
+	preferredServer(prefersLast: boolean): Server | undefined {
+		return prefersLast || this.#staysWithServer ? this.#lastServer : undefined;
 	}
 
 	/** The handshake is over. */

@@ -167,6 +167,7 @@ export function responseReceived(stream: Stream): void {
 	stream.resumeAt = 0;
 	if (retryOnStatus(stream, head.status)) return;
 	counting.responseReceived(stream, head.status);
+	stream.session.servedBy(stream.server, head);
 	stream.endRequestVariables();
 	if (stream.frontend.responseCaptureSlots.length > 0) captureResponse(stream);
 	if (stream.frontend.model.cookieCapture !== undefined) captureCookies(stream);

@@ -535,6 +535,10 @@ export class Stream extends Deadline implements StreamControl, ServerRequest, Ex
 		return this.frontend.model.options.connectionMode === 'keep-alive' && backendMode === 'keep-alive';
 	}
 
+	get preferredServer(): Server | undefined {
+		return this.session.preferredServer(this.backendTraffic?.model.options.preferLastServer === true);
+	}
+
 	get reuseMode(): 'never' | 'safe' | 'aggressive' | 'always' {
 		return this.backendTraffic?.model.httpReuse ?? 'safe';
 	}

@@ -141,6 +141,7 @@ export function weighted(...weights: number[]): ServerModel[] {
 export class FakeRequest implements ServerRequest {
 	view: StreamView;
 	persistentServer: Server | undefined;
+	preferredServer: Server | undefined;
 	forcePersist = false;
 	priorityClass = 0;
 	priorityOffsetMs = 0;

@@ -151,9 +151,9 @@ export class ClientConnection extends RequestReader implements Exchange, TunnelE
 		return server.idle.take(this.session.requestCount <= 1) as ServerConnection | undefined;
 	}
 
-	/** `http-reuse never`: the connection stays with the client that opened it. */
+	/** `http-reuse never`, or a connection that knows its user: it stays with the client that opened it. */
 	keepPrivate(connection: ServerConnection): boolean {
-		if (this.closed || this.closing || this.stream?.reuseMode !== 'never') return false;
+		if (this.closed || this.closing || (this.stream?.reuseMode !== 'never' && !connection.isPrivate)) return false;
 		this.privateServer?.destroy();
 		this.privateServer = connection;
 		return true;

@@ -10,6 +10,7 @@ import type { Socket, TcpSocketConnectOpts } from 'node:net';
 import { TLSSocket } from 'node:tls';
 import type { PooledConnection } from '../../backend/pool.js';
 import type { Destination, Server } from '../../backend/server.js';
+import { authenticatesConnection } from '../../http/authentication.js';
 import { brokenChunks } from '../../http/body-framing.js';
 import { adjustCase } from '../../http/case-adjust.js';
 import { checkSwitchingProtocols, serverKeepsAlive } from '../../http/connection.js';
@@ -61,6 +62,8 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 	#collecting = false;
 	/** Responses completed; 0: fresh. */
 	servedCount = 0;
+	/** It knows its user (authentication.ts). */
+	isPrivate = false;
 	#lastQueueBytes = 0;
 	#finished = false;
 	#tunnel: Tunnel | undefined;
@@ -315,6 +318,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		}
 		this.#state = State.HELD;
 		this.#keepsAlive = !this.#saysClose && serverKeepsAlive(head);
+		if (authenticatesConnection(head)) this.isPrivate = true;
 		const nowMs = this.thread.currentMs;
 		this.touch(nowMs);
 		stream.responseReceived(head, head.framing, nowMs);
@@ -368,7 +372,7 @@ export class ServerConnection extends ResponseRelay implements PooledConnection 
 		// Whoever left before the request was complete has left its server in the midst of one.
 		const isWhole = client?.requestComplete === true;
 		if (!this.#keepsAlive || this.readEnded || !isWhole || client.mayKeepServer !== true) this.destroy();
-		else if (!this.server.idle.put(this) && !client.keepPrivate(this)) this.destroy();
+		else if ((this.isPrivate || !this.server.idle.put(this)) && !client.keepPrivate(this)) this.destroy();
 	}
 
 	/** True while the connection takes the rest of a request whose response is complete. */

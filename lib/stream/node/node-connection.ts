@@ -245,7 +245,7 @@ export class NodeConnection extends Deadline {
 		return undefined;
 	}
 
-	/** `http-reuse never`: the connection stays with the client that opened it. */
+	/** The connection stays with the client that opened it. */
 	keepPrivate(connection: NodeServerConnection): boolean {
 		if (this.#closing) return false;
 		this.#privateServer?.close();

@@ -11,6 +11,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Server } from '../../backend/server.js';
+import { authenticatesConnection } from '../../http/authentication.js';
 import { checkSwitchingProtocols, clientKeepsAlive } from '../../http/connection.js';
 import { CHUNKED_BODY, CLOSE_BODY, type RequestHead, ResponseHead } from '../../http/message.js';
 import { HttpRefusal } from '../../http/refusal.js';
@@ -242,7 +243,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents, RelayHost, F
 			mayReuse,
 			mayKeep: () => stream.keepsServer,
 			takePrivate: (of) => connection.takePrivate(of),
-			keepPrivate: (own) => stream.reuseMode === 'never' && !this.#closing && connection.keepPrivate(own),
+			keepPrivate: (own) =>
+				(own.isPrivate || stream.reuseMode === 'never') && !this.#closing && connection.keepPrivate(own),
 		});
 		const request = new ServerRequest(head, stream.closesServer || saysClose(head.headers), agent, this);
 		this.#server = request;
@@ -505,6 +507,8 @@ export class NodeExchange implements Exchange, ServerRequestEvents, RelayHost, F
 			this.#serverFailed(Failure.SERVER_MALFORMED);
 			return;
 		}
+		const used = this.#server?.agent.connection;
+		if (used !== undefined && authenticatesConnection(head)) used.isPrivate = true;
 		this.touchServer();
 		stream.responseReceived(head, head.framing, connection.thread.nowMs());
 	}

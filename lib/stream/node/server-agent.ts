@@ -17,9 +17,9 @@ export interface ConnectionReuse {
 	readonly mayReuse: boolean;
 	/** The proxies' options allow another exchange on the connection. */
 	mayKeep(): boolean;
-	/** With `http-reuse never`: the client's own connection to that server, taken. */
+	/** The client's own connection to that server, taken. */
 	takePrivate(server: Server): NodeServerConnection | undefined;
-	/** With `http-reuse never`: keeps it for this client alone; false if the mode is another. */
+	/** With `http-reuse never`, or if it is private: keeps it for this client alone; false otherwise. */
 	keepPrivate(connection: NodeServerConnection): boolean;
 }
 
@@ -28,6 +28,8 @@ export class NodeServerConnection implements PooledConnection {
 	readonly socket: Socket;
 	readonly server: Server;
 	servedCount = 0;
+	/** It knows its user (authentication.ts). */
+	isPrivate = false;
 
 	constructor(socket: Socket, server: Server) {
 		this.socket = socket;
@@ -42,7 +44,7 @@ export class NodeServerConnection implements PooledConnection {
 		const { socket } = this;
 		this.servedCount++;
 		const mayKeep = reuse.mayKeep() && !socket.destroyed && !socket.readableEnded;
-		if (!mayKeep || !(this.server.idle.put(this) || reuse.keepPrivate(this))) {
+		if (!mayKeep || !((!this.isPrivate && this.server.idle.put(this)) || reuse.keepPrivate(this))) {
 			this.close();
 			return;
 		}
