@@ -17,6 +17,8 @@ export interface LogAlias {
 	readonly httpOnly: boolean;
 	/** Undefined: there is nothing to write in this proxy, and the space before it goes with it. */
 	readonly compile: (style: LogStyle, context: CompileContext) => Render | undefined;
+	/** An empty text is nothing at all: of the spaces around it one is left. */
+	readonly mayVanish?: true;
 }
 
 /** What a log shows where no request line could be read, and where no server was chosen. */
@@ -177,13 +179,15 @@ function captures(
 ): LogAlias {
 	return {
 		httpOnly: false,
+		mayVanish: true,
 		compile: (style, context) => {
 			const fixed = declared(context);
 			if (fixed === 0) return undefined;
 			return (stream) => {
 				const values = read(stream);
 				const count = fixed ?? values.length;
-				if (count === 0) return '';
+				// As HAProxy: of bytes that made no request nothing was captured, not even nothing.
+				if (count === 0 || (stream.request === undefined && values.length === 0)) return '';
 				let block = '{';
 				for (let slot = 0; slot < count; slot++) {
 					const value = values[slot];
@@ -202,11 +206,13 @@ function captureWords(
 ): LogAlias {
 	return {
 		httpOnly: false,
+		mayVanish: true,
 		compile: (style, context) => {
 			const fixed = declared(context);
 			if (fixed === 0) return undefined;
 			return (stream) => {
 				const values = read(stream);
+				if (stream.request === undefined && values.length === 0) return '';
 				const words: string[] = [];
 				for (let slot = 0; slot < (fixed ?? values.length); slot++) {
 					words.push(styled(encodeCapture(values[slot] ?? ''), style));

@@ -46,15 +46,28 @@ export class LogFormat {
 	/** The text it was compiled from. */
 	readonly text: string;
 	readonly #parts: readonly (string | Render)[];
+	/** Those that may leave nothing, of the spaces around them only one. */
+	readonly #vanishing: ReadonlySet<Render>;
 
-	constructor(text: string, parts: readonly (string | Render)[]) {
+	constructor(text: string, parts: readonly (string | Render)[], vanishing: ReadonlySet<Render> = new Set()) {
 		this.text = text;
 		this.#parts = parts;
+		this.#vanishing = vanishing;
 	}
 
 	render(stream: StreamView): string {
 		let line = '';
-		for (const part of this.#parts) line += typeof part === 'string' ? part : part(stream);
+		let hasVanished = false;
+		for (const part of this.#parts) {
+			if (typeof part === 'string') {
+				line += hasVanished && part.startsWith(' ') && line.endsWith(' ') ? part.slice(1) : part;
+				hasVanished = false;
+			} else {
+				const value = part(stream);
+				if (value === '') hasVanished = this.#vanishing.has(part);
+				line += value;
+			}
+		}
 		return line;
 	}
 
@@ -141,7 +154,7 @@ export function parseLogFormat(
 				: addExpression(builder, item.name, style, context);
 		if (error !== undefined) return { error };
 	}
-	return new LogFormat(text, members === undefined ? builder.parts : [jsonObject(members)]);
+	return new LogFormat(text, members === undefined ? builder.parts : [jsonObject(members)], builder.vanishing);
 }
 
 /** The value of an item as JSON, or what is wrong with it. */
@@ -248,6 +261,7 @@ function applyFlags(before: LogFlags, text: string): LogFlags | { readonly error
 /** Collects parts, joins neighbouring texts, and merges spaces where that is asked for. */
 class Builder {
 	readonly parts: (string | Render)[] = [];
+	readonly vanishing = new Set<Render>();
 	readonly #mergeSpaces: boolean;
 	#afterSpace = true;
 
@@ -268,8 +282,9 @@ class Builder {
 		else this.parts.push(added);
 	}
 
-	addRender(render: Render): void {
+	addRender(render: Render, mayVanish = false): void {
 		this.parts.push(render);
+		if (mayVanish && this.#mergeSpaces) this.vanishing.add(render);
 		this.#afterSpace = false;
 	}
 }
@@ -285,7 +300,7 @@ function addAlias(
 	if (typeof alias === 'string') return alias;
 	const render = alias.compile(style, context);
 	// Nothing to show in this proxy, such as captures where none is declared: the spaces around become one.
-	if (render !== undefined) builder.addRender(render);
+	if (render !== undefined) builder.addRender(render, alias.mayVanish);
 	return undefined;
 }
 

@@ -104,6 +104,14 @@ async function observe(t: Teardown, program: 'haproxy' | 'holdfast', origin: num
 		socket.end('GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n');
 		seen.push(masked((await running.logged(seen.length + 1))[seen.length] ?? ''));
 	}
+	// Bytes that are no request. HAProxy counts these elsewhere (`%rt`), and gives them no identity; and other connections are just going (`%ac`, `%fc`).
+	for (const index of http.keys()) {
+		const socket = net.connect(running.port(index + 1), '127.0.0.1');
+		socket.on('error', () => undefined).resume();
+		socket.write('GARBAGE\r\n\r\n');
+		const line = masked((await running.logged(seen.length + 1))[seen.length] ?? '');
+		seen.push(line.replace(/^(?:ID|rt|ac|fc)=.*\n/gm, ''));
+	}
 	await running.stop();
 	return seen;
 }
